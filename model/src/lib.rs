@@ -1,0 +1,1 @@
+//! Worlds in which the code of puro is checked.

@@ -1,0 +1,565 @@
+//! Consumers: position, poll, wait (protocol.md, chapter 8). They never write.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::block::{BlockKind, Cause, RecordCursor};
+use crate::dir::Directory;
+use crate::error::{Failure, IoContext, ReadError};
+use crate::os::OsVfs;
+use crate::producer::DEFAULT_LOCK_WAIT;
+use crate::record::{OwnedRecord, Record};
+pub use crate::seek::Start;
+use crate::seek::{self, Found, Place, Topics};
+use crate::segment::{CommittedPart, Tail as Finding, Window, classify};
+use crate::token::Token;
+use crate::vfs::{LockWait, Vfs, VfsFile, Watch};
+
+/// How a consumer is to be opened.
+#[derive(Clone, Debug)]
+pub struct ConsumerOptions {
+    start: Start,
+    topics: Topics,
+    durable: bool,
+    wait_for_stream: bool,
+    poll_interval: Duration,
+    lock_wait: LockWait,
+    allow_network: bool,
+}
+
+impl Default for ConsumerOptions {
+    fn default() -> Self {
+        Self {
+            start: Start::Beginning,
+            topics: Topics::default(),
+            durable: false,
+            wait_for_stream: false,
+            poll_interval: Duration::from_millis(100),
+            lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
+            allow_network: false,
+        }
+    }
+}
+
+impl ConsumerOptions {
+    /// The defaults: from the beginning, all topics, the stream must exist.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where to begin.
+    #[must_use]
+    pub fn start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Adds a topic; without any, records of all topics are read.
+    #[must_use]
+    pub fn topic<T: AsRef<[u8]> + ?Sized>(mut self, topic: &T) -> Self {
+        self.topics.add(topic.as_ref());
+        self
+    }
+
+    /// Whether to read only what no loss of power can take back: each block is synced
+    /// before its records are delivered.
+    #[must_use]
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
+        self
+    }
+
+    /// Whether a stream that is not there yet is waited for, rather than refused.
+    #[must_use]
+    pub fn wait_for_stream(mut self, wait: bool) -> Self {
+        self.wait_for_stream = wait;
+        self
+    }
+
+    /// How long at most until a waiting consumer looks again, should no notification
+    /// come. 100 ms if not given.
+    #[must_use]
+    pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
+        self.poll_interval = poll_interval;
+        self
+    }
+
+    /// How long to wait for a steward that is replacing a segment (L-8).
+    #[must_use]
+    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
+        self.lock_wait = lock_wait;
+        self
+    }
+
+    /// Whether to accept a network file system (M-1).
+    #[must_use]
+    pub fn allow_network(mut self, allow: bool) -> Self {
+        self.allow_network = allow;
+        self
+    }
+
+    /// Opens a consumer on real files. Needs permission to read, and none to write.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn open(&self, dir: impl AsRef<Path>) -> Result<Consumer, ReadError> {
+        self.open_in(OsVfs::new(), dir)
+    }
+
+    /// Opens a consumer in any world.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn open_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<Consumer<V>, ReadError> {
+        let owner = vfs.pid();
+        let dir = Directory::new(vfs, dir.as_ref());
+        let mut consumer =
+            Consumer { dir, options: self.clone(), reader: None, watch: Watching::NotYet, owner };
+        if !consumer.find_start()? && !self.wait_for_stream {
+            return Err(Failure::NotAStream { dir: consumer.dir.path }.into());
+        }
+        Ok(consumer)
+    }
+}
+
+/// What stands behind the committed end, as a reader sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndState {
+    /// Nothing, or what a live writer is just writing.
+    Clean,
+    /// Bytes that the next writer will cut off, saving them where needed.
+    NeedsRepair {
+        /// The committed end.
+        position: u64,
+    },
+    /// Bytes that were synced are not valid: records are lost.
+    Damaged {
+        /// The committed end.
+        position: u64,
+        /// Up to where bytes were known to be on disk.
+        durable_to: u64,
+    },
+}
+
+/// Reads the records of a stream in their order, beside any number of others.
+///
+/// It sees whole committed blocks only. At the end it waits for more, or tells that there
+/// is nothing yet, as asked.
+#[derive(Debug)]
+pub struct Consumer<V: Vfs = OsVfs> {
+    dir: Directory<V>,
+    options: ConsumerOptions,
+    /// `None` until there is a stream.
+    reader: Option<Reader<V::File>>,
+    watch: Watching<V::Watch>,
+    /// The process that opened it (L-3).
+    owner: u32,
+}
+
+enum Watching<W> {
+    NotYet,
+    /// The system cannot watch: poll.
+    Impossible,
+    Yes(W),
+}
+
+impl<W> std::fmt::Debug for Watching<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotYet => "NotYet",
+            Self::Impossible => "Impossible",
+            Self::Yes(_) => "Yes",
+        })
+    }
+}
+
+/// The place of a consumer and the block it is in.
+#[derive(Debug)]
+struct Reader<F> {
+    place: Place<F>,
+    window: Window,
+    /// The block whose records are being delivered: position and length of its body.
+    body: Option<(u64, usize)>,
+    cursor: RecordCursor,
+    /// Records below are not wanted.
+    first_offset: u64,
+    /// Next offset to be delivered at the earliest.
+    next_offset: u64,
+    /// Bytes that a sync of our own covered.
+    synced_to: u64,
+    /// When it was last looked whether the segment is sealed, or gone.
+    looked_around: Option<Duration>,
+}
+
+impl<F> Reader<F> {
+    fn new(found: Found<F>) -> Self {
+        let Found { place, first_offset } = found;
+        Self {
+            place,
+            window: Window::default(),
+            body: None,
+            cursor: RecordCursor::default(),
+            first_offset,
+            next_offset: first_offset,
+            synced_to: 0,
+            looked_around: None,
+        }
+    }
+}
+
+impl Consumer {
+    /// Opens a consumer of all topics from the beginning.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, ReadError> {
+        ConsumerOptions::new().open(dir)
+    }
+}
+
+impl<V: Vfs> Consumer<V> {
+    /// The next record, if there is one now.
+    ///
+    /// # Errors
+    /// See [`ReadError`]. The consumer stays where it is: asked again, it tries again.
+    pub fn try_next(&mut self) -> Result<Option<Record<'_>>, ReadError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        Ok(self.reader.as_mut().and_then(Reader::take))
+    }
+
+    /// The next record, waiting for it up to `timeout`.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn poll(&mut self, timeout: Duration) -> Result<Option<Record<'_>>, ReadError> {
+        if !self.wait(timeout)? {
+            return Ok(None);
+        }
+        Ok(self.reader.as_mut().and_then(Reader::take))
+    }
+
+    /// Waits until there is a record to be read; `false` when the time was over first.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, ReadError> {
+        if self.advance()? {
+            return Ok(true);
+        }
+        let begun = self.dir.vfs.monotonic();
+        loop {
+            self.start_watching();
+            // First watch, then read: whatever is committed after this look is noticed.
+            if let Watching::Yes(watch) = &mut self.watch {
+                watch.clear();
+            }
+            if self.advance()? {
+                return Ok(true);
+            }
+            let waited = self.dir.vfs.monotonic().saturating_sub(begun);
+            let left = timeout.saturating_sub(waited).min(self.options.poll_interval);
+            if left.is_zero() {
+                return Ok(false);
+            }
+            match &mut self.watch {
+                Watching::Yes(watch) => watch.wait(left),
+                _ => self.dir.vfs.sleep(left),
+            }
+        }
+    }
+
+    fn start_watching(&mut self) {
+        if matches!(self.watch, Watching::NotYet) && self.reader.is_some() {
+            self.watch = match self.dir.vfs.watch(&self.dir.path) {
+                Ok(watch) => Watching::Yes(watch),
+                Err(_) => Watching::Impossible,
+            };
+        }
+    }
+
+    /// All records that are there now, as owned copies; ends at the end.
+    pub fn try_iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
+        std::iter::from_fn(|| {
+            self.try_next().map(|record| record.map(|record| record.to_owned())).transpose()
+        })
+    }
+
+    /// All records, as owned copies; waits at the end, without limit.
+    pub fn iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
+        std::iter::from_fn(|| {
+            loop {
+                match self.poll(Duration::MAX) {
+                    Ok(None) => {}
+                    Ok(Some(record)) => return Some(Ok(record.to_owned())),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        })
+    }
+
+    /// The position of the next record, to be kept and presented as [`Start::Token`];
+    /// `None` until there is a stream.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        let reader = self.reader.as_ref()?;
+        let stream_id = reader.place.segment.header.stream_id;
+        Some(Token { stream_id, epoch: reader.place.epoch, offset: reader.next_offset })
+    }
+
+    /// What stands behind the committed end of the stream, if this consumer has read up to
+    /// it: what is invalid must still be so a poll interval later.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn end_state(&mut self) -> Result<EndState, ReadError> {
+        let first = self.look_at_end()?;
+        if first == EndState::Clean {
+            return Ok(first);
+        }
+        self.dir.vfs.sleep(self.options.poll_interval);
+        if self.advance()? {
+            return Ok(EndState::Clean);
+        }
+        let second = self.look_at_end()?;
+        Ok(if first == second { first } else { EndState::Clean })
+    }
+
+    fn look_at_end(&self) -> Result<EndState, ReadError> {
+        let Some(reader) = &self.reader else { return Ok(EndState::Clean) };
+        let place = &reader.place;
+        let position = place.position;
+        // A reader cannot tell an unseen block from a lost one; both are to be repaired.
+        let part =
+            CommittedPart { end: position, durable_to: place.durable_to, current_boot: false };
+        let finding = classify(&place.segment.file, &place.segment.header, &part);
+        let finding = finding.while_doing_at("read", &place.segment.path, position);
+        Ok(match finding.map_err(Failure::from)? {
+            Finding::Clean => EndState::Clean,
+            Finding::Damaged { durable_to } => EndState::Damaged { position, durable_to },
+            Finding::Zeros | Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
+        })
+    }
+
+    /// Finds where to begin, if the stream is there.
+    fn find_start(&mut self) -> Result<bool, ReadError> {
+        let Self { dir, options, .. } = self;
+        let found = seek::find(dir, &options.start, &options.topics, options.lock_wait)?;
+        if found.is_some() && !options.allow_network {
+            dir.check_local()?;
+        }
+        self.reader = found.map(Reader::new);
+        Ok(self.reader.is_some())
+    }
+
+    /// Moves on to the next wanted record, if there is one.
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        if self.dir.vfs.pid() != self.owner {
+            return Err(Failure::Forked { owner: self.owner }.into());
+        }
+        if self.reader.is_none() && !self.find_start()? {
+            return Ok(false);
+        }
+        loop {
+            let Some(reader) = &mut self.reader else { return Ok(false) };
+            if reader.seek_wanted(&self.options.topics) {
+                if self.options.durable {
+                    reader.make_durable(&self.dir)?;
+                }
+                return Ok(true);
+            }
+            if !self.next_block()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Makes the next committed block the current one; `false` if there is none yet.
+    fn next_block(&mut self) -> Result<bool, ReadError> {
+        let mut fresh = false;
+        loop {
+            let Some(reader) = &mut self.reader else { return Ok(false) };
+            if reader.place.ended {
+                if !self.hop()? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            match reader.load()? {
+                Ok(()) => return Ok(true),
+                // What the window holds may be older than the file: read afresh.
+                Err(_) if !fresh => {
+                    reader.window.clear();
+                    fresh = true;
+                }
+                Err(cause) => return self.look_around(cause),
+            }
+        }
+    }
+
+    /// At the end: sees now and then whether the segment was sealed or taken away.
+    /// `true` if a block was there after all, and is loaded now.
+    fn look_around(&mut self, cause: Cause) -> Result<bool, ReadError> {
+        let now = self.dir.vfs.monotonic();
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        let last = reader.looked_around.unwrap_or_default();
+        if reader.looked_around.is_some() && now - last < self.options.poll_interval {
+            return Ok(false);
+        }
+        let place = &reader.place;
+        let sequence = place.segment.header.sequence;
+        let next = self.dir.segment_path(sequence.saturating_add(1));
+        let sealed = self.dir.vfs.id_of(&next).while_doing("look at", &next);
+        let sealed = sealed.map_err(Failure::from)?.is_some();
+        let gone = !self.dir.still_names(&place.segment).map_err(Failure::from)?;
+        if !sealed {
+            reader.looked_around = Some(now);
+            if gone {
+                return Err(Failure::Removed { path: place.segment.path.clone() }.into());
+            }
+            return Ok(false);
+        }
+        // Sealed: what is not committed on one more look is damage, not work in progress.
+        reader.window.clear();
+        match reader.load()? {
+            Ok(()) => Ok(true),
+            Err(_) => {
+                let cause = if cause == Cause::End { Cause::NotSealed } else { cause };
+                let offset = reader.place.link.next_offset;
+                let position = reader.place.position;
+                Err(reader.place.segment.damage(position, offset, cause).into())
+            }
+        }
+    }
+
+    /// Goes on from a segment end to the next segment, hand over hand (V-8, V-9); `false`
+    /// if it is not there yet.
+    fn hop(&mut self) -> Result<bool, ReadError> {
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        let held = &reader.place.segment;
+        let sequence = held.header.sequence.saturating_add(1);
+        let Some(next) = self.dir.pin_segment(sequence, self.options.lock_wait)? else {
+            return self.next_is_missing(sequence);
+        };
+        let offset = reader.place.link.next_offset;
+        if next.header.stream_id != held.header.stream_id || next.header.sequence != sequence {
+            return Err(next.damage(0, offset, Cause::HeaderField("stream id or sequence")).into());
+        }
+        if !self.dir.still_names(held).map_err(Failure::from)? {
+            return Err(self.out_of_range(offset)?);
+        }
+        if next.header.base_offset != offset {
+            return Err(next.damage(0, offset, Cause::HeaderField("base offset")).into());
+        }
+        let epoch = reader.place.epoch;
+        reader.place = Place { epoch, ..Place::at_start_of(next) };
+        reader.window.clear();
+        reader.synced_to = 0;
+        reader.looked_around = None;
+        Ok(true)
+    }
+
+    fn next_is_missing(&self, sequence: u32) -> Result<bool, ReadError> {
+        let Some(reader) = &self.reader else { return Ok(false) };
+        let held = &reader.place.segment;
+        let offset = reader.place.link.next_offset;
+        let gone = !self.dir.still_names(held).map_err(Failure::from)?;
+        let listing = self.dir.list().map_err(Failure::from)?.unwrap_or_default();
+        let later = listing.segments.iter().any(|found| *found > sequence);
+        // It may have got its name since the first look.
+        if listing.segments.contains(&sequence) || !(gone || later) {
+            return Ok(false);
+        }
+        if gone {
+            return Err(self.out_of_range(offset)?);
+        }
+        Err(held.damage(reader.place.position, offset, Cause::MissingSegment).into())
+    }
+
+    fn out_of_range(&self, offset: u64) -> Result<ReadError, Failure> {
+        let Some((low, high)) = seek::range(&self.dir)? else {
+            return Ok(Failure::NotAStream { dir: self.dir.path.clone() }.into());
+        };
+        Ok(ReadError::OffsetOutOfRange { offset, low, high })
+    }
+}
+
+impl<F: VfsFile> Reader<F> {
+    /// Moves to the next record of the current block that is wanted, without taking it.
+    fn seek_wanted(&mut self, topics: &Topics) -> bool {
+        let Some((position, length)) = self.body else { return false };
+        let body = self.window.held(position, length);
+        loop {
+            let mut ahead = self.cursor;
+            match ahead.next(body) {
+                Some(record)
+                    if record.offset >= self.first_offset && topics.wants(record.topic) =>
+                {
+                    return true;
+                }
+                Some(record) => {
+                    self.next_offset = self.next_offset.max(record.offset + 1);
+                    self.cursor = ahead;
+                }
+                None => {
+                    self.unload();
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Takes the record that the cursor stands at.
+    fn take(&mut self) -> Option<Record<'_>> {
+        let (position, length) = self.body?;
+        let record = self.cursor.next(self.window.held(position, length))?;
+        self.next_offset = record.offset + 1;
+        Some(record)
+    }
+
+    /// Leaves the current block.
+    fn unload(&mut self) {
+        self.body = None;
+        self.next_offset = self.next_offset.max(self.place.link.next_offset);
+    }
+
+    /// Loads the next committed block, if it is one.
+    fn load(&mut self) -> Result<Result<(), Cause>, Failure> {
+        let before = self.place.position;
+        let mut loaded = None;
+        let stepped = self.place.step(&mut self.window, |block| {
+            if block.start.kind == BlockKind::Records {
+                block.check_records()?;
+                loaded = Some((block.start.body_len, block.records()));
+            }
+            Ok(true)
+        })?;
+        if let Err(cause) = stepped {
+            return Ok(Err(cause));
+        }
+        self.unload();
+        if let Some((length, cursor)) = loaded {
+            self.body = Some((before + crate::layout::start::LEN as u64, length));
+            self.cursor = cursor;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Puts on the disk what was just read, unless it is known to be there.
+    fn make_durable<V: Vfs<File = F>>(&mut self, dir: &Directory<V>) -> Result<(), ReadError> {
+        let place = &self.place;
+        let known = place.durable_to.max(self.synced_to);
+        if place.position <= known {
+            return Ok(());
+        }
+        if self.synced_to == 0 {
+            dir.sync().map_err(Failure::from)?;
+        }
+        let synced = place.segment.file.sync_data().while_doing("sync", &place.segment.path);
+        synced.map_err(Failure::from)?;
+        self.synced_to = place.position;
+        Ok(())
+    }
+}

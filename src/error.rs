@@ -1,0 +1,362 @@
+//! Errors: one enum for each kind of operation. Each says whose fault it is and what to do.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::block::Cause;
+use crate::producer::Appended;
+use crate::token::Token;
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller asked for something that cannot be; asking again changes nothing.
+    Caller,
+    /// The system or another process; it may work later, or after something was mended there.
+    Environment,
+    /// What is stored is damaged or was lost.
+    Data,
+}
+
+/// A call to the system that failed.
+#[derive(Debug, Error)]
+#[error("cannot {operation} {}{}: {source}", path.display(), at(*position))]
+pub struct IoError {
+    /// What was to be done, such as `read`.
+    pub operation: &'static str,
+    /// To which file or directory.
+    pub path: PathBuf,
+    /// At which byte, where that means something.
+    pub position: Option<u64>,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+fn at(position: Option<u64>) -> String {
+    position.map_or_else(String::new, |position| format!(" at byte {position}"))
+}
+
+/// A place where the stored bytes are not what was written.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "{} is damaged at byte {position} (offset {offset}): {cause}. \
+     `puro verify` tells what is affected, `puro salvage` saves the rest",
+    path.display()
+)]
+pub struct Damage {
+    /// The file.
+    pub path: PathBuf,
+    /// The place in it, in bytes.
+    pub position: u64,
+    /// The offset of the first record that cannot be read.
+    pub offset: u64,
+    /// What is wrong there.
+    pub cause: Cause,
+}
+
+/// What can go wrong with the files of a stream, whatever is done with them.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A call to the system failed.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// Synced bytes are damaged, or a sealed segment is (chapter 5, R-5).
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    /// A directory that holds no segment (O-2).
+    #[error("{} is not a stream: it holds no segment. `puro create` makes one", dir.display())]
+    NotAStream {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A file under a segment's name that is no segment (F-9, F-12).
+    #[error("{} is not a Puro segment: it does not begin with the magic bytes", path.display())]
+    NotASegment {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A segment that a later version of Puro wrote (F-12).
+    #[error("{} was written by a newer Puro ({what}); this one knows version 1 only: update", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// What is not known: the version or the feature bits.
+        what: String,
+    },
+    /// A network file system (M-1).
+    #[error(
+        "{} is on a network file system ({name}), where locks cannot be relied on; \
+         use a local one, or allow it explicitly if only this machine works there",
+        dir.display()
+    )]
+    NetworkFileSystem {
+        /// The directory.
+        dir: PathBuf,
+        /// The file system's name.
+        name: String,
+    },
+    /// A lock that others kept for too long (L-8).
+    #[error("{} is locked by another process since {waited:?} or more; try again, or wait longer", path.display())]
+    LockTimeout {
+        /// The lock file.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The stream or the segment in use was removed (A-2, R-11).
+    #[error("{} was removed or replaced while it was in use; open the stream again", path.display())]
+    Removed {
+        /// The segment that was in use.
+        path: PathBuf,
+    },
+    /// The disk is too full to go on (V-2).
+    #[error("no space left for {}: {needed} bytes needed, {free} free; nothing was written", path.display())]
+    NoSpace {
+        /// What was to be written.
+        path: PathBuf,
+        /// How many bytes it takes.
+        needed: u64,
+        /// How many the file system has.
+        free: u64,
+    },
+    /// More segments than a sequence number can count.
+    #[error("{} has used up its 2^32 segments; export it into a new stream", dir.display())]
+    SegmentsExhausted {
+        /// The stream.
+        dir: PathBuf,
+    },
+    /// A handle that was carried into a forked child (L-3).
+    #[error("this handle belongs to another process ({owner}); open the stream again after a fork")]
+    Forked {
+        /// The process that opened it.
+        owner: u32,
+    },
+}
+
+impl Failure {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Damage(_) | Self::NotASegment { .. } => Blame::Data,
+            Self::NotAStream { .. }
+            | Self::Forked { .. }
+            | Self::NetworkFileSystem { .. }
+            | Self::SegmentsExhausted { .. } => Blame::Caller,
+            Self::Io(_)
+            | Self::Newer { .. }
+            | Self::LockTimeout { .. }
+            | Self::Removed { .. }
+            | Self::NoSpace { .. } => Blame::Environment,
+        }
+    }
+}
+
+/// Why a stream could not be opened or created.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Something is wrong with the files.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// The directory holds something else (O-2).
+    #[error("{} is not empty (it holds `{found}`) and not a stream; choose another directory", dir.display())]
+    NotEmpty {
+        /// The directory.
+        dir: PathBuf,
+        /// One of the things in it.
+        found: String,
+    },
+    /// A setting that cannot be.
+    #[error("setting {name} cannot be {value}: {why}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// The value asked for.
+        value: String,
+        /// What it must be.
+        why: String,
+    },
+}
+
+impl OpenError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Failure(failure) => failure.blame(),
+            Self::NotEmpty { .. } | Self::Setting { .. } => Blame::Caller,
+        }
+    }
+}
+
+/// Why a record or a batch cannot be stored at all (F-26, F-27, F-30).
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// A topic of no bytes.
+    #[error("a topic must have at least one byte")]
+    EmptyTopic,
+    /// A header's name of no bytes.
+    #[error("a header's name must have at least one byte")]
+    EmptyHeaderName,
+    /// A delete marker that names no key.
+    #[error("a delete marker needs the key that it deletes")]
+    MarkerWithoutKey,
+    /// A field over its limit.
+    #[error("{field} of {bytes} bytes: at most {limit} are allowed")]
+    TooLong {
+        /// Which field.
+        field: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// A batch without records.
+    #[error("a batch must hold at least one record")]
+    EmptyBatch,
+}
+
+/// Why an append did not do what was asked. Each variant says whether the records
+/// were appended (A-12).
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Not appended: the records cannot be stored.
+    #[error("not appended: {0}")]
+    Record(#[from] RecordError),
+    /// Not appended: something went wrong before the commit.
+    #[error("not appended: {0}")]
+    NotAppended(#[from] Failure),
+    /// Not appended: the stream has gone on since the token was taken (A-16).
+    #[error("not appended: the stream's next offset is {actual}, not {}", expected.offset)]
+    Conflict {
+        /// The token given.
+        expected: Token,
+        /// The stream's next offset.
+        actual: u64,
+    },
+    /// Not appended: the token's history was lost (E-7), or it is of another stream (E-8).
+    #[error("not appended: {0}")]
+    Diverged(#[from] Diverged),
+    /// Appended and visible, but perhaps not on disk: the sync failed, and so did
+    /// rewriting and syncing again (A-14).
+    #[error("appended at offset {}, but not known to be durable: {source}", appended.first_offset)]
+    NotDurable {
+        /// Where the records stand.
+        appended: Appended,
+        /// Why they are not known to be on disk.
+        source: IoError,
+    },
+    /// Nobody knows: the commit failed, and its result could not be read (A-13).
+    #[error("perhaps appended: the commit failed and its result cannot be read: {0}")]
+    Unknown(#[source] IoError),
+}
+
+impl AppendError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Record(_) | Self::Conflict { .. } => Blame::Caller,
+            Self::NotAppended(failure) => failure.blame(),
+            Self::Diverged(_) => Blame::Data,
+            Self::NotDurable { .. } | Self::Unknown(_) => Blame::Environment,
+        }
+    }
+}
+
+/// A position whose history the stream does not have (E-7, E-8).
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Diverged {
+    /// The history that the position saw was lost with the power.
+    #[error(
+        "the history up to {token} was lost (power failed before it was synced): \
+         epoch {} goes only up to offset {end}; start again from offset {end} and undo what came after",
+        token.epoch
+    )]
+    Lost {
+        /// The position.
+        token: Token,
+        /// Where what is left of its history ends.
+        end: u64,
+    },
+    /// The position belongs to another stream.
+    #[error("{token} is a position in another stream than this one")]
+    OtherStream {
+        /// The position.
+        token: Token,
+    },
+}
+
+/// Why records could not be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Something is wrong with the files.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// The offset is not, or no longer, in the stream (R-9, V-8).
+    #[error(
+        "offset {offset} is out of range: the stream holds {low} to {high}; \
+         start from the beginning, the end, or an offset in between"
+    )]
+    OffsetOutOfRange {
+        /// The offset asked for.
+        offset: u64,
+        /// The lowest there is.
+        low: u64,
+        /// The next to be given.
+        high: u64,
+    },
+    /// The position's history was lost, or it is of another stream.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
+}
+
+impl ReadError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Failure(failure) => failure.blame(),
+            Self::OffsetOutOfRange { .. } => Blame::Caller,
+            Self::Diverged(_) => Blame::Data,
+        }
+    }
+}
+
+/// Adds to an [`io::Error`] what was done, to which file, and where.
+pub(crate) trait IoContext<T> {
+    /// For a call that concerns the whole file.
+    fn while_doing(self, operation: &'static str, path: &std::path::Path) -> Result<T, IoError>;
+    /// For a call that concerns a place in it.
+    fn while_doing_at(
+        self,
+        operation: &'static str,
+        path: &std::path::Path,
+        position: u64,
+    ) -> Result<T, IoError>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn while_doing(self, operation: &'static str, path: &std::path::Path) -> Result<T, IoError> {
+        self.map_err(|source| IoError { operation, path: path.to_owned(), position: None, source })
+    }
+
+    fn while_doing_at(
+        self,
+        operation: &'static str,
+        path: &std::path::Path,
+        position: u64,
+    ) -> Result<T, IoError> {
+        let position = Some(position);
+        self.map_err(|source| IoError { operation, path: path.to_owned(), position, source })
+    }
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("lib.md")]
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+pub mod block;
+pub mod codec;
+pub mod consumer;
+pub mod dir;
+pub mod error;
+pub mod layout;
+pub mod os;
+pub mod producer;
+pub mod record;
+pub mod repair;
+mod roll;
+mod seek;
+pub mod segment;
+pub mod state;
+pub mod tail;
+pub mod token;
+pub mod trace;
+pub mod vfs;
+pub mod writer;
+
+pub use consumer::{Consumer, ConsumerOptions, EndState, Start};
+pub use error::{AppendError, Blame, Diverged, Failure, OpenError, ReadError, RecordError};
+pub use producer::{Appended, Batch, Producer, ProducerOptions};
+pub use record::{Headers, NewRecord, OwnedRecord, Record};
+pub use repair::{RepairReport, repair};
+pub use token::Token;
+pub use vfs::LockWait;

@@ -1,0 +1,130 @@
+//! Repair: the one way back to a clean end (protocol.md, chapter 5).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::block::Cause;
+use crate::codec::crc_continue;
+use crate::dir::LOST;
+use crate::error::{Failure, IoContext};
+use crate::layout::header;
+use crate::segment::{Tail as Finding, classify};
+use crate::vfs::{OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::writer::{Writer, WriterGuard};
+
+/// What a repair found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepairReport {
+    /// The segment that was repaired.
+    pub path: PathBuf,
+    /// The row of the recovery table: `zeros`, `unseen` or `lost`.
+    pub label: &'static str,
+    /// The committed end, to which the file was cut.
+    pub position: u64,
+    /// How many bytes were cut off.
+    pub cut_bytes: u64,
+    /// Where they were saved, if they may have been visible.
+    pub saved: Option<PathBuf>,
+}
+
+/// Bytes of a tail that are copied in one go.
+const COPY_BYTES: usize = 1024 * 1024;
+
+impl<V: Vfs> Writer<V> {
+    /// Classifies what stands behind the committed end, and does what the table says.
+    ///
+    /// # Errors
+    /// Rows `unreadable` and `damaged`; nothing was changed then. Or a step that failed:
+    /// done again, repair goes on from there.
+    pub(crate) fn repair(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+        let tail = &self.tail;
+        if tail.end == header::LEN as u64 {
+            return Err(tail.damage(Cause::NoCheckpoint));
+        }
+        let part = tail.committed_part(self.boot_id());
+        let finding = classify(&tail.segment.file, &tail.segment.header, &part);
+        let finding = finding.map_err(|error| tail.io_error("read", error))?;
+        let label = match finding {
+            Finding::Damaged { durable_to } => {
+                return Err(tail.damage(Cause::Synced { durable_to }));
+            }
+            Finding::Clean => return Ok(()),
+            Finding::Zeros => "zeros",
+            Finding::Unseen => "unseen",
+            Finding::Lost => "lost",
+        };
+        let lost = finding == Finding::Lost;
+        let saved = if lost { Some(self.save()?) } else { None };
+        let cut_bytes = self.cut(guard)?;
+        let (path, position) = (self.tail.segment.path.clone(), self.tail.end);
+        self.repairs.push(RepairReport { path, label, position, cut_bytes, saved });
+        if lost && !self.tail.sealed {
+            self.raise_epoch(guard)?;
+        }
+        Ok(())
+    }
+
+    /// Saves what stands behind the committed end beside the stream.
+    fn save(&self) -> Result<PathBuf, Failure> {
+        let (vfs, tail) = (&self.dir.vfs, &self.tail);
+        let lost = self.dir.path.join(LOST);
+        vfs.create_dir(&lost).while_doing("create", &lost)?;
+        let mut crc = 0;
+        self.each_lost_chunk(|bytes, _| {
+            crc = crc_continue(crc, bytes);
+            Ok(())
+        })?;
+        let sequence = tail.segment.header.sequence;
+        let path = lost.join(format!("{sequence:010}-{:020}-{crc:08x}.tail", tail.end));
+        let file = vfs.open(&path, OpenMode::Truncate).while_doing("create", &path)?;
+        self.each_lost_chunk(|bytes, at| {
+            Ok(write_full(&file, bytes, at).while_doing_at("write", &path, at)?)
+        })?;
+        file.sync_all().while_doing("sync", &path)?;
+        vfs.sync_dir(&lost).while_doing("sync", &lost)?;
+        self.dir.sync()?;
+        Ok(path)
+    }
+
+    /// Hands out the bytes behind the committed end, each chunk with its place among them.
+    fn each_lost_chunk(
+        &self,
+        mut take: impl FnMut(&[u8], u64) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let tail = &self.tail;
+        let mut chunk = vec![0; COPY_BYTES];
+        let mut at = 0;
+        loop {
+            let count = read_full(&tail.segment.file, &mut chunk, tail.end + at);
+            let count = count.map_err(|error| tail.io_error("read", error))?;
+            take(chunk.get(..count).unwrap_or_default(), at)?;
+            at += count as u64;
+            if count < COPY_BYTES {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Cuts the segment to its committed end, on disk too.
+    fn cut(&mut self, _guard: &WriterGuard<V::File>) -> Result<u64, Failure> {
+        let tail = &mut self.tail;
+        let cut = |file: &V::File| -> io::Result<u64> {
+            let before = file.status()?.len;
+            file.set_len(tail.end)?;
+            file.sync_all()?;
+            Ok(before.saturating_sub(tail.end))
+        };
+        let cut_bytes = cut(&tail.segment.file);
+        tail.reserved_to = tail.end;
+        cut_bytes.map_err(|error| tail.io_error("cut", error).into())
+    }
+}
+
+/// Opens a stream for writing, which repairs it if it must be, and tells what was done.
+///
+/// # Errors
+/// Where it cannot be opened, or is damaged; nothing was changed then.
+pub fn repair(dir: impl AsRef<Path>) -> Result<Vec<RepairReport>, crate::error::OpenError> {
+    let producer = crate::producer::ProducerOptions::new().create(false).open(dir)?;
+    Ok(producer.repairs().to_vec())
+}

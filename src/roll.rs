@@ -1,0 +1,199 @@
+//! Creating a stream, and going on in a new segment (O-1, protocol.md, chapter 7).
+
+use std::io;
+use std::path::Path;
+
+use crate::block::{BlockBuilder, BlockKind, BlockMeta};
+use crate::dir::{Directory, OpenSegment};
+use crate::error::{Failure, IoContext, IoError, OpenError};
+use crate::layout::{CHECKPOINT_BODY_BYTES, header};
+use crate::segment::SegmentHeader;
+use crate::state::{EPOCH, SETTING, State, encode_epoch};
+use crate::tail::Tail;
+use crate::token::Epoch;
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, write_full};
+use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
+
+/// Room that must be left beside what is about to be written (V-2).
+const SPARE_BYTES: u64 = 64 * 1024;
+
+impl<V: Vfs> Writer<V> {
+    /// Whether a block of this length belongs in the next segment (V-1).
+    pub fn must_roll(&self, block_bytes: u64) -> bool {
+        let tail = &self.tail;
+        let used = tail.end - tail.records_from;
+        used > 0 && used + block_bytes > tail.state.segment_bytes()
+    }
+
+    /// Seals the active segment and goes on in a new one (V-2 to V-5), in which a block of
+    /// `block_bytes` is to follow.
+    ///
+    /// # Errors
+    /// `NoSpace` before anything was written; or a step that failed: whoever comes next
+    /// finishes it (V-6).
+    pub fn roll(&mut self, guard: &WriterGuard<V::File>, block_bytes: u64) -> Result<(), Failure> {
+        self.check_space(block_bytes)?;
+        let mut builder = BlockBuilder::default();
+        let timestamp_ms = self.tail.max_timestamp_ms;
+        let sealed = self.append_block(guard, &mut builder, BlockKind::SegmentEnd, timestamp_ms);
+        sealed.map_err(CommitError::into_failure)?;
+        self.finish_rollover(guard)
+    }
+
+    /// Makes the next segment of a sealed one (V-6).
+    pub(crate) fn finish_rollover(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+        self.sync(guard)?;
+        // Gives back what was reserved beyond the end; of no consequence if it fails.
+        let _ = self.tail.segment.file.set_len(self.tail.end);
+        let tail = &self.tail;
+        let exhausted = || Failure::SegmentsExhausted { dir: self.dir.path.clone() };
+        let sequence = tail.segment.header.sequence.checked_add(1).ok_or_else(exhausted)?;
+        let header = SegmentHeader {
+            stream_id: tail.segment.header.stream_id,
+            base_offset: tail.next_offset(),
+            created_ms: self.dir.vfs.now_ms(),
+            sequence,
+            generation: 0,
+            epoch: tail.epoch(),
+            crc: 0,
+        };
+        self.tail = make_segment(&self.dir, guard, header, &tail.state, tail.max_timestamp_ms)?;
+        Ok(())
+    }
+
+    /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
+    fn check_space(&self, block_bytes: u64) -> Result<(), Failure> {
+        let dir = &self.dir;
+        let free = dir.vfs.free_bytes(&dir.path).while_doing("ask for free space of", &dir.path)?;
+        let checkpoint = self.tail.state.entries().map(|entry| entry.encoded_bytes()).sum::<u64>();
+        let needed = checkpoint + block_bytes + SPARE_BYTES;
+        if free >= needed {
+            return Ok(());
+        }
+        Err(Failure::NoSpace { path: self.tail.segment.path.clone(), needed, free })
+    }
+}
+
+/// Writes a segment under its temporary name, syncs it, names it, and syncs that (V-4, V-5).
+fn make_segment<V: Vfs>(
+    dir: &Directory<V>,
+    _guard: &WriterGuard<V::File>,
+    mut header: SegmentHeader,
+    state: &State,
+    max_timestamp_ms: u64,
+) -> Result<Tail<V::File>, Failure> {
+    let (temporary, path) =
+        (dir.new_segment_path(header.sequence), dir.segment_path(header.sequence));
+    let file = dir.vfs.open(&temporary, OpenMode::Truncate).while_doing("create", &temporary)?;
+    let bytes = header.encode();
+    write_full(&file, &bytes, 0).while_doing_at("write", &temporary, 0)?;
+    let segment = OpenSegment { file, header, path: temporary.clone() };
+    let mut tail = Tail::unread(segment);
+    let mut checkpoints = checkpoints(state).map_err(|error| impossible(&temporary, &error))?;
+    let length = checkpoints.iter().map(BlockBuilder::block_bytes).sum::<u64>();
+    for checkpoint in &mut checkpoints {
+        let meta = BlockMeta {
+            durable_to: header::LEN as u64 + length,
+            epoch: header.epoch,
+            committed: true,
+            ..tail.meta(BlockKind::Checkpoint, max_timestamp_ms)
+        };
+        let built = checkpoint.finish(&meta, header.place(tail.end));
+        let written = write_full(&tail.segment.file, built.bytes, tail.end);
+        written.map_err(|error| tail.io_error("write", error))?;
+        tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
+    }
+    tail.segment.file.sync_data().while_doing("sync", &temporary)?;
+    dir.vfs.rename(&temporary, &path).while_doing("name", &path)?;
+    tail.segment.path = path;
+    dir.sync()?;
+    tail.named_durably = true;
+    Ok(tail)
+}
+
+/// The state in as many checkpoints as it takes, at least one (F-37).
+fn checkpoints(state: &State) -> Result<Vec<BlockBuilder>, crate::error::RecordError> {
+    let mut done = Vec::new();
+    let mut current = BlockBuilder::default();
+    for entry in state.entries() {
+        let full = current.body_len() as u64 + entry.encoded_bytes() > CHECKPOINT_BODY_BYTES as u64;
+        if full && current.body_len() > 0 {
+            done.push(std::mem::take(&mut current));
+        }
+        current.push(&entry)?;
+    }
+    done.push(current);
+    Ok(done)
+}
+
+fn impossible(path: &Path, error: &dyn std::error::Error) -> IoError {
+    let source = io::Error::other(error.to_string());
+    IoError { operation: "encode the state for", path: path.to_owned(), position: None, source }
+}
+
+/// Makes the stream if there is none (O-1); tells whether it did.
+///
+/// # Errors
+/// Where the directory holds something else, or a step fails; done again, it goes on.
+pub(crate) fn create<V: Vfs>(
+    dir: &Directory<V>,
+    settings: &[(Vec<u8>, Vec<u8>)],
+    wait: LockWait,
+    allow_network: bool,
+) -> Result<bool, OpenError> {
+    dir.vfs.create_dir(&dir.path).while_doing("create", &dir.path).map_err(Failure::from)?;
+    if !allow_network {
+        dir.check_local()?;
+    }
+    refuse_strays(dir)?;
+    let lock = WriterLock::open(dir)?;
+    let guard = lock.take(wait)?;
+    if dir.segments()?.is_some() {
+        return Ok(false);
+    }
+    let now_ms = dir.vfs.now_ms();
+    let header = SegmentHeader {
+        stream_id: dir
+            .vfs
+            .random()
+            .while_doing("get random bytes for", &dir.path)
+            .map_err(Failure::from)?,
+        base_offset: 0,
+        created_ms: now_ms,
+        sequence: 0,
+        generation: 0,
+        epoch: 1,
+        crc: 0,
+    };
+    let state = first_state(dir, settings, now_ms)?;
+    make_segment(dir, &guard, header, &state, 0)?;
+    let parent = dir.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    dir.vfs.sync_dir(parent).while_doing("sync", parent).map_err(Failure::from)?;
+    Ok(true)
+}
+
+fn refuse_strays<V: Vfs>(dir: &Directory<V>) -> Result<(), OpenError> {
+    let listing = dir.list().map_err(Failure::from)?.unwrap_or_default();
+    match listing.strays.into_iter().next() {
+        Some(found) if listing.segments.is_empty() => {
+            Err(OpenError::NotEmpty { dir: dir.path.clone(), found })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn first_state<V: Vfs>(
+    dir: &Directory<V>,
+    settings: &[(Vec<u8>, Vec<u8>)],
+    now_ms: u64,
+) -> Result<State, Failure> {
+    let epoch = Epoch { number: 1, first_offset: 0, boot_id: dir.vfs.boot_id(), time_ms: now_ms };
+    let (key, value) = encode_epoch(&epoch);
+    let mut state = State::default();
+    let entries = settings.iter().map(|(key, value)| (SETTING, key.as_slice(), value.as_slice()));
+    for (kind, key, value) in entries.chain([(EPOCH, key.as_slice(), value.as_slice())]) {
+        state.set(kind, key, value).map_err(|cause| impossible(&dir.path, &cause))?;
+    }
+    Ok(state)
+}

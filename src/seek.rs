@@ -1,0 +1,389 @@
+//! A reader's place in the stream, and how it is found.
+
+use crate::block::{Block, BlockKind, Cause, Link};
+use crate::dir::{Directory, OpenSegment, Segments};
+use crate::error::{Diverged, Failure, IoContext, ReadError};
+use crate::layout::header;
+use crate::segment::{READ_AHEAD_BYTES, Window};
+use crate::tail::{Tail, open_tail};
+use crate::token::{Token, check_history};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
+
+/// Where a consumer begins to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record there is.
+    Beginning,
+    /// Behind the newest record.
+    End,
+    /// At an offset, which must be in the stream or the next one to be given.
+    Offset(u64),
+    /// At the last so many records, of the topics asked for.
+    Last(u64),
+    /// At the first block written at this time or later, in ms since 1970 (F-22).
+    Time(u64),
+    /// At a position that was kept from before (E-7).
+    Token(Token),
+}
+
+/// Which records are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Topics {
+    /// Sorted; none means all.
+    wanted: Vec<Vec<u8>>,
+}
+
+impl Topics {
+    pub fn add(&mut self, topic: &[u8]) {
+        if let Err(place) = self.wanted.binary_search_by(|known| known.as_slice().cmp(topic)) {
+            self.wanted.insert(place, topic.to_vec());
+        }
+    }
+
+    pub fn wants(&self, topic: &[u8]) -> bool {
+        self.wanted.is_empty()
+            || self.wanted.binary_search_by(|known| known.as_slice().cmp(topic)).is_ok()
+    }
+}
+
+/// A place between two blocks of a pinned segment.
+#[derive(Debug)]
+pub struct Place<F> {
+    /// The segment, locked shared.
+    pub segment: OpenSegment<F>,
+    /// Position of the next block.
+    pub position: u64,
+    /// What it must continue.
+    pub link: Link,
+    /// Epoch of the block before.
+    pub epoch: u32,
+    /// Highest `durable_to` of the blocks before.
+    pub durable_to: u64,
+    /// Whether the block before is the segment end.
+    pub ended: bool,
+    /// Highest timestamp of the blocks before (F-22).
+    pub max_timestamp_ms: u64,
+}
+
+impl<F: VfsFile> Place<F> {
+    /// Before the first block of a segment.
+    pub fn at_start_of(segment: OpenSegment<F>) -> Self {
+        let (link, epoch) = (segment.header.first_link(), segment.header.epoch);
+        let position = header::LEN as u64;
+        Self { segment, position, link, epoch, durable_to: 0, ended: false, max_timestamp_ms: 0 }
+    }
+
+    /// Moves behind the next block if it is committed and `pass` says so; otherwise tells
+    /// why not, `Ok(None)` where `pass` said no.
+    pub fn step(
+        &mut self,
+        window: &mut Window,
+        mut pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
+    ) -> Result<Result<bool, Cause>, Failure> {
+        if self.ended {
+            return Ok(Err(Cause::End));
+        }
+        let place = self.segment.header.place(self.position);
+        let file = &self.segment.file;
+        let found = window.committed_block(file, place, &self.link, READ_AHEAD_BYTES);
+        let found = found.while_doing_at("read", &self.segment.path, self.position)?;
+        let block = match found {
+            Ok(block) => block,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        if self.position == header::LEN as u64 && block.start.kind != BlockKind::Checkpoint {
+            return Ok(Err(Cause::NoCheckpoint));
+        }
+        match pass(&block) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Ok(false)),
+            Err(cause) => {
+                return Err(self.segment.damage(self.position, self.link.next_offset, cause));
+            }
+        }
+        self.position += block.start.block_bytes();
+        self.link = block.link(self.segment.header.may_jump());
+        self.epoch = block.start.epoch;
+        self.durable_to = self.durable_to.max(block.start.durable_to);
+        self.max_timestamp_ms = self.max_timestamp_ms.max(block.start.timestamp_ms);
+        self.ended = block.start.kind == BlockKind::SegmentEnd;
+        Ok(Ok(true))
+    }
+
+    /// Moves over blocks as long as `pass` says so, or to the committed end; tells whether
+    /// `pass` stopped it.
+    pub fn skip(
+        &mut self,
+        mut pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
+    ) -> Result<bool, Failure> {
+        let mut window = Window::default();
+        loop {
+            match self.step(&mut window, &mut pass)? {
+                Ok(true) => {}
+                Ok(false) => return Ok(true),
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+}
+
+/// Where to begin, and the first offset that is wanted there.
+pub struct Found<F> {
+    pub place: Place<F>,
+    pub first_offset: u64,
+}
+
+/// Finds where to begin; `None` where there is no stream yet.
+pub fn find<V: Vfs>(
+    dir: &Directory<V>,
+    start: &Start,
+    topics: &Topics,
+    wait: LockWait,
+) -> Result<Option<Found<V::File>>, ReadError> {
+    let seeker = Seeker { dir, wait };
+    loop {
+        let Some(segments) = dir.segments()? else { return Ok(None) };
+        let found = match start {
+            Start::Beginning => seeker.beginning(&segments)?,
+            Start::End => seeker.end(&segments)?,
+            Start::Offset(offset) => seeker.offset(&segments, *offset)?,
+            Start::Last(count) => seeker.last(&segments, *count, topics)?,
+            Start::Time(time_ms) => seeker.time(&segments, *time_ms)?,
+            Start::Token(token) => {
+                seeker.check_token(token)?;
+                seeker.offset(&segments, token.offset)?
+            }
+        };
+        // Segments may be deleted while they are looked for; then look again.
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The offsets that the stream holds: the lowest, and the next to be given.
+pub fn range<V: Vfs>(dir: &Directory<V>) -> Result<Option<(u64, u64)>, Failure> {
+    let Some((tail, _)) = open_tail(dir, OpenMode::Read)? else { return Ok(None) };
+    let Some(segments) = dir.segments()? else { return Ok(None) };
+    for sequence in segments.sequences {
+        if let Some(lowest) = dir.open_segment(sequence, OpenMode::Read)? {
+            if lowest.belongs_to(&segments.stream_id, sequence) {
+                return Ok(Some((lowest.header.base_offset, tail.next_offset())));
+            }
+        }
+    }
+    Ok(Some((tail.segment.header.base_offset, tail.next_offset())))
+}
+
+struct Seeker<'d, V> {
+    dir: &'d Directory<V>,
+    wait: LockWait,
+}
+
+/// `None`: a segment went away meanwhile.
+type Sought<F> = Result<Option<F>, ReadError>;
+
+impl<V: Vfs> Seeker<'_, V> {
+    /// Pins a segment; `None` if it is gone or stray.
+    fn pin(&self, segments: &Segments, sequence: u32) -> Sought<OpenSegment<V::File>> {
+        let segment = self.dir.pin_segment(sequence, self.wait)?;
+        Ok(segment.filter(|segment| segment.belongs_to(&segments.stream_id, sequence)))
+    }
+
+    fn beginning(&self, segments: &Segments) -> Sought<Found<V::File>> {
+        for &sequence in &segments.sequences {
+            if let Some(segment) = self.pin(segments, sequence)? {
+                let first_offset = segment.header.base_offset;
+                return Ok(Some(Found { place: Place::at_start_of(segment), first_offset }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn end(&self, segments: &Segments) -> Sought<Found<V::File>> {
+        for &sequence in segments.sequences.iter().rev() {
+            if let Some(segment) = self.pin(segments, sequence)? {
+                let mut place = Place::at_start_of(segment);
+                place.skip(|_| Ok(true))?;
+                let first_offset = place.link.next_offset;
+                return Ok(Some(Found { place, first_offset }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn offset(&self, segments: &Segments, offset: u64) -> Sought<Found<V::File>> {
+        let fits = |header: &crate::segment::SegmentHeader| Ok(header.base_offset <= offset);
+        let Some(sequence) = self.last_that(segments, |segment| fits(&segment.header))? else {
+            return self.out_of_range(offset);
+        };
+        let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
+        if segment.header.base_offset > offset {
+            return self.out_of_range(offset);
+        }
+        let mut place = Place::at_start_of(segment);
+        let spanned = place.skip(|block| {
+            let next = block.start.first_offset + u64::from(block.start.record_count);
+            Ok(next <= offset)
+        })?;
+        if !spanned && place.link.next_offset < offset {
+            return self.out_of_range(offset);
+        }
+        Ok(Some(Found { place, first_offset: offset }))
+    }
+
+    fn out_of_range<T>(&self, offset: u64) -> Sought<T> {
+        let Some((low, high)) = range(self.dir)? else { return Ok(None) };
+        // What was deleted or appended since the look decides whether to look again.
+        if (low..=high).contains(&offset) {
+            return Ok(None);
+        }
+        Err(ReadError::OffsetOutOfRange { offset, low, high })
+    }
+
+    fn time(&self, segments: &Segments, time_ms: u64) -> Sought<Found<V::File>> {
+        let before = |segment: &OpenSegment<V::File>| {
+            let place = segment.header.place(header::LEN as u64);
+            let start = Window::default().start(&segment.file, place, 0);
+            let start = start.while_doing_at("read", &segment.path, place.position)?;
+            let start = start.map_err(|cause| {
+                segment.damage(place.position, segment.header.base_offset, cause)
+            })?;
+            Ok(start.timestamp_ms < time_ms)
+        };
+        let found = self.last_that(segments, before)?.or(segments.sequences.first().copied());
+        let Some(mut sequence) = found else { return Ok(None) };
+        loop {
+            let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
+            let mut place = Place::at_start_of(segment);
+            let mut highest = 0;
+            place.skip(|block| {
+                highest = block.start.timestamp_ms.max(highest);
+                Ok(block.start.kind != BlockKind::Records || highest < time_ms)
+            })?;
+            let next = sequence.checked_add(1).filter(|_| place.ended);
+            match next {
+                Some(next) if segments.sequences.contains(&next) => sequence = next,
+                _ => {
+                    let first_offset = place.link.next_offset;
+                    return Ok(Some(Found { place, first_offset }));
+                }
+            }
+        }
+    }
+
+    fn last(&self, segments: &Segments, count: u64, topics: &Topics) -> Sought<Found<V::File>> {
+        if count == 0 {
+            return self.end(segments);
+        }
+        let mut found = 0;
+        for &sequence in segments.sequences.iter().rev() {
+            let Some(segment) = self.pin(segments, sequence)? else { continue };
+            let mut place = Place::at_start_of(segment);
+            let mut here = 0;
+            place.skip(|block| {
+                each_wanted(block, topics, |_| here += 1)?;
+                Ok(true)
+            })?;
+            found += here;
+            if found >= count {
+                return self
+                    .nth(Place::at_start_of(place.segment), found - count, topics)
+                    .map(Some);
+            }
+        }
+        self.beginning(segments)
+    }
+
+    /// The place of the record that has `skip` wanted ones before it in its segment.
+    fn nth(
+        &self,
+        mut place: Place<V::File>,
+        mut skip: u64,
+        topics: &Topics,
+    ) -> Result<Found<V::File>, ReadError> {
+        let mut offset = None;
+        place.skip(|block| {
+            each_wanted(block, topics, |record_offset| {
+                if skip == 0 && offset.is_none() {
+                    offset = Some(record_offset);
+                }
+                skip = skip.saturating_sub(1);
+            })?;
+            Ok(offset.is_none())
+        })?;
+        let first_offset = offset.unwrap_or(place.link.next_offset);
+        Ok(Found { place, first_offset })
+    }
+
+    /// The last segment for which `holds`, where it holds for all before too.
+    fn last_that(
+        &self,
+        segments: &Segments,
+        holds: impl Fn(&OpenSegment<V::File>) -> Result<bool, Failure>,
+    ) -> Result<Option<u32>, ReadError> {
+        let (mut low, mut high) = (0, segments.sequences.len());
+        let mut last = None;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let Some(&sequence) = segments.sequences.get(middle) else { break };
+            let segment = self.dir.open_segment(sequence, OpenMode::Read)?;
+            match segment {
+                // Strays are rare: then all segments are looked at, one by one.
+                Some(segment) if !segment.belongs_to(&segments.stream_id, sequence) => {
+                    return self.last_that_one_by_one(segments, holds);
+                }
+                Some(segment) if !holds(&segment)? => high = middle,
+                found => {
+                    last = found.map(|_| sequence).or(last);
+                    low = middle + 1;
+                }
+            }
+        }
+        Ok(last)
+    }
+
+    fn last_that_one_by_one(
+        &self,
+        segments: &Segments,
+        holds: impl Fn(&OpenSegment<V::File>) -> Result<bool, Failure>,
+    ) -> Result<Option<u32>, ReadError> {
+        let mut last = None;
+        for &sequence in &segments.sequences {
+            let segment = self.dir.open_segment(sequence, OpenMode::Read)?;
+            let segment = segment.filter(|s| s.belongs_to(&segments.stream_id, sequence));
+            if let Some(segment) = segment {
+                if holds(&segment)? {
+                    last = Some(sequence);
+                }
+            }
+        }
+        Ok(last)
+    }
+
+    /// Whether a token's history is still that of the stream (E-7, E-8).
+    fn check_token(&self, token: &Token) -> Result<(), ReadError> {
+        let Some((tail, _)) = open_tail(self.dir, OpenMode::Read)? else { return Ok(()) };
+        Ok(check_token_against(token, &tail)?)
+    }
+}
+
+fn check_token_against<F>(token: &Token, tail: &Tail<F>) -> Result<(), Diverged> {
+    let stream_id = tail.segment.header.stream_id;
+    check_history(token, &stream_id, tail.state.epochs(), tail.next_offset())
+}
+
+/// Tells the offset of each wanted record of a block.
+fn each_wanted(block: &Block<'_>, topics: &Topics, mut take: impl FnMut(u64)) -> Result<(), Cause> {
+    if block.start.kind != BlockKind::Records {
+        return Ok(());
+    }
+    block.check_records()?;
+    let mut cursor = block.records();
+    while let Some(record) = cursor.next(block.body) {
+        if topics.wants(record.topic) {
+            take(record.offset);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,397 @@
+//! One segment's file: its header, reading its blocks one by one, and what is at its
+//! end (format.md, chapters 4 and 5; the recovery table of protocol.md, chapter 5).
+//! No directory and no locks here.
+
+use std::io;
+
+use crate::block::{Block, BlockKind, BlockStart, Cause, Link, Place};
+use crate::codec::{crc, get_u16, get_u32, get_u64, put};
+use crate::layout::{BLOCK_ALIGN, MAGIC, VERSION, header, start};
+use crate::vfs::{VfsFile, read_full};
+
+/// The first 64 bytes of a segment (F-12), checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// The same in all segments of a stream.
+    pub stream_id: [u8; 16],
+    /// The offset at which the segment began.
+    pub base_offset: u64,
+    /// When the file was made, in ms since 1970.
+    pub created_ms: u64,
+    /// The number in the name.
+    pub sequence: u32,
+    /// One more for each compaction.
+    pub generation: u32,
+    /// The epoch at `base_offset`.
+    pub epoch: u32,
+    /// The header's checksum.
+    pub crc: u32,
+}
+
+/// Why bytes are not a segment header that can be used (F-12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderCause {
+    /// The magic bytes are missing: not a segment at all.
+    Foreign,
+    /// The header is cut or its checksum wrong.
+    Damaged(Cause),
+    /// A newer version, or features that are not known.
+    Newer(String),
+}
+
+impl SegmentHeader {
+    /// Decodes a header, to be read and, if `for_writing`, written behind.
+    ///
+    /// # Errors
+    /// What is wrong, in the order of F-12.
+    pub fn decode(bytes: &[u8], for_writing: bool) -> Result<Self, HeaderCause> {
+        let magic = bytes.get(..MAGIC.len()).unwrap_or(bytes);
+        if !MAGIC.starts_with(magic) {
+            return Err(HeaderCause::Foreign);
+        }
+        let short = HeaderCause::Damaged(Cause::HeaderCut);
+        let covered = bytes.get(..header::CRC).ok_or(short.clone())?;
+        let stored = get_u32(bytes, header::CRC).ok_or(short.clone())?;
+        if crc(covered) != stored {
+            return Err(HeaderCause::Damaged(Cause::HeaderCrc));
+        }
+        Self::check_version(bytes, for_writing)?;
+        Self::decode_fields(bytes, stored).ok_or(short)
+    }
+
+    fn check_version(bytes: &[u8], for_writing: bool) -> Result<(), HeaderCause> {
+        let field = |at| get_u16(bytes, at).unwrap_or(u16::MAX);
+        let version = field(header::VERSION);
+        if version != VERSION {
+            return Err(HeaderCause::Newer(format!("format version {version}")));
+        }
+        let incompatible = field(header::FEATURES_INCOMPATIBLE);
+        if incompatible != 0 {
+            return Err(HeaderCause::Newer(format!("incompatible features {incompatible:#06x}")));
+        }
+        let read_only = field(header::FEATURES_READ_COMPATIBLE);
+        if for_writing && read_only != 0 {
+            return Err(HeaderCause::Newer(format!("read-only features {read_only:#06x}")));
+        }
+        Ok(())
+    }
+
+    fn decode_fields(bytes: &[u8], crc: u32) -> Option<Self> {
+        Some(Self {
+            stream_id: *bytes.get(header::STREAM_ID..)?.first_chunk()?,
+            base_offset: get_u64(bytes, header::BASE_OFFSET)?,
+            created_ms: get_u64(bytes, header::CREATED)?,
+            sequence: get_u32(bytes, header::SEQUENCE)?,
+            generation: get_u32(bytes, header::GENERATION)?,
+            epoch: get_u32(bytes, header::EPOCH)?,
+            crc,
+        })
+    }
+
+    /// The header's bytes; sets `crc` to what they say.
+    pub fn encode(&mut self) -> [u8; header::LEN] {
+        let mut bytes = [0; header::LEN];
+        put(&mut bytes, header::MAGIC, &MAGIC);
+        put(&mut bytes, header::VERSION, &VERSION.to_le_bytes());
+        put(&mut bytes, header::STREAM_ID, &self.stream_id);
+        put(&mut bytes, header::BASE_OFFSET, &self.base_offset.to_le_bytes());
+        put(&mut bytes, header::CREATED, &self.created_ms.to_le_bytes());
+        put(&mut bytes, header::SEQUENCE, &self.sequence.to_le_bytes());
+        put(&mut bytes, header::GENERATION, &self.generation.to_le_bytes());
+        put(&mut bytes, header::EPOCH, &self.epoch.to_le_bytes());
+        self.crc = crc(bytes.get(..header::CRC).unwrap_or_default());
+        put(&mut bytes, header::CRC, &self.crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the header of a file.
+    ///
+    /// # Errors
+    /// Outside what the system says, inside what is wrong with the bytes.
+    pub fn read<F: VfsFile>(file: &F, for_writing: bool) -> io::Result<Result<Self, HeaderCause>> {
+        let mut bytes = [0; header::LEN];
+        let length = read_full(file, &mut bytes, 0)?;
+        Ok(Self::decode(bytes.get(..length).unwrap_or_default(), for_writing))
+    }
+
+    /// The place of a block, for its checksums.
+    #[must_use]
+    pub fn place(&self, position: u64) -> Place {
+        Place { header_crc: self.crc, position }
+    }
+
+    /// What the first block must continue (F-21).
+    #[must_use]
+    pub fn first_link(&self) -> Link {
+        Link { prev_crc: self.crc, next_offset: self.base_offset, may_jump: self.may_jump() }
+    }
+
+    /// Whether offsets may jump ahead: in a compacted segment.
+    #[must_use]
+    pub fn may_jump(&self) -> bool {
+        self.generation > 0
+    }
+}
+
+/// A stretch of a file held in memory, so that a small block does not cost a system
+/// call. It can be stale: what it shows may have changed in the file since.
+#[derive(Debug, Default)]
+pub struct Window {
+    bytes: Vec<u8>,
+    position: u64,
+}
+
+/// How far ahead of a block a sequential reader reads.
+pub const READ_AHEAD_BYTES: usize = 256 * 1024;
+
+impl Window {
+    /// Forgets all bytes, so that they are read afresh.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// The bytes held from `position` on, up to `length`, without reading.
+    pub fn held(&self, position: u64, length: usize) -> &[u8] {
+        let skip = position.checked_sub(self.position).and_then(|skip| usize::try_from(skip).ok());
+        let held = skip.and_then(|skip| self.bytes.get(skip..)).unwrap_or_default();
+        held.get(..length).unwrap_or(held)
+    }
+
+    /// The bytes of `file` from `position` on, up to `length`; fewer only where the file ends.
+    /// Reads up to `ahead` more.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn fetch<F: VfsFile>(
+        &mut self,
+        file: &F,
+        position: u64,
+        length: usize,
+        ahead: usize,
+    ) -> io::Result<&[u8]> {
+        if self.held(position, length).len() < length {
+            let kept = self.held(position, usize::MAX).len();
+            let begin = self.bytes.len() - kept;
+            self.bytes.drain(..begin);
+            self.position = position;
+            let wanted = length.max(ahead);
+            self.bytes.resize(wanted.max(kept), 0);
+            let space = self.bytes.get_mut(kept..).unwrap_or_default();
+            match read_full(file, space, position + kept as u64) {
+                Ok(count) => self.bytes.truncate(kept + count),
+                Err(error) => {
+                    self.bytes.clear();
+                    return Err(error);
+                }
+            }
+            self.bytes.shrink_to(4 * READ_AHEAD_BYTES);
+        }
+        Ok(self.held(position, length))
+    }
+
+    /// The start at `position`, if its own checksum is right.
+    ///
+    /// # Errors
+    /// Outside what the system says, inside what is wrong.
+    pub fn start<F: VfsFile>(
+        &mut self,
+        file: &F,
+        place: Place,
+        ahead: usize,
+    ) -> io::Result<Result<BlockStart, Cause>> {
+        let bytes = self.fetch(file, place.position, start::LEN, ahead)?;
+        Ok(BlockStart::decode(bytes, place))
+    }
+
+    /// The valid block at `place`, committed or not, whatever came before it.
+    ///
+    /// # Errors
+    /// Outside what the system says, inside what is wrong.
+    pub fn valid_block<F: VfsFile>(
+        &mut self,
+        file: &F,
+        place: Place,
+        ahead: usize,
+    ) -> io::Result<Result<Block<'_>, Cause>> {
+        let start = match self.start(file, place, ahead)? {
+            Ok(start) => start,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let length = usize::try_from(start.block_bytes()).unwrap_or(usize::MAX);
+        let bytes = self.fetch(file, place.position, length, ahead)?;
+        Ok(Block::verify(bytes, start))
+    }
+
+    /// The committed block at `place` (F-24), all before it being committed and ending in `link`.
+    ///
+    /// # Errors
+    /// Outside what the system says, inside why there is none.
+    pub fn committed_block<F: VfsFile>(
+        &mut self,
+        file: &F,
+        place: Place,
+        link: &Link,
+        ahead: usize,
+    ) -> io::Result<Result<Block<'_>, Cause>> {
+        let block = match self.valid_block(file, place, ahead)? {
+            Ok(block) => block,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        if !link.leads_to(&block.start) {
+            return Ok(Err(Cause::Chain));
+        }
+        Ok(if block.start.committed { Ok(block) } else { Err(Cause::Low) })
+    }
+}
+
+/// The rows of the recovery table (protocol.md, chapter 5) but for `unreadable`, which is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Synced bytes are not valid: stop.
+    Damaged {
+        /// Up to where bytes were known to be on disk.
+        durable_to: u64,
+    },
+    /// Nothing stands behind the committed end.
+    Clean,
+    /// Only zeros: cut.
+    Zeros,
+    /// A block that was never visible: cut.
+    Unseen,
+    /// Anything else: save, cut, raise the epoch.
+    Lost,
+}
+
+/// What the recovery table needs to know of the committed part of a segment.
+#[derive(Clone, Copy, Debug)]
+pub struct CommittedPart {
+    /// The committed end.
+    pub end: u64,
+    /// The highest `durable_to` of the committed blocks.
+    pub durable_to: u64,
+    /// Whether the newest epoch was begun in the current boot.
+    pub current_boot: bool,
+}
+
+/// Bytes looked at in one go behind the committed end.
+const TAIL_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Decides by the recovery table what stands behind the committed end.
+///
+/// # Errors
+/// What the system says (row `unreadable`).
+pub fn classify<F: VfsFile>(
+    file: &F,
+    segment: &SegmentHeader,
+    part: &CommittedPart,
+) -> io::Result<Tail> {
+    let mut tail = TailFacts { known: part.durable_to, ..TailFacts::default() };
+    let mut position = part.end;
+    let mut chunk = vec![0; TAIL_CHUNK_BYTES];
+    loop {
+        let length = read_full(file, &mut chunk, position)?;
+        let bytes = chunk.get(..length).unwrap_or_default();
+        tail.look_at(bytes, position, segment, part.end);
+        // Chunks overlap by one block's start, so that none is cut in two.
+        if length < TAIL_CHUNK_BYTES {
+            break;
+        }
+        position += (length - BLOCK_ALIGN as usize) as u64;
+    }
+    Ok(tail.decide(part))
+}
+
+#[derive(Default)]
+struct TailFacts {
+    known: u64,
+    first_byte: Option<u8>,
+    nonzero: bool,
+    start_behind: bool,
+}
+
+impl TailFacts {
+    fn look_at(&mut self, bytes: &[u8], position: u64, segment: &SegmentHeader, end: u64) {
+        self.first_byte = self.first_byte.or(bytes.first().copied());
+        self.nonzero |= bytes.iter().any(|byte| *byte != 0);
+        for (index, unit) in bytes.chunks(BLOCK_ALIGN as usize).enumerate() {
+            let at = position + index as u64 * BLOCK_ALIGN;
+            let zero = unit.iter().all(|byte| *byte == 0);
+            if at > end && !zero && unit.len() >= start::LEN {
+                self.look_for_start(unit, segment.place(at));
+            }
+        }
+    }
+
+    /// A start counts by its own checksum, whatever else is wrong there.
+    fn look_for_start(&mut self, unit: &[u8], place: Place) {
+        if let Some(durable_to) = BlockStart::durable_to_if_intact(unit, place) {
+            self.start_behind = true;
+            self.known = self.known.max(durable_to);
+        }
+    }
+
+    fn decide(&self, part: &CommittedPart) -> Tail {
+        if self.known > part.end {
+            return Tail::Damaged { durable_to: self.known };
+        }
+        match self.first_byte {
+            None => Tail::Clean,
+            Some(_) if !self.nonzero => Tail::Zeros,
+            Some(0) if !self.start_behind && part.current_boot => Tail::Unseen,
+            Some(_) => Tail::Lost,
+        }
+    }
+}
+
+/// Walks the committed blocks of a segment from its header on.
+pub struct Scan<'f, F> {
+    file: &'f F,
+    header: SegmentHeader,
+    window: Window,
+    /// Position of the next block.
+    pub position: u64,
+    /// What it must continue.
+    pub link: Link,
+    /// Whether the segment end was passed.
+    pub ended: bool,
+    /// Whether a block other than an opening checkpoint was passed.
+    pub begun: bool,
+}
+
+impl<'f, F: VfsFile> Scan<'f, F> {
+    /// Starts at the first block.
+    pub fn new(file: &'f F, header: SegmentHeader) -> Self {
+        Self {
+            file,
+            header,
+            window: Window::default(),
+            position: header::LEN as u64,
+            link: header.first_link(),
+            ended: false,
+            begun: false,
+        }
+    }
+
+    /// The next committed block with its position; otherwise why there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn next(&mut self) -> io::Result<Result<(u64, Block<'_>), Cause>> {
+        let place = self.header.place(self.position);
+        let found = self.window.committed_block(self.file, place, &self.link, READ_AHEAD_BYTES)?;
+        let block = match found {
+            Ok(_) if self.ended => return Ok(Err(Cause::BehindEnd)),
+            Ok(block) => block,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let checkpoint = block.start.kind == BlockKind::Checkpoint;
+        if self.position == header::LEN as u64 && !checkpoint {
+            return Ok(Err(Cause::NoCheckpoint));
+        }
+        self.begun |= !checkpoint;
+        self.ended = block.start.kind == BlockKind::SegmentEnd;
+        self.position += block.start.block_bytes();
+        self.link = block.link(self.header.may_jump());
+        Ok(Ok((place.position, block)))
+    }
+}

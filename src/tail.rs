@@ -1,0 +1,204 @@
+//! The end of a stream as a writer remembers it, and how it catches up with what others
+//! committed (O-3, A-2 to A-4).
+
+use std::io;
+
+use crate::block::{Block, BlockKind, BlockMeta, Cause, Link};
+use crate::dir::{Directory, OpenSegment};
+use crate::error::{Failure, IoContext, IoError};
+use crate::layout::header;
+use crate::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
+use crate::state::State;
+use crate::token::Token;
+use crate::vfs::{OpenMode, Vfs};
+
+/// A writer's memory of the active segment up to its committed end.
+#[derive(Debug)]
+pub struct Tail<F> {
+    /// The segment.
+    pub segment: OpenSegment<F>,
+    /// The committed end, in bytes.
+    pub end: u64,
+    /// What the next block must continue.
+    pub link: Link,
+    /// The state as of the committed end.
+    pub state: State,
+    /// Whether the last block is a segment end.
+    pub sealed: bool,
+    /// End of the opening checkpoints.
+    pub records_from: u64,
+    /// Highest timestamp of any records block of the stream.
+    pub max_timestamp_ms: u64,
+    /// Bytes of the segment that are known to be on disk.
+    pub durable_to: u64,
+    /// End of the block that raised the newest epoch, 0 if it is not in this segment (E-4).
+    pub epoch_end: u64,
+    /// Whether the segment's name is known to be on disk (V-7).
+    pub named_durably: bool,
+    /// Whether a sync of this file failed, so that a mere second one proves nothing (M-6).
+    pub sync_failed: bool,
+    /// Up to where room was reserved on the disk.
+    pub reserved_to: u64,
+}
+
+impl<F> Tail<F> {
+    /// The end of a segment of which nothing was read yet.
+    pub fn unread(segment: OpenSegment<F>) -> Self {
+        let link = segment.header.first_link();
+        Self {
+            segment,
+            end: header::LEN as u64,
+            link,
+            state: State::default(),
+            sealed: false,
+            records_from: header::LEN as u64,
+            max_timestamp_ms: 0,
+            durable_to: 0,
+            epoch_end: 0,
+            named_durably: false,
+            sync_failed: false,
+            reserved_to: 0,
+        }
+    }
+
+    /// The next offset to be given.
+    #[must_use]
+    pub fn next_offset(&self) -> u64 {
+        self.link.next_offset
+    }
+
+    /// The newest epoch, 0 if nothing was read yet.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.state.newest_epoch().map_or(0, |epoch| epoch.number)
+    }
+
+    /// The committed end as a token.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        let stream_id = self.segment.header.stream_id;
+        Token { stream_id, epoch: self.epoch(), offset: self.next_offset() }
+    }
+
+    /// What the recovery table needs to know.
+    #[must_use]
+    pub fn committed_part(&self, boot_id: Option<[u8; 16]>) -> CommittedPart {
+        let current_boot = self.state.is_of_boot(boot_id);
+        CommittedPart { end: self.end, durable_to: self.durable_to, current_boot }
+    }
+
+    /// Says that something is wrong at the committed end.
+    #[must_use]
+    pub fn damage(&self, cause: Cause) -> Failure {
+        self.segment.damage(self.end, self.next_offset(), cause)
+    }
+
+    /// Says that a call failed at the committed end.
+    #[must_use]
+    pub fn io_error(&self, operation: &'static str, source: io::Error) -> IoError {
+        let path = self.segment.path.clone();
+        IoError { operation, path, position: Some(self.end), source }
+    }
+
+    /// Moves the end behind a block that was found or made there.
+    ///
+    /// # Errors
+    /// What makes the block unfit to be there; nothing has changed then.
+    pub fn absorb(&mut self, block: &Block<'_>) -> Result<(), Cause> {
+        let opening = self.end == self.records_from && block.start.kind == BlockKind::Checkpoint;
+        if self.end == header::LEN as u64 && !opening {
+            return Err(Cause::NoCheckpoint);
+        }
+        let epoch = self.epoch();
+        if opening || block.start.kind != BlockKind::Checkpoint {
+            self.state.apply(block)?;
+        }
+        self.end += block.start.block_bytes();
+        self.link = block.link(self.segment.header.may_jump());
+        self.sealed = block.start.kind == BlockKind::SegmentEnd;
+        self.max_timestamp_ms = self.max_timestamp_ms.max(block.start.timestamp_ms);
+        self.durable_to = self.durable_to.max(block.start.durable_to);
+        if opening {
+            self.records_from = self.end;
+        } else if self.epoch() != epoch {
+            self.epoch_end = self.end;
+        }
+        Ok(())
+    }
+
+    /// Meta of a block to be written at the committed end.
+    #[must_use]
+    pub fn meta(&self, kind: BlockKind, timestamp_ms: u64) -> BlockMeta {
+        BlockMeta {
+            kind,
+            link: self.link,
+            timestamp_ms,
+            durable_to: self.durable_to,
+            epoch: self.epoch(),
+            committed: false,
+        }
+    }
+}
+
+impl<F: crate::vfs::VfsFile> Tail<F> {
+    /// Reads the end of a segment from its header on.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is damaged in its opening checkpoints or its state.
+    pub fn scan(segment: OpenSegment<F>) -> Result<(Self, Cause), Failure> {
+        let mut tail = Self::unread(segment);
+        let cause = tail.step_over()?;
+        Ok((tail, cause))
+    }
+
+    /// Goes on over committed blocks; tells why it stopped.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or a control record is malformed.
+    pub fn step_over(&mut self) -> Result<Cause, Failure> {
+        let mut window = Window::default();
+        loop {
+            let place = self.segment.header.place(self.end);
+            let file = &self.segment.file;
+            let found = window.committed_block(file, place, &self.link, READ_AHEAD_BYTES);
+            let found = found.while_doing_at("read", &self.segment.path, self.end)?;
+            match found {
+                Ok(_) if self.sealed => return Ok(Cause::BehindEnd),
+                Ok(block) => match self.absorb(&block) {
+                    Ok(()) => {}
+                    Err(Cause::NoCheckpoint) => return Ok(Cause::NoCheckpoint),
+                    Err(cause) => return Err(self.damage(cause)),
+                },
+                Err(cause) => return Ok(cause),
+            }
+        }
+    }
+
+    /// Reads the segment again from its header, keeping what is known to be on disk.
+    ///
+    /// # Errors
+    /// As [`Tail::scan`].
+    pub fn scan_again(&mut self) -> Result<Cause, Failure> {
+        self.end = header::LEN as u64;
+        self.link = self.segment.header.first_link();
+        self.state = State::default();
+        self.sealed = false;
+        self.records_from = header::LEN as u64;
+        self.max_timestamp_ms = 0;
+        self.epoch_end = 0;
+        self.step_over()
+    }
+}
+
+/// Opens the active segment and reads it to its committed end; `None` where there is no
+/// stream yet.
+///
+/// # Errors
+/// Where it cannot be read or used.
+pub fn open_tail<V: Vfs>(
+    dir: &Directory<V>,
+    mode: OpenMode,
+) -> Result<Option<(Tail<V::File>, Cause)>, Failure> {
+    let Some(segment) = dir.open_active(mode)? else { return Ok(None) };
+    Tail::scan(segment).map(Some)
+}

@@ -1,0 +1,95 @@
+//! Tokens: positions that can be kept outside a stream, and that tell when the
+//! history they saw was lost (protocol.md, chapter 6).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Diverged;
+
+/// A position in the history of a stream (E-7).
+///
+/// Its text form is `STREAMID:EPOCH:OFFSET`, the id in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token {
+    /// The stream.
+    pub stream_id: [u8; 16],
+    /// The epoch of the block before the position; 0 where nothing was read.
+    pub epoch: u32,
+    /// The next offset to read.
+    pub offset: u64,
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.stream_id {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, ":{}:{}", self.epoch, self.offset)
+    }
+}
+
+/// A text that is not a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a token: it must look like STREAMID:EPOCH:OFFSET")]
+pub struct TokenParseError(String);
+
+impl FromStr for Token {
+    type Err = TokenParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(text).ok_or_else(|| TokenParseError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<Token> {
+    let mut fields = text.split(':');
+    let (id, epoch, offset) = (fields.next()?, fields.next()?, fields.next()?);
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if fields.next().is_some() || id.len() != 32 || ![id, epoch, offset].into_iter().all(plain) {
+        return None;
+    }
+    let stream_id = u128::from_str_radix(id, 16).ok()?.to_be_bytes();
+    Some(Token { stream_id, epoch: epoch.parse().ok()?, offset: offset.parse().ok()? })
+}
+
+/// Where an epoch begins, and in which boot it was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The offset of its first record.
+    pub first_offset: u64,
+    /// The boot that it was begun in; `None` if unknown.
+    pub boot_id: Option<[u8; 16]>,
+    /// When, in ms since 1970.
+    pub time_ms: u64,
+}
+
+/// Whether a token's history is that of the stream (E-7, E-8), given the stream's
+/// epochs in ascending order and its next offset.
+///
+/// # Errors
+/// How it has diverged.
+pub fn check_history(
+    token: &Token,
+    stream_id: &[u8; 16],
+    epochs: &[Epoch],
+    next_offset: u64,
+) -> Result<(), Diverged> {
+    if token.stream_id != *stream_id {
+        return Err(Diverged::OtherStream { token: *token });
+    }
+    if token.epoch == 0 && token.offset <= next_offset {
+        return Ok(());
+    }
+    let newest = epochs.last().map_or(0, |epoch| epoch.number);
+    let later = epochs.iter().find(|epoch| epoch.number > token.epoch);
+    let end = match later {
+        Some(later) if token.epoch > 0 => later.first_offset,
+        _ => next_offset,
+    };
+    if token.offset > end || token.epoch > newest {
+        return Err(Diverged::Lost { token: *token, end });
+    }
+    Ok(())
+}

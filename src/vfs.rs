@@ -1,0 +1,198 @@
+//! The seam: everything that Puro asks of an operating system.
+//!
+//! All code above [`crate::os`] is generic over [`Vfs`], so that what is checked
+//! in simulated worlds is the very code that runs on real files. The operations
+//! are as weak as real ones: a read or a write may do less than asked, may be
+//! interrupted, and is not atomic. [`read_full`] and [`write_full`] carry on
+//! where that happened; nothing else in the crate calls `read_at` or `write_at`.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::trace::Action;
+
+/// How a file is to be opened.
+///
+/// Whatever the mode, the last component of the path is never followed when it
+/// is a symbolic link, and anything but a regular file is refused (O-5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// For reading; the file must exist.
+    Read,
+    /// For reading and writing; the file must exist.
+    Write,
+    /// For reading and writing; an empty file is made where there is none.
+    WriteOrCreate,
+    /// For reading and writing; made if missing, emptied if not.
+    Truncate,
+}
+
+/// A whole-file lock (L-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// Any number of holders at once. Needs a descriptor open for reading.
+    Shared,
+    /// One holder. Needs a descriptor open for writing.
+    Exclusive,
+}
+
+/// How long to wait for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockWait {
+    /// Not at all.
+    Try,
+    /// At most so long.
+    AtMost(Duration),
+    /// Without limit.
+    Forever,
+}
+
+/// What tells one file from another while both exist: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The file system.
+    pub device: u64,
+    /// The file in it.
+    pub inode: u64,
+}
+
+/// What a file is like at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Length in bytes.
+    pub len: u64,
+    /// Which file it is.
+    pub id: FileId,
+    /// Whether some name still leads to it.
+    pub linked: bool,
+}
+
+/// What kind of file system a directory is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSystem {
+    /// A name for messages, such as `nfs`; may be a number in hexadecimal.
+    pub name: String,
+    /// Whether other machines may work in it too (M-1).
+    pub network: bool,
+}
+
+/// An open file.
+///
+/// Every value has a lock owner of its own: two values opened from the same path
+/// exclude each other, in one process too.
+pub trait VfsFile: Send + Sync {
+    /// Reads into `buf` from `position` on, and tells how many bytes; 0 at the end.
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes from `position` on, and tells how many bytes were written.
+    fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize>;
+    /// Length, identity, and whether the file still has a name.
+    fn status(&self) -> io::Result<FileStatus>;
+    /// Cuts the file to `len` bytes, or extends it with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Makes sure that bytes up to `end` find room on the disk, without changing
+    /// the length. Does nothing where the system cannot do that.
+    fn reserve(&self, end: u64) -> io::Result<()>;
+    /// Puts bytes and length on the disk (M-5).
+    fn sync_data(&self) -> io::Result<()>;
+    /// Puts bytes, length and everything else about the file on the disk.
+    fn sync_all(&self) -> io::Result<()>;
+    /// Takes the lock; `false` if it could not be had in time.
+    fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool>;
+    /// Gives the lock back. Closing the file does that too.
+    fn unlock(&self) -> io::Result<()>;
+}
+
+/// Tells when something in a directory may have changed.
+pub trait Watch: Send {
+    /// Forgets what was noticed until now.
+    fn clear(&mut self);
+    /// Returns once something was noticed since the last [`Watch::clear`], or the time is over.
+    fn wait(&mut self, timeout: Duration);
+}
+
+/// An operating system, or a world that stands in for one.
+pub trait Vfs: Clone + Send + Sync + 'static {
+    /// An open file.
+    type File: VfsFile;
+    /// A watched directory.
+    type Watch: Watch;
+
+    /// Opens a regular file.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Self::File>;
+    /// Which regular file a name leads to at this moment; `None` where there is none.
+    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>>;
+    /// Makes a directory; fine if it is there already. Does not make its parents.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// The names in a directory, in no particular order.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Gives a file another name in the same file system, over whatever had it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a name.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Puts the names of a directory on the disk.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Bytes that a user may still write on the file system of `dir`.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+    /// The file system of `dir`.
+    fn file_system(&self, dir: &Path) -> io::Result<FileSystem>;
+
+    /// Starts to watch a directory. An error means: poll instead.
+    fn watch(&self, dir: &Path) -> io::Result<Self::Watch>;
+    /// Milliseconds since 1970 by the system's clock, which may jump (F-5).
+    fn now_ms(&self) -> u64;
+    /// Time since some fixed moment, by a clock that never jumps.
+    fn monotonic(&self) -> Duration;
+    /// Waits.
+    fn sleep(&self, duration: Duration);
+    /// This boot's id; `None` where it is unknown (M-7).
+    fn boot_id(&self) -> Option<[u8; 16]>;
+    /// This process.
+    fn pid(&self) -> u32;
+    /// Random bytes, good enough to never come again.
+    fn random(&self) -> io::Result<[u8; 16]>;
+
+    /// Takes note of a protocol action. Real systems ignore it.
+    fn trace(&self, _action: &Action<'_>) {}
+}
+
+/// Reads until `buf` is full or the file ends; tells how many bytes were read.
+///
+/// # Errors
+/// What `read_at` reports, but for interruptions, after which it goes on.
+pub fn read_full<F: VfsFile>(file: &F, mut buf: &mut [u8], mut position: u64) -> io::Result<usize> {
+    let mut total = 0;
+    while !buf.is_empty() {
+        match file.read_at(buf, position) {
+            Ok(0) => break,
+            Ok(count) => {
+                total += count;
+                position += count as u64;
+                buf = buf.get_mut(count..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}
+
+/// Writes all of `buf`.
+///
+/// # Errors
+/// What `write_at` reports, but for interruptions, after which it goes on;
+/// `WriteZero` when nothing more can be written.
+pub fn write_full<F: VfsFile>(file: &F, mut buf: &[u8], mut position: u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match file.write_at(buf, position) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                position += count as u64;
+                buf = buf.get(count..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

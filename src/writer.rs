@@ -1,0 +1,391 @@
+//! The steps that all writers share: the lock, catching up, writing a block, committing
+//! it, making it durable (protocol.md, chapter 4).
+//!
+//! Whatever writes past the committed end takes the [`WriterGuard`] as an argument: there
+//! is no way to do so without holding `writer.lock`.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::block::{BlockBuilder, BlockKind, Cause};
+use crate::dir::{Directory, WRITER_LOCK, lock};
+use crate::error::{Failure, IoContext, IoError};
+use crate::layout::{SIGNAL_HIGH, SIGNAL_LOW};
+use crate::record::NewRecord;
+use crate::repair::RepairReport;
+use crate::state::{EPOCH, encode_epoch};
+use crate::tail::Tail;
+use crate::token::Epoch;
+use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
+
+/// The lock that every writer holds while it writes (L-1).
+#[derive(Debug)]
+pub struct WriterLock<F> {
+    file: Arc<F>,
+    path: PathBuf,
+}
+
+/// Proof that `writer.lock` is held; gives it back when dropped.
+#[derive(Debug)]
+pub struct WriterGuard<F: VfsFile> {
+    file: Arc<F>,
+}
+
+impl<F: VfsFile> WriterLock<F> {
+    /// Opens the lock file, and makes it if it is missing.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open<V: Vfs<File = F>>(dir: &Directory<V>) -> Result<Self, Failure> {
+        let path = dir.path.join(WRITER_LOCK);
+        let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
+        Ok(Self { file: Arc::new(file), path })
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// `LockTimeout` when others kept it for longer than `wait`.
+    pub fn take(&self, wait: LockWait) -> Result<WriterGuard<F>, Failure> {
+        lock(&*self.file, &self.path, LockKind::Exclusive, wait)?;
+        Ok(WriterGuard { file: Arc::clone(&self.file) })
+    }
+}
+
+impl<F: VfsFile> Drop for WriterGuard<F> {
+    fn drop(&mut self) {
+        // A lock that cannot be given back goes with the file; there is nothing to tell.
+        let _ = self.file.unlock();
+    }
+}
+
+/// What all writers know and do.
+#[derive(Debug)]
+pub struct Writer<V: Vfs> {
+    /// The stream's directory.
+    pub dir: Directory<V>,
+    /// The end of the stream as remembered.
+    pub tail: Tail<V::File>,
+    /// What was repaired since the writer was opened.
+    pub repairs: Vec<RepairReport>,
+    /// The process that opened it (L-3).
+    owner: u32,
+    boot_id: Option<[u8; 16]>,
+    /// Whether this writer raised an epoch: where the boot is unknown, once is enough (E-2).
+    raised: bool,
+}
+
+/// How a commit can fail: before it, or in it.
+#[derive(Debug)]
+pub enum CommitError {
+    /// Nothing was appended.
+    NotAppended(Failure),
+    /// The commit failed and cannot be looked at.
+    Unknown(IoError),
+}
+
+impl From<Failure> for CommitError {
+    fn from(failure: Failure) -> Self {
+        Self::NotAppended(failure)
+    }
+}
+
+impl CommitError {
+    /// For blocks that carry no records of a user, both are the same.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::NotAppended(failure) => failure,
+            Self::Unknown(error) => error.into(),
+        }
+    }
+}
+
+/// Room reserved ahead of a block, so that small blocks do not each ask for it.
+const RESERVE_BYTES: u64 = 256 * 1024;
+/// Bytes rewritten in one go after a failed sync.
+const REWRITE_BYTES: usize = 1024 * 1024;
+
+impl<V: Vfs> Writer<V> {
+    /// A writer that remembers `tail`; to be caught up before it writes (O-4).
+    pub fn new(dir: Directory<V>, tail: Tail<V::File>) -> Self {
+        let (owner, boot_id) = (dir.vfs.pid(), dir.vfs.boot_id());
+        Self { dir, tail, repairs: Vec::new(), owner, boot_id, raised: false }
+    }
+
+    /// Refuses to be used in a forked child (L-3).
+    ///
+    /// # Errors
+    /// `Forked`.
+    pub fn check_owner(&self) -> Result<(), Failure> {
+        if self.dir.vfs.pid() == self.owner {
+            return Ok(());
+        }
+        Err(Failure::Forked { owner: self.owner })
+    }
+
+    /// This boot, if known.
+    pub fn boot_id(&self) -> Option<[u8; 16]> {
+        self.boot_id
+    }
+
+    /// Brings the memory to the committed end of the stream, repairs what stands behind it,
+    /// and finishes a rollover that was left half done.
+    ///
+    /// # Errors
+    /// Where the stream cannot be read, is damaged, or was removed.
+    pub fn catch_up(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+        let mut scanned_again = false;
+        loop {
+            if self.tail.sealed && self.hop()? {
+                continue;
+            }
+            let status = self.tail.segment.file.status();
+            let status = status.map_err(|error| self.tail.io_error("look at", error))?;
+            if !status.linked {
+                return Err(Failure::Removed { path: self.tail.segment.path.clone() });
+            }
+            if status.len == self.tail.end {
+                break;
+            }
+            let remembered = self.tail.end;
+            let cause = self.tail.step_over()?;
+            if self.tail.end != remembered {
+                continue;
+            }
+            // What was remembered may be wrong: look at the whole segment, once.
+            if !scanned_again && (status.len < remembered || cause == Cause::Chain) {
+                scanned_again = true;
+                self.tail.scan_again()?;
+                continue;
+            }
+            self.repair(guard)?;
+        }
+        if self.tail.sealed {
+            self.finish_rollover(guard)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on from a sealed segment to the active one, if there is a later one.
+    fn hop(&mut self) -> Result<bool, Failure> {
+        let header = self.tail.segment.header;
+        let next = match header.sequence.checked_add(1) {
+            Some(next) => self.dir.open_segment(next, OpenMode::Write)?,
+            None => None,
+        };
+        let next = match next {
+            None => self.dir.open_active(OpenMode::Write)?,
+            next => next,
+        };
+        let Some(next) = next.filter(|next| next.header.sequence != header.sequence) else {
+            return Ok(false);
+        };
+        if next.header.stream_id != header.stream_id {
+            return Err(next.damage(0, self.tail.next_offset(), Cause::HeaderField("stream id")));
+        }
+        self.tail = Tail::scan(next)?.0;
+        Ok(true)
+    }
+
+    /// Makes sure that records may be appended: the epoch and its block's durability,
+    /// and the durability of the segment's name (A-7, E-2, E-4, V-7).
+    ///
+    /// # Errors
+    /// Where a sync or a write fails.
+    pub fn prepare(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+        if !self.tail.named_durably {
+            self.dir.sync()?;
+            self.tail.named_durably = true;
+        }
+        let known_boot = self.tail.state.is_of_boot(self.boot_id);
+        if !known_boot && !(self.raised && self.boot_id.is_none()) {
+            self.raise_epoch(guard)?;
+        }
+        if self.tail.durable_to < self.tail.epoch_end {
+            self.sync(guard)?;
+        }
+        Ok(())
+    }
+
+    /// Begins a new epoch at the committed end, in a block of its own that is on disk
+    /// before anything follows (E-3).
+    ///
+    /// # Errors
+    /// Where a sync or a write fails.
+    pub fn raise_epoch(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+        let now_ms = self.dir.vfs.now_ms();
+        let epoch = Epoch {
+            number: self.tail.epoch().saturating_add(1),
+            first_offset: self.tail.next_offset(),
+            boot_id: self.boot_id,
+            time_ms: now_ms,
+        };
+        let (key, value) = encode_epoch(&epoch);
+        let mut builder = BlockBuilder::default();
+        let entry = NewRecord::control(EPOCH, Some(&key), Some(&value));
+        builder.push(&entry).map_err(|error| self.impossible(&error))?;
+        let written =
+            self.write_block(guard, &mut builder, BlockKind::Records, now_ms, epoch.number);
+        written.map_err(CommitError::into_failure)?;
+        self.raised = true;
+        self.sync(guard)
+    }
+
+    /// An error of our own making, told instead of a panic.
+    fn impossible(&self, error: &dyn std::error::Error) -> Failure {
+        let path = self.tail.segment.path.clone();
+        let source = io::Error::other(error.to_string());
+        IoError { operation: "encode for", path, position: Some(self.tail.end), source }.into()
+    }
+
+    /// Appends a block with records of users or with state, in the newest epoch.
+    ///
+    /// # Errors
+    /// Which outcome it had instead.
+    pub fn append_block(
+        &mut self,
+        guard: &WriterGuard<V::File>,
+        builder: &mut BlockBuilder,
+        kind: BlockKind,
+        timestamp_ms: u64,
+    ) -> Result<(), CommitError> {
+        let epoch = self.tail.epoch();
+        self.write_block(guard, builder, kind, timestamp_ms, epoch)
+    }
+
+    fn write_block(
+        &mut self,
+        _guard: &WriterGuard<V::File>,
+        builder: &mut BlockBuilder,
+        kind: BlockKind,
+        timestamp_ms: u64,
+        epoch: u32,
+    ) -> Result<(), CommitError> {
+        let tail = &mut self.tail;
+        let mut meta = tail.meta(kind, timestamp_ms);
+        meta.epoch = epoch;
+        let built = builder.finish(&meta, tail.segment.header.place(tail.end));
+        reserve(&self.dir, tail, tail.end + built.bytes.len() as u64)?;
+        if let Err(error) = write_full(&tail.segment.file, built.bytes, tail.end) {
+            withdraw(tail);
+            return Err(CommitError::NotAppended(tail.io_error("write", error).into()));
+        }
+        commit(tail)?;
+        tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
+        Ok(())
+    }
+
+    /// Puts the segment on the disk, whatever it takes.
+    ///
+    /// # Errors
+    /// `Io` when rewriting and syncing again failed too.
+    pub fn sync(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+        if self.try_sync().is_ok() {
+            return Ok(());
+        }
+        self.rewrite_and_sync(guard)
+    }
+
+    /// Syncs without the lock: fine unless it fails.
+    ///
+    /// # Errors
+    /// What the system says; then only [`Writer::rewrite_and_sync`] helps (M-6).
+    pub fn try_sync(&mut self) -> Result<(), IoError> {
+        let tail = &mut self.tail;
+        let path = &tail.segment.path;
+        if tail.sync_failed {
+            let source = io::Error::other("an earlier sync failed");
+            return Err(source).while_doing("sync", path);
+        }
+        let end = tail.end;
+        match tail.segment.file.sync_data() {
+            Ok(()) => {
+                tail.durable_to = tail.durable_to.max(end);
+                Ok(())
+            }
+            Err(error) => {
+                tail.sync_failed = true;
+                Err(error).while_doing("sync", path)
+            }
+        }
+    }
+
+    /// After a failed sync: writes again what is not known durable, and syncs.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rewrite_and_sync(&mut self, _guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+        let tail = &mut self.tail;
+        let (file, path) = (&tail.segment.file, &tail.segment.path);
+        let mut position = tail.durable_to.min(tail.end);
+        let mut bytes = vec![0; REWRITE_BYTES];
+        while position < tail.end {
+            let wanted = usize::try_from(tail.end - position).unwrap_or(usize::MAX);
+            let space = bytes.get_mut(..wanted.min(REWRITE_BYTES)).unwrap_or_default();
+            let count = read_full(file, space, position).while_doing_at("read", path, position)?;
+            if count == 0 {
+                break;
+            }
+            let held = space.get(..count).unwrap_or_default();
+            write_full(file, held, position).while_doing_at("rewrite", path, position)?;
+            position += count as u64;
+        }
+        file.sync_data().while_doing("sync", path)?;
+        tail.sync_failed = false;
+        tail.durable_to = tail.durable_to.max(position);
+        Ok(())
+    }
+}
+
+/// Reserves room for a block that is to end at `block_end`.
+fn reserve<V: Vfs>(
+    dir: &Directory<V>,
+    tail: &mut Tail<V::File>,
+    block_end: u64,
+) -> Result<(), Failure> {
+    if block_end <= tail.reserved_to {
+        return Ok(());
+    }
+    let ahead = block_end + RESERVE_BYTES;
+    for wanted in [ahead, block_end] {
+        match tail.segment.file.reserve(wanted) {
+            Ok(()) => {
+                tail.reserved_to = wanted;
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(tail.io_error("reserve room in", error).into()),
+        }
+    }
+    Err(Failure::NoSpace {
+        path: tail.segment.path.clone(),
+        needed: block_end - tail.end,
+        free: dir.vfs.free_bytes(&dir.path).unwrap_or(0),
+    })
+}
+
+/// Cuts off what was written of a block that will not be committed. If that fails, the
+/// block stays low, and the next repair does it.
+fn withdraw<F: VfsFile>(tail: &mut Tail<F>) {
+    let _ = tail.segment.file.set_len(tail.end);
+    tail.reserved_to = tail.end;
+}
+
+/// Writes the signal high: the commit; reads it back where that fails.
+fn commit<F: VfsFile>(tail: &mut Tail<F>) -> Result<(), CommitError> {
+    let Err(error) = write_full(&tail.segment.file, &[SIGNAL_HIGH], tail.end) else {
+        return Ok(());
+    };
+    let error = tail.io_error("commit", error);
+    let mut signal = [0];
+    match read_full(&tail.segment.file, &mut signal, tail.end) {
+        Ok(1) if signal == [SIGNAL_HIGH] => Ok(()),
+        Ok(1) if signal == [SIGNAL_LOW] => {
+            withdraw(tail);
+            Err(CommitError::NotAppended(error.into()))
+        }
+        _ => Err(CommitError::Unknown(error)),
+    }
+}
