@@ -4,7 +4,7 @@
 //! Trust is a type: bytes become a [`BlockStart`] only when its checksum is right, and
 //! a [`Block`] only when the whole block is *valid* (F-24). Nothing beyond takes raw bytes.
 
-use crate::codec::{crc_continue, get_u16, get_u32, get_u64, put, split_varint};
+use crate::codec::{crc_continue, get_u16, get_u32, get_u64, put};
 use crate::error::RecordError;
 use crate::layout::{
     FLAG_CONTROL, MAX_BODY_BYTES, SIGNAL_HIGH, SIGNAL_LOW, block_bytes, end, start,
@@ -348,22 +348,10 @@ fn split_all(mut rest: &[u8]) -> impl Iterator<Item = Result<Fields<'_>, Cause>>
     })
 }
 
-/// How many offsets a record takes: one, none for a control record, n for a gap (F-29).
+/// How many offsets a record takes (F-29); a gap that does not say so is damage.
 fn spanned_offsets(fields: &Fields<'_>) -> Result<u64, Cause> {
-    if !fields.control {
-        return Ok(1);
-    }
-    if fields.topic != GAP || fields.key.is_some() {
-        return Ok(0);
-    }
-    match split_varint(fields.value.unwrap_or_default()) {
-        Some((count, [])) if count > 0 => Ok(count),
-        _ => Err(Cause::Control("gap")),
-    }
+    fields.spanned_offsets().ok_or(Cause::Control("gap"))
 }
-
-/// The kind of control record that stands for removed ones (F-33).
-pub const GAP: &[u8] = b"gap";
 
 /// Walks the records of a checked body; keeps places, not borrows, so that it can
 /// live beside the buffer.
@@ -466,11 +454,8 @@ impl BlockBuilder {
             return Err(RecordError::TooLong { field: "batch", bytes, limit: MAX_BODY_BYTES });
         }
         self.body_end = self.bytes.len();
-        if record.is_control() {
-            self.has_control = true;
-        } else {
-            self.record_count += 1;
-        }
+        self.has_control |= record.is_control();
+        self.record_count = self.record_count.saturating_add(record.spanned_offsets());
         Ok(())
     }
 

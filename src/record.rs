@@ -101,6 +101,12 @@ impl<'a> NewRecord<'a> {
         self.control
     }
 
+    /// How many offsets the record takes.
+    pub(crate) fn spanned_offsets(&self) -> u32 {
+        let offsets = spanned_offsets(self.control, self.topic, self.key, self.value);
+        u32::try_from(offsets.unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+
     fn headers_len(&self) -> usize {
         if self.headers.is_empty() {
             return 0;
@@ -293,6 +299,12 @@ impl<'a> Fields<'a> {
         Ok(Self { control, topic, key, value, headers })
     }
 
+    /// How many offsets the record takes (F-29); `None` for a malformed gap.
+    #[must_use]
+    pub fn spanned_offsets(&self) -> Option<u64> {
+        spanned_offsets(self.control, self.topic, self.key, self.value)
+    }
+
     /// The same record, to be encoded again.
     pub fn to_new(&self) -> NewRecord<'a> {
         NewRecord {
@@ -302,6 +314,28 @@ impl<'a> Fields<'a> {
             headers: self.headers.iter().collect(),
             control: self.control,
         }
+    }
+}
+
+/// The kind of control record that stands for removed ones (F-33).
+pub const GAP: &[u8] = b"gap";
+
+/// One; none for a control record; n for a gap, which must be at least 1 (F-33).
+fn spanned_offsets(
+    control: bool,
+    topic: &[u8],
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Option<u64> {
+    if !control {
+        return Some(1);
+    }
+    if topic != GAP || key.is_some() {
+        return Some(0);
+    }
+    match split_varint(value.unwrap_or_default()) {
+        Some((count, [])) if count > 0 => Some(count),
+        _ => None,
     }
 }
 

@@ -53,9 +53,8 @@ impl<V: Vfs> Writer<V> {
             base_offset: tail.next_offset(),
             created_ms: self.dir.vfs.now_ms(),
             sequence,
-            generation: 0,
             epoch: tail.epoch(),
-            crc: 0,
+            ..SegmentHeader::default()
         };
         self.tail = make_segment(&self.dir, guard, header, &tail.state, tail.max_timestamp_ms)?;
         Ok(())
@@ -158,12 +157,9 @@ pub(crate) fn create<V: Vfs>(
             .random()
             .while_doing("get random bytes for", &dir.path)
             .map_err(Failure::from)?,
-        base_offset: 0,
         created_ms: now_ms,
-        sequence: 0,
-        generation: 0,
         epoch: 1,
-        crc: 0,
+        ..SegmentHeader::default()
     };
     let state = first_state(dir, settings, now_ms)?;
     make_segment(dir, &guard, header, &state, 0)?;

@@ -10,8 +10,12 @@ use crate::layout::{BLOCK_ALIGN, MAGIC, VERSION, header, start};
 use crate::vfs::{VfsFile, read_full};
 
 /// The first 64 bytes of a segment (F-12), checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SegmentHeader {
+    /// Features that may be ignored; 0 in what version 1 makes (F-13).
+    pub features_compatible: u16,
+    /// Features that forbid writing to who does not know them; 0 in what version 1 makes.
+    pub features_read_compatible: u16,
     /// The same in all segments of a stream.
     pub stream_id: [u8; 16],
     /// The offset at which the segment began.
@@ -78,6 +82,8 @@ impl SegmentHeader {
 
     fn decode_fields(bytes: &[u8], crc: u32) -> Option<Self> {
         Some(Self {
+            features_compatible: get_u16(bytes, header::FEATURES_COMPATIBLE)?,
+            features_read_compatible: get_u16(bytes, header::FEATURES_READ_COMPATIBLE)?,
             stream_id: *bytes.get(header::STREAM_ID..)?.first_chunk()?,
             base_offset: get_u64(bytes, header::BASE_OFFSET)?,
             created_ms: get_u64(bytes, header::CREATED)?,
@@ -93,6 +99,10 @@ impl SegmentHeader {
         let mut bytes = [0; header::LEN];
         put(&mut bytes, header::MAGIC, &MAGIC);
         put(&mut bytes, header::VERSION, &VERSION.to_le_bytes());
+        let (compatible, read_compatible) =
+            (self.features_compatible, self.features_read_compatible);
+        put(&mut bytes, header::FEATURES_COMPATIBLE, &compatible.to_le_bytes());
+        put(&mut bytes, header::FEATURES_READ_COMPATIBLE, &read_compatible.to_le_bytes());
         put(&mut bytes, header::STREAM_ID, &self.stream_id);
         put(&mut bytes, header::BASE_OFFSET, &self.base_offset.to_le_bytes());
         put(&mut bytes, header::CREATED, &self.created_ms.to_le_bytes());
