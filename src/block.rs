@@ -179,6 +179,10 @@ impl BlockStart {
         if !records && record_count != 0 {
             return Some(Err(Cause::Field("record count")));
         }
+        let first_offset = get_u64(bytes, start::FIRST_OFFSET)?;
+        if first_offset.checked_add(u64::from(record_count)).is_none() {
+            return Some(Err(Cause::Field("first offset")));
+        }
         Some(Ok(Self {
             committed: signal == SIGNAL_HIGH,
             kind,
@@ -186,7 +190,7 @@ impl BlockStart {
             body_len,
             record_count,
             prev_crc: get_u32(bytes, start::PREV_CRC)?,
-            first_offset: get_u64(bytes, start::FIRST_OFFSET)?,
+            first_offset,
             timestamp_ms: get_u64(bytes, start::TIMESTAMP)?,
             durable_to: get_u64(bytes, start::DURABLE_TO)?,
             epoch: get_u32(bytes, start::EPOCH)?,
@@ -245,9 +249,7 @@ impl Link {
     pub fn leads_to(&self, start: &BlockStart) -> bool {
         let offset_fits = start.first_offset == self.next_offset
             || (self.may_jump && start.first_offset > self.next_offset);
-        start.prev_crc == self.prev_crc
-            && offset_fits
-            && start.first_offset.checked_add(u64::from(start.record_count)).is_some()
+        start.prev_crc == self.prev_crc && offset_fits
     }
 }
 

@@ -1,1 +1,3 @@
 //! Worlds in which the code of puro is checked.
+
+pub mod fuzz;

@@ -1,0 +1,151 @@
+//! What the fuzzers check, as plain functions: `fuzz/` hands them what libFuzzer makes
+//! up, `tests/corpora.rs` the inputs that were kept.
+//!
+//! A checksum cannot be guessed, so the inputs are sealed first: the right checksums are
+//! put where the format wants them, and what is fuzzed is everything behind them.
+
+use puro::block::{Block, BlockBuilder, BlockMeta, BlockStart, Link, Place};
+use puro::codec::{crc, crc_continue, put_varint, split_varint};
+use puro::layout::{BLOCK_ALIGN, end, header, start};
+use puro::record::Fields;
+use puro::segment::SegmentHeader;
+
+/// Decoders never panic, and what they accept encodes back to the same bytes (F-6).
+/// The first byte says which decoder.
+pub fn decode(data: &[u8]) {
+    let Some((selector, data)) = data.split_first() else { return };
+    match selector % 4 {
+        0 => decode_varint(data),
+        1 => decode_record(data),
+        2 => decode_block(data),
+        _ => decode_header(data),
+    }
+}
+
+fn decode_varint(data: &[u8]) {
+    if let Some((value, rest)) = split_varint(data) {
+        let mut again = Vec::new();
+        put_varint(&mut again, value);
+        assert_eq!(again, data[..data.len() - rest.len()]);
+    }
+}
+
+/// Puts the right checksum before the bytes of a record.
+fn seal_record(data: &[u8]) -> Vec<u8> {
+    let length = split_varint(data).and_then(|(length, rest)| {
+        let whole = usize::try_from(length).ok()?.checked_add(data.len() - rest.len())?;
+        data.get(..whole)
+    });
+    let mut sealed = crc(length.unwrap_or(data)).to_le_bytes().to_vec();
+    sealed.extend_from_slice(data);
+    sealed
+}
+
+fn decode_record(data: &[u8]) {
+    let sealed = seal_record(data);
+    let Ok((fields, rest)) = Fields::split(&sealed) else { return };
+    let Some(spanned) = fields.spanned_offsets() else { return };
+    let mut builder = BlockBuilder::default();
+    builder.push(&fields.to_new()).expect("what was decoded is within the limits");
+    assert_eq!(u64::from(builder.record_count()), spanned.min(u64::from(u32::MAX)));
+    let (meta, place) = (meta(), place());
+    let built = builder.finish(&meta, place);
+    assert_eq!(built.block.body, &sealed[..sealed.len() - rest.len()]);
+}
+
+fn place() -> Place {
+    Place { header_crc: 0x1234_5678, position: 4096 }
+}
+
+fn meta() -> BlockMeta {
+    BlockMeta {
+        kind: puro::block::BlockKind::Records,
+        link: Link { prev_crc: 1, next_offset: 2, may_jump: false },
+        timestamp_ms: 3,
+        durable_to: 4,
+        epoch: 5,
+        committed: false,
+    }
+}
+
+/// A block from arbitrary bytes: a start, then the body. Lengths and checksums are set
+/// right; the records within are sealed one by one as far as they can be told apart.
+fn seal_block(data: &[u8]) -> Option<Vec<u8>> {
+    let (head, records) = data.split_at_checked(start::LEN)?;
+    let mut body = Vec::new();
+    let mut rest = records;
+    while !rest.is_empty() {
+        let taken = split_varint(rest)
+            .and_then(|(length, after)| {
+                usize::try_from(length).ok()?.checked_add(rest.len() - after.len())
+            })
+            .filter(|taken| *taken <= rest.len())
+            .unwrap_or(rest.len());
+        body.extend(seal_record(&rest[..taken]));
+        rest = &rest[taken..];
+    }
+    let mut bytes = head.to_vec();
+    bytes[start::BODY_LEN..start::BODY_LEN + 4].copy_from_slice(&(body.len() as u32).to_le_bytes());
+    let length = (start::LEN + body.len() + end::LEN).next_multiple_of(BLOCK_ALIGN as usize);
+    bytes.extend_from_slice(&body);
+    bytes.resize(length, 0);
+    let end_at = length - end::END_BODY_LEN;
+    bytes[end_at..end_at + 4].copy_from_slice(&(body.len() as u32).to_le_bytes());
+    let mut seed = place().header_crc.to_le_bytes().to_vec();
+    seed.extend_from_slice(&place().position.to_le_bytes());
+    let start_crc = crc_continue(crc(&seed), &bytes[1..start::START_CRC]);
+    bytes[start::START_CRC..start::LEN].copy_from_slice(&start_crc.to_le_bytes());
+    let crc_at = length - end::CRC;
+    let crc = crc_continue(start_crc, &bytes[start::START_CRC..crc_at]);
+    bytes[crc_at..].copy_from_slice(&crc.to_le_bytes());
+    Some(bytes)
+}
+
+fn decode_block(data: &[u8]) {
+    // As they come: the checksum is hardly ever right, but nothing may panic.
+    let _ = BlockStart::decode(data, place()).map(|start| Block::verify(data, start).map(|_| ()));
+    let Some(sealed) = seal_block(data) else { return };
+    let Ok(start) = BlockStart::decode(&sealed, place()) else { return };
+    let Ok(block) = Block::verify(&sealed, start) else { return };
+    if block.check_records().is_err() {
+        return;
+    }
+    check_cursor(&block);
+    let mut builder = BlockBuilder::default();
+    let mut rest = block.body;
+    while !rest.is_empty() {
+        let (fields, after) = Fields::split(rest).expect("checked");
+        builder.push(&fields.to_new()).expect("within the limits");
+        rest = after;
+    }
+    let meta = BlockMeta {
+        kind: start.kind,
+        link: Link { prev_crc: start.prev_crc, next_offset: start.first_offset, may_jump: false },
+        timestamp_ms: start.timestamp_ms,
+        durable_to: start.durable_to,
+        epoch: start.epoch,
+        committed: start.committed,
+    };
+    assert_eq!(builder.finish(&meta, place()).bytes, sealed);
+}
+
+/// Offsets rise, stay within the block's span, and every record is seen.
+fn check_cursor(block: &Block<'_>) {
+    let mut cursor = block.records();
+    let mut next = block.start.first_offset;
+    let end = block.start.first_offset.saturating_add(u64::from(block.start.record_count));
+    while let Some(record) = cursor.next(block.body) {
+        assert!(record.offset >= next && record.offset < end);
+        next = record.offset + 1;
+    }
+}
+
+fn decode_header(data: &[u8]) {
+    let _ = SegmentHeader::decode(data, true);
+    let Some(data) = data.get(..header::CRC) else { return };
+    let mut sealed = data.to_vec();
+    sealed.extend_from_slice(&crc(data).to_le_bytes());
+    if let Ok(mut decoded) = SegmentHeader::decode(&sealed, false) {
+        assert_eq!(decoded.encode()[..], sealed[..]);
+    }
+}
