@@ -116,8 +116,15 @@ impl ConsumerOptions {
         let dir = Directory::new(vfs, dir.as_ref());
         let mut consumer =
             Consumer { dir, options: self.clone(), reader: None, watch: Watching::NotYet, owner };
-        if !consumer.find_start()? && !self.wait_for_stream {
+        if consumer.find_start()? {
+            return Ok(consumer);
+        }
+        if !self.wait_for_stream {
             return Err(Failure::NotAStream { dir: consumer.dir.path }.into());
+        }
+        // All that will be written is behind the end that there is now.
+        if matches!(self.start, Start::End | Start::Last(_)) {
+            consumer.options.start = Start::Beginning;
         }
         Ok(consumer)
     }
@@ -416,10 +423,7 @@ impl<V: Vfs> Consumer<V> {
         let gone = !self.dir.still_names(&place.segment).map_err(Failure::from)?;
         if !sealed {
             reader.looked_around = Some(now);
-            if gone {
-                return Err(Failure::Removed { path: place.segment.path.clone() }.into());
-            }
-            return Ok(false);
+            return if gone { Err(self.segment_is_gone()?) } else { Ok(false) };
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.
         reader.window.clear();
@@ -476,6 +480,20 @@ impl<V: Vfs> Consumer<V> {
             return Err(self.out_of_range(offset)?);
         }
         Err(held.damage(reader.place.position, offset, Cause::MissingSegment).into())
+    }
+
+    /// The segment in use has lost its name: a steward took it, or the stream was removed.
+    fn segment_is_gone(&self) -> Result<ReadError, Failure> {
+        let Some(reader) = &self.reader else {
+            return Ok(Failure::from(self.dir.restless()).into());
+        };
+        let held = &reader.place.segment;
+        match self.dir.segments()? {
+            Some(segments) if segments.stream_id == held.header.stream_id => {
+                self.out_of_range(reader.place.link.next_offset)
+            }
+            _ => Ok(Failure::Removed { path: held.path.clone() }.into()),
+        }
     }
 
     fn out_of_range(&self, offset: u64) -> Result<ReadError, Failure> {

@@ -61,7 +61,7 @@ pub struct Segments {
 }
 
 /// How often a look at a directory that changes meanwhile is started over.
-const LOOKS: usize = 100;
+pub(crate) const LOOKS: usize = 100;
 
 /// The sequence number in a segment's name (F-7).
 #[must_use]
@@ -147,7 +147,7 @@ impl<V: Vfs> Directory<V> {
                 return Ok(Some(Segments { stream_id, sequences: listing.segments }));
             }
         }
-        Err(self.restless())
+        Err(self.restless().into())
     }
 
     /// The stream's id (F-9); `None` if the files listed are gone.
@@ -185,12 +185,12 @@ impl<V: Vfs> Directory<V> {
                 }
             }
         }
-        Err(self.restless())
+        Err(self.restless().into())
     }
 
-    fn restless(&self) -> Failure {
+    pub(crate) fn restless(&self) -> IoError {
         let source = io::Error::other("its segments change faster than they can be opened");
-        IoError { operation: "open", path: self.path.clone(), position: None, source }.into()
+        IoError { operation: "open", path: self.path.clone(), position: None, source }
     }
 
     /// Opens a segment and reads its header; `None` where there is no such file.
@@ -233,7 +233,7 @@ impl<V: Vfs> Directory<V> {
                 return Ok(Some(segment));
             }
         }
-        Err(self.restless())
+        Err(self.restless().into())
     }
 
     /// Whether a segment's name still leads to the file that is held.

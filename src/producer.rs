@@ -305,10 +305,10 @@ impl<V: Vfs> Producer<V> {
         if let Some(expected) = expected {
             check_expected(writer, expected)?;
         }
+        writer.prepare(guard)?;
         if writer.must_roll(builder.block_bytes()) {
             writer.roll(guard, builder.block_bytes())?;
         }
-        writer.prepare(guard)?;
         let timestamp_ms = timestamp_ms.unwrap_or_else(|| writer.dir.vfs.now_ms());
         let first_offset = writer.tail.next_offset();
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {

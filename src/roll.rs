@@ -163,10 +163,15 @@ pub(crate) fn create<V: Vfs>(
     };
     let state = first_state(dir, settings, now_ms)?;
     make_segment(dir, &guard, header, &state, 0)?;
+    Ok(true)
+}
+
+/// Puts the directory's own name on the disk: before there is a segment in it, for nobody
+/// does it afterwards.
+fn sync_parent<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
     let parent = dir.path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    dir.vfs.sync_dir(parent).while_doing("sync", parent).map_err(Failure::from)?;
-    Ok(true)
+    Ok(dir.vfs.sync_dir(parent).while_doing("sync", parent)?)
 }
 
 fn refuse_strays<V: Vfs>(dir: &Directory<V>) -> Result<(), OpenError> {

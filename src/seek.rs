@@ -1,7 +1,7 @@
 //! A reader's place in the stream, and how it is found.
 
 use crate::block::{Block, BlockKind, Cause, Link};
-use crate::dir::{Directory, OpenSegment, Segments};
+use crate::dir::{Directory, LOOKS, OpenSegment, Segments};
 use crate::error::{Diverged, Failure, IoContext, ReadError};
 use crate::layout::header;
 use crate::segment::{READ_AHEAD_BYTES, Window};
@@ -110,18 +110,18 @@ impl<F: VfsFile> Place<F> {
         Ok(Ok(true))
     }
 
-    /// Moves over blocks as long as `pass` says so, or to the committed end; tells whether
-    /// `pass` stopped it.
+    /// Moves over blocks as long as `pass` says so; tells why there was no further one if
+    /// it came to the committed end first.
     pub fn skip(
         &mut self,
         mut pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Result<(), Cause>, Failure> {
         let mut window = Window::default();
         loop {
             match self.step(&mut window, &mut pass)? {
                 Ok(true) => {}
-                Ok(false) => return Ok(true),
-                Err(_) => return Ok(false),
+                Ok(false) => return Ok(Ok(())),
+                Err(cause) => return Ok(Err(cause)),
             }
         }
     }
@@ -141,7 +141,7 @@ pub fn find<V: Vfs>(
     wait: LockWait,
 ) -> Result<Option<Found<V::File>>, ReadError> {
     let seeker = Seeker { dir, wait };
-    loop {
+    for _ in 0..LOOKS {
         let Some(segments) = dir.segments()? else { return Ok(None) };
         let found = match start {
             Start::Beginning => seeker.beginning(&segments)?,
@@ -159,6 +159,7 @@ pub fn find<V: Vfs>(
             return Ok(found);
         }
     }
+    Err(Failure::from(dir.restless()).into())
 }
 
 /// The offsets that the stream holds: the lowest, and the next to be given.
@@ -204,7 +205,7 @@ impl<V: Vfs> Seeker<'_, V> {
         for &sequence in segments.sequences.iter().rev() {
             if let Some(segment) = self.pin(segments, sequence)? {
                 let mut place = Place::at_start_of(segment);
-                place.skip(|_| Ok(true))?;
+                let _at_end = place.skip(|_| Ok(true))?;
                 let first_offset = place.link.next_offset;
                 return Ok(Some(Found { place, first_offset }));
             }
@@ -222,14 +223,40 @@ impl<V: Vfs> Seeker<'_, V> {
             return self.out_of_range(offset);
         }
         let mut place = Place::at_start_of(segment);
-        let spanned = place.skip(|block| {
+        let stop = place.skip(|block| {
             let next = block.start.first_offset + u64::from(block.start.record_count);
             Ok(next <= offset)
         })?;
-        if !spanned && place.link.next_offset < offset {
-            return self.out_of_range(offset);
+        if let Err(cause) = stop
+            && place.link.next_offset < offset
+        {
+            return self.ends_before(&place, offset, cause);
         }
         Ok(Some(Found { place, first_offset: offset }))
+    }
+
+    /// A segment ends below an offset that it should hold: damage, if it is sealed.
+    fn ends_before<T>(&self, place: &Place<V::File>, offset: u64, cause: Cause) -> Sought<T> {
+        let segment = &place.segment;
+        let next = self.dir.segment_path(segment.header.sequence.saturating_add(1));
+        let sealed = self.dir.vfs.id_of(&next).while_doing("look at", &next);
+        if sealed.map_err(Failure::from)?.is_none() {
+            return self.out_of_range(offset);
+        }
+        // Sealed between the two looks? Then its end is there by now.
+        let mut window = Window::default();
+        let found = window.committed_block(
+            &segment.file,
+            segment.header.place(place.position),
+            &place.link,
+            0,
+        );
+        let found = found.while_doing_at("read", &segment.path, place.position);
+        let good = found.map_err(Failure::from)?.is_ok();
+        if good {
+            return Ok(None);
+        }
+        Err(segment.damage(place.position, place.link.next_offset, cause).into())
     }
 
     fn out_of_range<T>(&self, offset: u64) -> Sought<T> {
@@ -257,7 +284,7 @@ impl<V: Vfs> Seeker<'_, V> {
             let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
             let mut place = Place::at_start_of(segment);
             let mut highest = 0;
-            place.skip(|block| {
+            let _stop = place.skip(|block| {
                 highest = block.start.timestamp_ms.max(highest);
                 Ok(block.start.kind != BlockKind::Records || highest < time_ms)
             })?;
@@ -281,7 +308,7 @@ impl<V: Vfs> Seeker<'_, V> {
             let Some(segment) = self.pin(segments, sequence)? else { continue };
             let mut place = Place::at_start_of(segment);
             let mut here = 0;
-            place.skip(|block| {
+            let _at_end = place.skip(|block| {
                 each_wanted(block, topics, |_| here += 1)?;
                 Ok(true)
             })?;
@@ -303,7 +330,7 @@ impl<V: Vfs> Seeker<'_, V> {
         topics: &Topics,
     ) -> Result<Found<V::File>, ReadError> {
         let mut offset = None;
-        place.skip(|block| {
+        let _stop = place.skip(|block| {
             each_wanted(block, topics, |record_offset| {
                 if skip == 0 && offset.is_none() {
                     offset = Some(record_offset);
