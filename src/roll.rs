@@ -150,6 +150,7 @@ pub(crate) fn create<V: Vfs>(
     if dir.segments()?.is_some() {
         return Ok(false);
     }
+    sync_parent(dir)?;
     let now_ms = dir.vfs.now_ms();
     let header = SegmentHeader {
         stream_id: dir
