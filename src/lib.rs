@@ -10,6 +10,7 @@ pub mod codec;
 pub mod consumer;
 pub mod dir;
 pub mod error;
+pub mod interpose;
 pub mod layout;
 pub mod os;
 pub mod producer;
