@@ -1,0 +1,171 @@
+------------------------------ MODULE Segment -------------------------------
+(***************************************************************************)
+(* The active segment as a whole: the writers of Appending and Repair, the *)
+(* readers, death and loss of power; and the promises, as properties.      *)
+(*                                                                         *)
+(* A reader reads the first unit of a block and the rest in either order,  *)
+(* at different moments, and goes on only behind a committed block. Its    *)
+(* token (epoch and what it has seen) outlives it; presented again after a *)
+(* loss of power it has diverged, or what it saw is still the history.     *)
+(*                                                                         *)
+(* The questions asked of this module are the modules that extend it, each *)
+(* with a configuration of the same name; README.md lists them.            *)
+(***************************************************************************)
+EXTENDS Repair
+
+(***************************************************************************)
+(* Reading, chapter 8.                                                     *)
+(***************************************************************************)
+
+Place(r) == EndOf(rd[r].last)
+Reader(r, new) == rd' = [rd EXCEPT ![r] = new]
+At(p) == IF p <= Units THEN unit[p] ELSE Zero
+
+\* R-3
+ReadStart(r) ==
+  /\ rd[r].head = None /\ Reader(r, [rd[r] EXCEPT !.head = At(Place(r))])
+  /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
+
+\* R-3
+ReadBody(r) ==
+  /\ rd[r].rest = None /\ Reader(r, [rd[r] EXCEPT !.rest = At(Place(r) + 1)])
+  /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
+
+HasRead(r) == rd[r].head # None /\ rd[r].rest # None
+Found(r) ==      \* what was read is a committed block
+  LET h == rd[r].head IN
+  /\ h.b > 0 /\ h.k = 1 /\ h.s = High
+  /\ made[h.b].at = Place(r)
+  /\ BodyOk(h.b, rd[r].rest)
+  /\ Continues(h.b, rd[r].last)
+Whole(b, second) == made[b].size = 1 \/ second = [b |-> b, k |-> 2, s |-> Low]
+
+\* R-3
+Deliver(r) ==
+  /\ HasRead(r) /\ Found(r)
+  /\ ~Diverged(rd[r].epoch, Len(rd[r].seen), Chain)   \* looked at when it opened
+  /\ LET b == rd[r].head.b IN
+     /\ Reader(r, [last |-> Append(rd[r].last, b), head |-> None, rest |-> NoRest,
+                   epoch |-> Max({rd[r].epoch, made[b].epoch}),
+                   seen |-> IF IsRecords(b) /\ Len(rd[r].seen) <= made[b].off
+                            THEN Append(rd[r].seen, b) ELSE rd[r].seen])
+     /\ torn' = (torn \/ ~Whole(b, rd[r].rest))
+  /\ IF DurableRead THEN SyncFile /\ UNCHANGED made ELSE UNCHANGED fileVars
+  /\ UNCHANGED <<writerVars, countVars, acked, flipped, gone, cut, kept, alarm>>
+
+\* R-4
+ReadAfresh(r) ==
+  /\ HasRead(r) /\ ~Found(r)
+  /\ Reader(r, [rd[r] EXCEPT !.head = None, !.rest = NoRest])
+  /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
+
+\* E-7
+Resume(r) ==     \* a token that has diverged is an error: begin anew
+  /\ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
+  /\ Reader(r, NewReader)
+  /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
+
+(***************************************************************************)
+(* Death and loss of power.                                                *)
+(***************************************************************************)
+
+Forget(W) ==     \* all that the processes W had in memory
+  /\ pc' = [w \in Writers |-> IF w \in W THEN "idle" ELSE pc[w]]
+  /\ mem' = [w \in Writers |-> IF w \in W THEN <<>> ELSE mem[w]]
+  /\ known' = [w \in Writers |-> IF w \in W THEN 1 ELSE known[w]]
+  /\ job' = [w \in Writers |-> IF w \in W THEN 0 ELSE job[w]]
+  /\ left' = [w \in Writers |-> IF w \in W THEN {} ELSE left[w]]
+  /\ must' = must \ W /\ suspect' = suspect \ W /\ untold' = untold \ W
+  /\ lock' = IF lock \in W THEN 0 ELSE lock
+  /\ UNCHANGED req
+
+\* M-3
+Die(w) ==
+  /\ deaths < MaxDeaths /\ deaths' = deaths + 1
+  /\ pc[w] # "idle" \/ mem[w] # <<>>
+  /\ Forget({w})
+  /\ UNCHANGED <<fileVars, rd, boot, fails, giveups, ghostVars>>
+
+\* M-4
+PowerLoss ==
+  /\ boot < MaxBoots /\ boot' = boot + 1
+  /\ LosePower /\ UNCHANGED made
+  /\ Forget(Writers)
+  /\ rd' = [r \in Readers |-> [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest]]
+  /\ gone' = gone \cup ((1..Len(made)) \ Range(Chain'))
+  /\ UNCHANGED <<deaths, fails, giveups, acked, flipped, cut, kept, torn, alarm>>
+
+WriterStep(w) ==
+  \/ Lock(w) \/ StepOver(w) \/ Classify(w) \/ StopDamaged(w) \/ SaveTail(w)
+  \/ Truncate(w) \/ SyncCut(w) \/ RaiseEpoch(w) \/ SyncEpoch(w) \/ Duplicate(w)
+  \/ Reserve(w) \/ WritePart(w) \/ Commit(w) \/ GiveUp(w) \/ SyncRaise(w)
+  \/ Unlock(w) \/ Sync(w) \/ Return(w) \/ Rewrite(w) \/ SyncAgain(w)
+  \/ SyncFails(w) \/ SyncTells(w)
+ReaderStep(r) ==
+  \/ ReadStart(r) \/ ReadBody(r) \/ Deliver(r) \/ ReadAfresh(r) \/ Resume(r)
+
+Next ==
+  \/ \E w \in Writers : WriterStep(w) \/ Die(w)
+  \/ \E r \in Readers : ReaderStep(r)
+  \/ PowerLoss
+
+Spec == Init /\ [][Next]_vars
+
+(***************************************************************************)
+(* The promises.                                                           *)
+(***************************************************************************)
+
+TypeOK ==
+  /\ len \in 0..Units /\ len \in mayLen
+  /\ \A u \in 1..Units : unit[u] \in may[u] /\ (u > len => unit[u] = Zero)
+  /\ lock \in Writers \cup {0}
+  /\ \A w \in Writers :
+       /\ pc[w] \in {"idle", "look", "looked", "save", "cut", "cutsync", "stop", "rewrite",
+                     "resync", "ready", "write", "raised", "done", "sync", "mend"}
+       /\ lock = w <=> pc[w] \notin {"idle", "sync", "mend"}
+       /\ req[w] \in 1..(Requests + 1)
+       /\ left[w] \subseteq {1, 2}
+  /\ acked \subseteq Writers \X (1..Requests)
+
+\* Nobody is ever given part of a block; and as long as power is not lost, a
+\* high signal alone says that the block is whole.
+Atomic ==
+  /\ ~torn
+  /\ boot = 1 => \A u \in 1..Units :
+       (unit[u].s = High /\ unit[u].b > 0) => /\ unit[u].b \in flipped
+                                             /\ ValidAt(u)
+
+\* What a reader has seen is a prefix of the history, or its token says that
+\* it no longer is. One that reads durably never needs to be told.
+Prefix ==
+  \A r \in Readers :
+    \/ IsPrefix(rd[r].seen, Records(Chain))
+    \/ ~DurableRead /\ boot > 1 /\ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
+
+Durable == acked \subseteq {made[b].req : b \in Range(Chain)}
+
+NothingDestroyed == cut \subseteq kept /\ ~alarm
+
+\* What was cut off or lost once never comes back.
+NoStaleResurrection == Range(Chain) \cap gone = {}
+
+\* No request is appended twice.
+NoDuplicate ==
+  LET c == Records(Chain) IN
+  \A i, j \in 1..Len(c) : i # j => made[c[i]].req # made[c[j]].req
+
+\* X-7
+RepairIdempotent ==
+  \A w \in Writers : pc[w] \in {"ready", "rewrite"} =>
+    mem[w] = Chain /\ len = EndOf(Chain) - 1
+
+\* F-23
+DurableToTrue ==
+  \A b \in Range(Chain) : \A u \in 1..(made[b].durable - 1) :
+    Cardinality(may[u]) = 1
+
+\* A step of a repair changes nothing that is committed.
+RepairKeeps ==
+  [][(\E w \in Writers : pc[w] \in {"save", "cut", "cutsync"} /\ pc'[w] # pc[w] /\ boot' = boot)
+       => Chain' = Chain]_vars
+=============================================================================
