@@ -1,1 +1,42 @@
-fn main() {}
+//! The command line: `puro COMMAND`. One file for each command; what they share is in
+//! [`common`].
+
+mod common;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use common::{CliError, EXIT_CODES, exit};
+
+/// Event streams in a directory: the log of a broker, without the broker.
+#[derive(Parser)]
+#[command(name = "puro", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    common::watch_for_interrupts();
+    run(&cli.command).unwrap_or_else(|error| error.report())
+}
+
+fn run(command: &Command) -> Result<ExitCode, CliError> {
+    match *command {}
+}
+
+/// Prints what clap has to say: help and version are no errors, all else is wrong usage.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // Nobody to tell where the stream is closed.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::OK })
+}
