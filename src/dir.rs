@@ -38,6 +38,8 @@ pub struct Listing {
     pub segments: Vec<u32>,
     /// Names that have no place in a stream (F-10).
     pub strays: Vec<String>,
+    /// Files that a rollover or a compaction has not named yet, or never will (V-4, S-6).
+    pub temporaries: Vec<String>,
 }
 
 /// An open segment.
@@ -71,12 +73,14 @@ pub fn parse_segment_name(name: &str) -> Option<u32> {
     if plain { digits.parse().ok() } else { None }
 }
 
-fn belongs(name: &str) -> bool {
-    let temporary = name
-        .strip_suffix(NEW_SUFFIX)
+fn is_temporary(name: &str) -> bool {
+    name.strip_suffix(NEW_SUFFIX)
         .or_else(|| name.strip_suffix(COMPACT_SUFFIX))
-        .is_some_and(|digits| parse_segment_name(&format!("{digits}{SUFFIX}")).is_some());
-    temporary || [WRITER_LOCK, STEWARD_LOCK, CONSUMERS, LOST].contains(&name)
+        .is_some_and(|digits| parse_segment_name(&format!("{digits}{SUFFIX}")).is_some())
+}
+
+fn belongs(name: &str) -> bool {
+    [WRITER_LOCK, STEWARD_LOCK, CONSUMERS, LOST].contains(&name)
 }
 
 impl<V: Vfs> Directory<V> {
@@ -123,12 +127,14 @@ impl<V: Vfs> Directory<V> {
         for name in names {
             match parse_segment_name(&name) {
                 Some(sequence) => listing.segments.push(sequence),
+                None if is_temporary(&name) => listing.temporaries.push(name),
                 None if belongs(&name) => {}
                 None => listing.strays.push(name),
             }
         }
         listing.segments.sort_unstable();
         listing.strays.sort_unstable();
+        listing.temporaries.sort_unstable();
         Ok(Some(listing))
     }
 

@@ -6,6 +6,7 @@
 )]
 
 pub mod block;
+pub mod check;
 pub mod codec;
 pub mod consumer;
 pub mod dir;
@@ -24,8 +25,10 @@ pub mod tail;
 pub mod token;
 pub mod trace;
 pub mod vfs;
+pub mod walk;
 pub mod writer;
 
+pub use check::{CheckOptions, CheckReport, check};
 pub use consumer::{Consumer, ConsumerOptions, EndState, Start};
 pub use error::{AppendError, Blame, Diverged, Failure, OpenError, ReadError, RecordError};
 pub use producer::{Appended, Batch, Producer, ProducerOptions};

@@ -1,0 +1,415 @@
+//! Verification: whether the files of a stream are as the specification says, and if not,
+//! where and how. It only reads, and may run beside writers and readers.
+//!
+//! What one segment must be like is in [`course`]; this file goes from segment to segment
+//! and looks at what stands at the end of the last.
+
+mod course;
+mod finding;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use finding::{Finding, Problem, Severity, Verdict};
+
+use self::course::{Carried, Course};
+use crate::block::Cause;
+use crate::dir::{Directory, Listing, OpenSegment};
+use crate::error::{Failure, IoContext};
+use crate::producer::DEFAULT_LOCK_WAIT;
+use crate::segment::{CommittedPart, Tail, classify};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
+use crate::walk::Walk;
+
+/// How thoroughly to verify.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    deep: bool,
+    second_look: Duration,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        Self { deep: false, second_look: Duration::from_millis(100) }
+    }
+}
+
+impl CheckOptions {
+    /// The defaults: checksums and order, not every record.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to decode every record too, and to compare every checkpoint with the state
+    /// that the blocks before it amount to.
+    #[must_use]
+    pub fn deep(mut self, deep: bool) -> Self {
+        self.deep = deep;
+        self
+    }
+
+    /// How long until bytes behind the committed end are looked at a second time: a writer
+    /// may be just writing them. 100 ms if not given.
+    #[must_use]
+    pub fn second_look(mut self, pause: Duration) -> Self {
+        self.second_look = pause;
+        self
+    }
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    /// The stream, if any segment's header could be read.
+    pub stream_id: Option<[u8; 16]>,
+    /// How many segments were looked at.
+    pub segments: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many good, committed blocks.
+    pub blocks: u64,
+    /// How many offsets they span.
+    pub records: u64,
+    /// Everything that is not as it should be, in the order of the stream.
+    pub findings: Vec<Finding>,
+}
+
+impl CheckReport {
+    /// What it all amounts to.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.findings.iter().map(|finding| finding.severity()).max() {
+            Some(Severity::Damage) => Verdict::Damaged,
+            Some(Severity::Repairable) => Verdict::Repairable,
+            Some(Severity::Note) | None => Verdict::Sound,
+        }
+    }
+}
+
+/// Verifies a stream. Tells `progress` now and then how many bytes of how many are done.
+///
+/// # Errors
+/// Where there is no stream, or one of a newer version; where the directory cannot be read.
+/// Whatever is wrong with the files themselves is a finding.
+pub fn check<V: Vfs>(
+    vfs: V,
+    dir: &Path,
+    options: &CheckOptions,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<CheckReport, Failure> {
+    let dir = Directory::new(vfs, dir);
+    let report = CheckReport::default();
+    let mut checker = Checker { dir, options, report, expected: None, progress, total: 0 };
+    checker.run()?;
+    Ok(checker.report)
+}
+
+struct Checker<'o, V> {
+    dir: Directory<V>,
+    options: &'o CheckOptions,
+    report: CheckReport,
+    /// What the segment with this number is to continue; inside `None` where that is damaged.
+    expected: Option<(u32, Option<Carried>)>,
+    progress: &'o mut dyn FnMut(u64, u64),
+    total: u64,
+}
+
+/// How often an end that moves on is looked at, until its writers are taken to be alive.
+const LOOKS: usize = 10;
+
+impl<V: Vfs> Checker<'_, V> {
+    fn run(&mut self) -> Result<(), Failure> {
+        let mut todo = self.check_names()?;
+        self.total = self.measure(&todo);
+        // Segments may be added while those listed are verified.
+        while let Some(&last) = todo.last() {
+            for &sequence in &todo {
+                self.check_segment(sequence, sequence < last)?;
+            }
+            todo = self.list()?.segments.into_iter().filter(|found| *found > last).collect();
+        }
+        Ok(())
+    }
+
+    /// Reads the directory; again, if a number is left out: a rollover may have come between.
+    fn list(&self) -> Result<Listing, Failure> {
+        let mut listing = self.dir.list()?.unwrap_or_default();
+        let numbers = &listing.segments;
+        if numbers.iter().zip(numbers.iter().skip(1)).any(|(low, high)| high - low > 1) {
+            listing = self.dir.list()?.unwrap_or_default();
+        }
+        Ok(listing)
+    }
+
+    /// Checks which names there are, and tells the sequence numbers among them.
+    fn check_names(&mut self) -> Result<Vec<u32>, Failure> {
+        let listing = self.list()?;
+        if listing.segments.is_empty() {
+            return Err(Failure::NotAStream { dir: self.dir.path.clone() });
+        }
+        let strays = listing.strays.iter().map(|name| (name, Problem::StrayName));
+        let temporaries = listing.temporaries.iter().map(|name| (name, Problem::Temporary));
+        let findings = strays
+            .chain(temporaries)
+            .map(|(name, problem)| Finding::of_file(self.dir.path.join(name), None, problem));
+        self.report.findings.extend(findings);
+        self.without_strays(listing.segments)
+    }
+
+    /// Sets aside the segments of other streams (F-9), so that what is left is in order.
+    fn without_strays(&mut self, sequences: Vec<u32>) -> Result<Vec<u32>, Failure> {
+        let mut own = Vec::new();
+        for sequence in sequences {
+            let header = match self.dir.open_segment(sequence, OpenMode::Read) {
+                Ok(Some(segment)) => segment.header,
+                Err(failure @ Failure::Newer { .. }) => return Err(failure),
+                Ok(None) | Err(_) => {
+                    own.push(sequence); // told when its turn comes
+                    continue;
+                }
+            };
+            if header.sequence == sequence {
+                self.report.stream_id.get_or_insert(header.stream_id);
+            }
+            if header.sequence == sequence && self.report.stream_id == Some(header.stream_id) {
+                own.push(sequence);
+            } else {
+                let path = self.dir.segment_path(sequence);
+                self.find(Finding::of_file(path, Some(sequence), Problem::StraySegment));
+            }
+        }
+        Ok(own)
+    }
+
+    /// Bytes to be read, for progress only.
+    fn measure(&self, sequences: &[u32]) -> u64 {
+        let length = |sequence: &u32| {
+            let path = self.dir.segment_path(*sequence);
+            let file = self.dir.vfs.open(&path, OpenMode::Read).ok()?;
+            Some(file.status().ok()?.len)
+        };
+        sequences.iter().filter_map(length).sum()
+    }
+
+    fn find(&mut self, finding: Finding) {
+        self.report.findings.push(finding);
+    }
+
+    fn check_segment(&mut self, sequence: u32, sealed: bool) -> Result<(), Failure> {
+        let wait = LockWait::AtMost(DEFAULT_LOCK_WAIT);
+        let segment = match self.dir.pin_segment(sequence, wait) {
+            Ok(Some(segment)) => segment,
+            Ok(None) => return self.note_deleted(sequence),
+            Err(failure) => return self.note_unusable(sequence, failure),
+        };
+        let before = self.check_order(sequence);
+        if let Some(before) = &before {
+            self.check_header(&segment, before);
+        }
+        let mut course = Course::new(segment.header, before, self.options.deep);
+        self.check_blocks(&segment, &mut course, sealed)?;
+        self.report.segments += 1;
+        self.report.bytes += course.position;
+        self.report.blocks += course.blocks;
+        self.report.records += course.records;
+        self.expect_next(sequence, course.into_carried());
+        Ok(())
+    }
+
+    fn expect_next(&mut self, sequence: u32, carried: Option<Carried>) {
+        self.expected = sequence.checked_add(1).map(|next| (next, carried));
+    }
+
+    /// A segment that was listed and is gone: deleted by retention if all before it are gone
+    /// too. If not, the gap is told with the next one.
+    fn note_deleted(&mut self, sequence: u32) -> Result<(), Failure> {
+        if self.list()?.segments.first().is_none_or(|lowest| *lowest > sequence) {
+            self.expected = None;
+        }
+        Ok(())
+    }
+
+    /// A file under a segment's name that cannot be opened, or has no valid header (F-8, F-9).
+    fn note_unusable(&mut self, sequence: u32, failure: Failure) -> Result<(), Failure> {
+        let problem = match failure {
+            Failure::Damage(damage) => Problem::Bytes(damage.cause),
+            Failure::NotASegment { .. } => Problem::NotASegment,
+            Failure::Io(error) => Problem::Unreadable(error.source.to_string()),
+            other => return Err(other),
+        };
+        let offset = self.check_order(sequence).map(|before| before.next_offset);
+        let path = self.dir.segment_path(sequence);
+        self.find(Finding::of_place(&path, sequence, 0, offset, problem));
+        self.report.segments += 1;
+        self.expect_next(sequence, None);
+        Ok(())
+    }
+
+    /// No number may be left out (V-9). Tells what the segment must continue.
+    fn check_order(&mut self, sequence: u32) -> Option<Carried> {
+        let (expected, carried) = self.expected.take()?;
+        if expected == sequence {
+            return carried;
+        }
+        let path = self.dir.segment_path(expected);
+        let offset = carried.map(|carried| carried.next_offset);
+        let problem = Problem::MissingSegments { to: sequence.saturating_sub(1) };
+        self.find(Finding { offset, ..Finding::of_file(path, Some(expected), problem) });
+        None
+    }
+
+    /// Whether a header continues the segment before.
+    fn check_header(&mut self, segment: &OpenSegment<V::File>, before: &Carried) {
+        let header = segment.header;
+        let fields = [
+            ("base offset", header.base_offset, before.next_offset),
+            ("epoch", u64::from(header.epoch), u64::from(before.epoch)),
+        ];
+        for (field, found, expected) in fields {
+            if found != expected {
+                let problem = Cause::HeaderField(field).into();
+                let offset = Some(before.next_offset);
+                self.find(Finding::of_place(&segment.path, header.sequence, 0, offset, problem));
+            }
+        }
+    }
+
+    fn check_blocks(
+        &mut self,
+        segment: &OpenSegment<V::File>,
+        course: &mut Course,
+        mut sealed: bool,
+    ) -> Result<(), Failure> {
+        loop {
+            if sealed {
+                self.walk(segment, course, true)?;
+                break;
+            }
+            let tail = self.check_active(segment, course)?;
+            // Only now: if it is still the last one, what was found at its end stands.
+            sealed = self.has_successor(segment)?;
+            if !sealed {
+                self.report.findings.extend(tail);
+                break;
+            }
+        }
+        for problem in course.finish(sealed) {
+            let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
+            self.find(Finding::of_place(&segment.path, sequence, course.position, offset, problem));
+        }
+        Ok(())
+    }
+
+    fn has_successor(&self, segment: &OpenSegment<V::File>) -> Result<bool, Failure> {
+        let listing = self.list()?;
+        let id = segment.header.stream_id;
+        let later = listing.segments.into_iter().filter(|found| *found > segment.header.sequence);
+        Ok(later.into_iter().any(|found| match self.dir.open_segment(found, OpenMode::Read) {
+            Ok(Some(next)) => next.belongs_to(&id, found),
+            Ok(None) => false,
+            Err(_) => true,
+        }))
+    }
+
+    /// Passes the committed blocks of the active segment, and tells what is behind them if
+    /// it is still there on a second look.
+    fn check_active(
+        &mut self,
+        segment: &OpenSegment<V::File>,
+        course: &mut Course,
+    ) -> Result<Option<Finding>, Failure> {
+        let mut seen_at = None;
+        for _ in 0..LOOKS {
+            let cause = match self.walk(segment, course, false)? {
+                None if !course.ended => return Ok(None),
+                cause => cause,
+            };
+            if seen_at == Some(course.position) {
+                return Ok(self.judge_tail(segment, course, cause));
+            }
+            seen_at = Some(course.position);
+            self.dir.vfs.sleep(self.options.second_look);
+        }
+        Ok(None)
+    }
+
+    /// Walks on over blocks. In a sealed segment everything that is not one is damage; in the
+    /// active one the walk ends there, and tells why.
+    fn walk(
+        &mut self,
+        segment: &OpenSegment<V::File>,
+        course: &mut Course,
+        sealed: bool,
+    ) -> Result<Option<Cause>, Failure> {
+        let (sequence, path) = (segment.header.sequence, &segment.path);
+        let walk = Walk::resume(&segment.file, &segment.header, course.position, course.link);
+        let mut walk = walk.while_doing("look at", path)?;
+        let done_before = self.report.bytes;
+        while let Some(piece) = walk.next() {
+            let (position, offset) = (piece.position(), Some(course.next_offset));
+            let problems = match piece.committed() {
+                Ok(block) if !course.ended => course.pass(&block),
+                not_committed => {
+                    let cause = not_committed.err().unwrap_or(Cause::BehindEnd);
+                    if !sealed {
+                        return Ok(Some(cause));
+                    }
+                    let next_offset = piece.next_offset();
+                    let read_error = walk.read_error(&(position..walk.position()));
+                    course.interrupt(walk.position(), walk.link(), next_offset);
+                    vec![
+                        read_error
+                            .map_or(cause.into(), |error| Problem::Unreadable(error.to_owned())),
+                    ]
+                }
+            };
+            for problem in problems {
+                self.find(Finding::of_place(path, sequence, position, offset, problem));
+            }
+            (self.progress)(done_before + walk.position(), self.total);
+        }
+        Ok(None)
+    }
+
+    /// What the recovery table says of what stands behind the committed end.
+    fn judge_tail(
+        &self,
+        segment: &OpenSegment<V::File>,
+        course: &Course,
+        cause: Option<Cause>,
+    ) -> Option<Finding> {
+        let problem = match cause {
+            None => Problem::RolloverUnfinished,
+            Some(cause) if course.blocks == 0 => cause.into(),
+            Some(cause) => self.classify(segment, course, cause)?,
+        };
+        let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
+        Some(Finding::of_place(&segment.path, sequence, course.position, offset, problem))
+    }
+
+    fn classify(
+        &self,
+        segment: &OpenSegment<V::File>,
+        course: &Course,
+        cause: Cause,
+    ) -> Option<Problem> {
+        let current_boot = course.state.is_of_boot(self.dir.vfs.boot_id());
+        let (end, durable_to) = (course.position, course.durable_to);
+        let part = CommittedPart { end, durable_to, current_boot };
+        let tail = classify(&segment.file, &segment.header, &part)
+            .and_then(|tail| Ok((tail, segment.file.status()?.len)));
+        let (tail, length) = match tail {
+            Ok(found) => found,
+            Err(error) => return Some(Problem::Unreadable(error.to_string())),
+        };
+        let label = match tail {
+            Tail::Damaged { durable_to } => return Some(Cause::Synced { durable_to }.into()),
+            Tail::Clean => return None,
+            Tail::Zeros => "zeros",
+            Tail::Unseen => "unseen",
+            Tail::Lost => "lost",
+        };
+        Some(Problem::Tail { label, bytes: length.saturating_sub(end), cause })
+    }
+}

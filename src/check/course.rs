@@ -1,0 +1,220 @@
+//! What the committed blocks of one segment must be like beyond their checksums.
+
+use super::finding::Problem;
+use crate::block::{Block, BlockKind, Cause, Link};
+use crate::layout::{CHECKPOINT_BODY_BYTES, header};
+use crate::record::Fields;
+use crate::segment::SegmentHeader;
+use crate::state::State;
+
+/// What is carried from one segment to the next.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// The next offset.
+    pub next_offset: u64,
+    /// The newest epoch.
+    pub epoch: u32,
+    /// Highest timestamp of any records block so far (F-22).
+    pub max_timestamp_ms: u64,
+    /// The state that the next opening checkpoints must hold (F-37).
+    pub state: State,
+}
+
+/// The way through the blocks of a segment.
+pub struct Course {
+    header: SegmentHeader,
+    deep: bool,
+    /// What the segment before left; `None` where that is not known.
+    before: Option<Carried>,
+    /// Where the next block is to begin.
+    pub position: u64,
+    /// What it must continue; `None` behind bytes that are no block.
+    pub link: Option<Link>,
+    /// The next offset.
+    pub next_offset: u64,
+    /// How many committed blocks were passed.
+    pub blocks: u64,
+    /// How many offsets they span.
+    pub records: u64,
+    /// Highest `durable_to` of them.
+    pub durable_to: u64,
+    /// The fold of their entries.
+    pub state: State,
+    /// Whether the segment end was passed.
+    pub ended: bool,
+    max_timestamp_ms: u64,
+    /// Whether only opening checkpoints were passed.
+    opening: bool,
+    /// Whether something before was damaged, so that state and times are not known.
+    broken: bool,
+    /// Bodies of the checkpoints that make up one whole state.
+    checkpoint: Option<Vec<u8>>,
+    /// `durable_to` of the opening checkpoints (F-23).
+    opening_durable_to: Option<u64>,
+}
+
+impl Course {
+    /// Begins a segment, behind its header.
+    pub fn new(header: SegmentHeader, before: Option<Carried>, deep: bool) -> Self {
+        Self {
+            header,
+            deep,
+            position: header::LEN as u64,
+            link: Some(header.first_link()),
+            next_offset: header.base_offset,
+            blocks: 0,
+            records: 0,
+            durable_to: 0,
+            state: State::default(),
+            ended: false,
+            max_timestamp_ms: before.as_ref().map_or(0, |before| before.max_timestamp_ms),
+            before,
+            opening: true,
+            broken: false,
+            checkpoint: None,
+            opening_durable_to: None,
+        }
+    }
+
+    /// What the next segment must continue; `None` where something is damaged.
+    pub fn into_carried(self) -> Option<Carried> {
+        let Self { next_offset, max_timestamp_ms, .. } = self;
+        let epoch = self.epoch();
+        (!self.broken).then_some(Carried {
+            next_offset,
+            epoch,
+            max_timestamp_ms,
+            state: self.state,
+        })
+    }
+
+    fn epoch(&self) -> u32 {
+        self.state.newest_epoch().map_or(0, |epoch| epoch.number)
+    }
+
+    /// Notes that damage stands before the next block.
+    pub fn interrupt(&mut self, position: u64, link: Option<Link>, next_offset: Option<u64>) {
+        self.broken = true;
+        self.checkpoint = None;
+        self.position = position;
+        self.link = link;
+        self.next_offset = next_offset.unwrap_or(self.next_offset).max(self.next_offset);
+    }
+
+    /// Passes a committed block, and tells what is wrong with it all the same.
+    pub fn pass(&mut self, block: &Block<'_>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if block.start.kind != BlockKind::Checkpoint {
+            problems.extend(self.close_checkpoint());
+        }
+        problems.extend(self.check_start(block).into_iter().map(Problem::Bytes));
+        problems.extend(self.check_body(block).err().map(Problem::Bytes));
+        self.absorb(block);
+        // A checkpoint is judged once it is whole.
+        if block.start.kind != BlockKind::Checkpoint && !self.broken {
+            let newest = self.epoch() == block.start.epoch;
+            problems.extend((!newest).then_some(Problem::Bytes(Cause::Field("epoch"))));
+        }
+        problems
+    }
+
+    /// Ends the segment, and tells what is missing in a sealed one.
+    pub fn finish(&mut self, sealed: bool) -> Vec<Problem> {
+        let mut problems: Vec<_> = self.close_checkpoint().into_iter().collect();
+        if self.opening_durable_to.is_some_and(|to| to != self.position) && self.opening {
+            problems.push(Cause::Field("durable_to").into());
+        }
+        if sealed && !self.ended && !self.broken {
+            self.broken = true;
+            problems.push(Cause::NotSealed.into());
+        }
+        problems
+    }
+
+    /// The fields that depend on what came before (F-21 to F-25, E-5).
+    fn check_start(&mut self, block: &Block<'_>) -> Vec<Cause> {
+        let (start, mut causes) = (&block.start, Vec::new());
+        let checkpoint = start.kind == BlockKind::Checkpoint;
+        if self.position == header::LEN as u64 && !checkpoint {
+            causes.push(Cause::NoCheckpoint);
+        }
+        if start.first_offset < self.next_offset {
+            causes.push(Cause::Chain);
+        }
+        if !self.durable_to_can_be(block) {
+            causes.push(Cause::Field("durable_to"));
+        }
+        let first = self.blocks == 0 && self.before.is_none();
+        let carries_time = start.kind != BlockKind::Records && !self.broken && !first;
+        if carries_time && start.timestamp_ms != self.max_timestamp_ms {
+            causes.push(Cause::Field("timestamp"));
+        }
+        if checkpoint && self.opening && start.epoch != self.header.epoch {
+            causes.push(Cause::Field("epoch"));
+        }
+        causes
+    }
+
+    /// F-23: nothing can be known to be on disk that was not written yet; the opening
+    /// checkpoints were written before they got their name, all with the same length.
+    fn durable_to_can_be(&mut self, block: &Block<'_>) -> bool {
+        let durable_to = block.start.durable_to;
+        if !(self.opening && block.start.kind == BlockKind::Checkpoint) {
+            let opened = self.opening_durable_to.take_if(|_| self.opening);
+            let whole = opened.is_none_or(|opened| opened == self.position || self.may_jump());
+            return whole && durable_to <= self.position;
+        }
+        *self.opening_durable_to.get_or_insert(durable_to) == durable_to
+    }
+
+    fn may_jump(&self) -> bool {
+        self.header.may_jump()
+    }
+
+    fn check_body(&mut self, block: &Block<'_>) -> Result<(), Cause> {
+        if self.deep {
+            block.check_records()?;
+        }
+        let checkpoint = block.start.kind == BlockKind::Checkpoint;
+        if checkpoint && self.deep {
+            self.checkpoint.get_or_insert_default().extend_from_slice(block.body);
+            if block.body.len() > CHECKPOINT_BODY_BYTES && !Fields::split(block.body)?.1.is_empty()
+            {
+                return Err(Cause::Field("body length"));
+            }
+        }
+        if !checkpoint || self.opening {
+            self.state.apply(block)?;
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, block: &Block<'_>) {
+        let start = &block.start;
+        self.position += start.block_bytes();
+        let link = block.link(self.may_jump());
+        self.next_offset = link.next_offset.max(self.next_offset);
+        self.link = Some(link);
+        self.blocks += 1;
+        self.records += u64::from(start.record_count);
+        self.durable_to = self.durable_to.max(start.durable_to);
+        self.max_timestamp_ms = self.max_timestamp_ms.max(start.timestamp_ms);
+        self.opening &= start.kind == BlockKind::Checkpoint;
+        self.ended = start.kind == BlockKind::SegmentEnd;
+    }
+
+    /// Compares a whole checkpoint, each entry once and in order, with the state before it (F-37).
+    fn close_checkpoint(&mut self) -> Option<Problem> {
+        let bytes = self.checkpoint.take()?;
+        let before = self.before.as_ref().filter(|_| self.opening);
+        let expected = before.map_or(&self.state, |before| &before.state);
+        let mut rest = bytes.as_slice();
+        for entry in expected.entries() {
+            match Fields::split(rest) {
+                Ok((fields, after)) if fields.to_new() == entry => rest = after,
+                _ => return Some(Problem::Checkpoint),
+            }
+        }
+        (!rest.is_empty()).then_some(Problem::Checkpoint)
+    }
+}

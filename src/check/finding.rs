@@ -1,0 +1,162 @@
+//! What a verification can find, and how bad it is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::block::Cause;
+
+/// What a stream is, all findings taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is wrong.
+    Sound,
+    /// Something stands at the end that the next writer will repair.
+    Repairable,
+    /// Bytes that were committed are not what they were.
+    Damaged,
+}
+
+/// How bad a finding is; ascending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth to be known, of no consequence for the stream.
+    Note,
+    /// The next writer will repair it.
+    Repairable,
+    /// Damage.
+    Damage,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A name that has no place in a stream (F-10).
+    #[error("it has no place in a stream")]
+    StrayName,
+    /// A file that a rollover or a compaction did not live to name (V-4, S-6).
+    #[error("it is left over from a rollover or a compaction that did not end")]
+    Temporary,
+    /// A segment of another stream, or under another number than its own (F-9).
+    #[error("it is a segment of another stream, or under another number than its own")]
+    StraySegment,
+    /// A tail that the recovery table would cut (protocol.md, chapter 5).
+    #[error(
+        "{bytes} bytes behind the committed end are to be cut off (recovery: {label}): {cause}"
+    )]
+    Tail {
+        /// The row of the table: `zeros`, `unseen` or `lost`.
+        label: &'static str,
+        /// How many bytes would be cut off.
+        bytes: u64,
+        /// Why no committed block stands there.
+        cause: Cause,
+    },
+    /// The last segment is sealed, and its successor was not made (V-6).
+    #[error("the segment is sealed, but the next one was not made yet")]
+    RolloverUnfinished,
+    /// A file under a segment's name that does not begin like one (F-9).
+    #[error("it is not a Puro segment: it does not begin with the magic bytes")]
+    NotASegment,
+    /// Something that the system does not let be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    /// Segments between others that are missing (V-9).
+    #[error("missing up to number {to}, although a later one is there")]
+    MissingSegments {
+        /// The last one that is missing.
+        to: u32,
+    },
+    /// Bytes that are not as they must be.
+    #[error("{0}")]
+    Bytes(#[from] Cause),
+    /// A checkpoint that does not say what the blocks before it amount to (F-37).
+    #[error("the checkpoint is not the state as it stood before it")]
+    Checkpoint,
+}
+
+impl Problem {
+    /// How bad it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::StrayName | Self::Temporary | Self::StraySegment => Severity::Note,
+            Self::Tail { .. } | Self::RolloverUnfinished => Severity::Repairable,
+            Self::NotASegment
+            | Self::Unreadable(_)
+            | Self::MissingSegments { .. }
+            | Self::Bytes(_)
+            | Self::Checkpoint => Severity::Damage,
+        }
+    }
+
+    /// A word for it that does not change with the text.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::StrayName => "stray_name",
+            Self::Temporary => "temporary",
+            Self::StraySegment => "stray_segment",
+            Self::Tail { label, .. } => label,
+            Self::RolloverUnfinished => "rollover_unfinished",
+            Self::NotASegment => "not_a_segment",
+            Self::Unreadable(_) => "unreadable",
+            Self::MissingSegments { .. } => "missing_segments",
+            Self::Bytes(_) => "damaged",
+            Self::Checkpoint => "checkpoint",
+        }
+    }
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file.
+    pub path: PathBuf,
+    /// Sequence number, where the file has a segment's name.
+    pub segment: Option<u32>,
+    /// Place in the file, where it concerns one.
+    pub position: Option<u64>,
+    /// The offset of the first record that is affected, where known.
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl Finding {
+    /// A finding about a whole file.
+    pub(super) fn of_file(path: PathBuf, segment: Option<u32>, problem: Problem) -> Self {
+        Self { path, segment, position: None, offset: None, problem }
+    }
+
+    /// A finding about a place in a segment.
+    pub(super) fn of_place(
+        path: &Path,
+        segment: u32,
+        position: u64,
+        offset: Option<u64>,
+        problem: Problem,
+    ) -> Self {
+        let position = Some(position);
+        Self { path: path.to_owned(), segment: Some(segment), position, offset, problem }
+    }
+
+    /// How bad it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.problem.severity()
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(position) = self.position {
+            write!(f, " at byte {position}")?;
+        }
+        if let Some(offset) = self.offset {
+            write!(f, " (offset {offset})")?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
