@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::block::{BlockKind, Cause, RecordCursor};
 use crate::dir::Directory;
 use crate::error::{Failure, IoContext, ReadError};
+use crate::layout::header;
 use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::record::{OwnedRecord, Record};
@@ -195,6 +196,8 @@ struct Reader<F> {
     next_offset: u64,
     /// Bytes that a sync of our own covered.
     synced_to: u64,
+    /// Whether a sync of this segment failed, so that a second one proves nothing (M-6).
+    sync_failed: bool,
     /// When it was last looked whether the segment is sealed, or gone.
     looked_around: Option<Duration>,
 }
@@ -210,6 +213,7 @@ impl<F> Reader<F> {
             first_offset,
             next_offset: first_offset,
             synced_to: 0,
+            sync_failed: false,
             looked_around: None,
         }
     }
@@ -338,6 +342,10 @@ impl<V: Vfs> Consumer<V> {
         let Some(reader) = &self.reader else { return Ok(EndState::Clean) };
         let place = &reader.place;
         let position = place.position;
+        if position == header::LEN as u64 {
+            // A segment is never seen without its opening checkpoint, which was synced.
+            return Ok(EndState::Damaged { position, durable_to: position });
+        }
         // A reader cannot tell an unseen block from a lost one; both are to be repaired.
         let part =
             CommittedPart { end: position, durable_to: place.durable_to, current_boot: false };
@@ -363,9 +371,6 @@ impl<V: Vfs> Consumer<V> {
 
     /// Moves on to the next wanted record, if there is one.
     fn advance(&mut self) -> Result<bool, ReadError> {
-        if self.dir.vfs.pid() != self.owner {
-            return Err(Failure::Forked { owner: self.owner }.into());
-        }
         if self.reader.is_none() && !self.find_start()? {
             return Ok(false);
         }
@@ -385,6 +390,9 @@ impl<V: Vfs> Consumer<V> {
 
     /// Makes the next committed block the current one; `false` if there is none yet.
     fn next_block(&mut self) -> Result<bool, ReadError> {
+        if self.dir.vfs.pid() != self.owner {
+            return Err(Failure::Forked { owner: self.owner }.into());
+        }
         let mut fresh = false;
         loop {
             let Some(reader) = &mut self.reader else { return Ok(false) };
@@ -461,6 +469,7 @@ impl<V: Vfs> Consumer<V> {
         reader.place = Place { epoch, ..Place::at_start_of(next) };
         reader.window.clear();
         reader.synced_to = 0;
+        reader.sync_failed = false;
         reader.looked_around = None;
         Ok(true)
     }
@@ -575,8 +584,12 @@ impl<F: VfsFile> Reader<F> {
         if self.synced_to == 0 {
             dir.sync().map_err(Failure::from)?;
         }
-        let synced = place.segment.file.sync_data().while_doing("sync", &place.segment.path);
-        synced.map_err(Failure::from)?;
+        let synced = match self.sync_failed {
+            false => place.segment.file.sync_data(),
+            true => Err(std::io::Error::other("an earlier sync failed")),
+        };
+        self.sync_failed = synced.is_err();
+        synced.while_doing("sync", &place.segment.path).map_err(Failure::from)?;
         self.synced_to = place.position;
         Ok(())
     }

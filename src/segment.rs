@@ -147,7 +147,11 @@ impl SegmentHeader {
 /// call. It can be stale: what it shows may have changed in the file since.
 #[derive(Debug, Default)]
 pub struct Window {
-    bytes: Vec<u8>,
+    /// Only ever grows while blocks are large, so that no byte is zeroed twice.
+    buffer: Vec<u8>,
+    /// How much of the buffer was read from the file.
+    length: usize,
+    /// Where in the file that begins.
     position: u64,
 }
 
@@ -157,18 +161,19 @@ pub const READ_AHEAD_BYTES: usize = 256 * 1024;
 impl Window {
     /// Forgets all bytes, so that they are read afresh.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.length = 0;
     }
 
     /// The bytes held from `position` on, up to `length`, without reading.
     pub fn held(&self, position: u64, length: usize) -> &[u8] {
+        let bytes = self.buffer.get(..self.length).unwrap_or_default();
         let skip = position.checked_sub(self.position).and_then(|skip| usize::try_from(skip).ok());
-        let held = skip.and_then(|skip| self.bytes.get(skip..)).unwrap_or_default();
+        let held = skip.and_then(|skip| bytes.get(skip..)).unwrap_or_default();
         held.get(..length).unwrap_or(held)
     }
 
     /// The bytes of `file` from `position` on, up to `length`; fewer only where the file ends.
-    /// Reads up to `ahead` more.
+    /// Reads up to `ahead` in one go where it must read at all.
     ///
     /// # Errors
     /// What the system says.
@@ -180,23 +185,24 @@ impl Window {
         ahead: usize,
     ) -> io::Result<&[u8]> {
         if self.held(position, length).len() < length {
-            let kept = self.held(position, usize::MAX).len();
-            let begin = self.bytes.len() - kept;
-            self.bytes.drain(..begin);
-            self.position = position;
-            let wanted = length.max(ahead);
-            self.bytes.resize(wanted.max(kept), 0);
-            let space = self.bytes.get_mut(kept..).unwrap_or_default();
-            match read_full(file, space, position + kept as u64) {
-                Ok(count) => self.bytes.truncate(kept + count),
-                Err(error) => {
-                    self.bytes.clear();
-                    return Err(error);
-                }
-            }
-            self.bytes.shrink_to(4 * READ_AHEAD_BYTES);
+            self.refill(file, position, length.max(ahead))?;
         }
         Ok(self.held(position, length))
+    }
+
+    /// Holds `wanted` bytes from `position` on, keeping those of them that it holds already.
+    fn refill<F: VfsFile>(&mut self, file: &F, position: u64, wanted: usize) -> io::Result<()> {
+        let kept = self.held(position, usize::MAX).len();
+        let begin = self.length - kept;
+        self.buffer.copy_within(begin..self.length, 0);
+        (self.position, self.length) = (position, kept);
+        if self.buffer.len() < wanted || self.buffer.len() > 4 * wanted.max(READ_AHEAD_BYTES) {
+            self.buffer.resize(wanted.max(kept), 0);
+            self.buffer.shrink_to_fit();
+        }
+        let space = self.buffer.get_mut(kept..wanted).unwrap_or_default();
+        self.length += read_full(file, space, position + kept as u64)?;
+        Ok(())
     }
 
     /// The start at `position`, if its own checksum is right.
