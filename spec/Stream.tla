@@ -68,7 +68,8 @@ Finish(w) ==      \* look at the active segment, and decide
 
 \* V-7
 SyncNamesFirst(w) ==
-  /\ Go(w, "names", IF Active = 0 THEN "parent" ELSE "append")
+  /\ pc[w] = "names"
+  /\ pc' = [pc EXCEPT ![w] = IF Active = 0 THEN "parent" ELSE "append"]
   /\ SyncNames /\ mine' = [mine EXCEPT ![w] = Here]
   /\ UNCHANGED <<content, safe, lock, todo, last, parent, other>>
 
@@ -109,7 +110,8 @@ Name(w) ==
 
 \* V-5
 SyncName(w) ==
-  /\ Go(w, "named", IF Active = 0 THEN "parent" ELSE "append")
+  /\ pc[w] = "named"
+  /\ pc' = [pc EXCEPT ![w] = IF Active = 0 THEN "parent" ELSE "append"]
   /\ SyncNames
   /\ UNCHANGED <<content, safe, lock, mine, todo, last, parent, other>>
 
