@@ -127,7 +127,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static WORK: Mutex<()> = Mutex::new(());
 
 /// From here on Ctrl-C (and SIGTERM, SIGHUP) ends the program between two blocks: at once
-/// where no [`at_work`] guard is held; else the holder sees to it by [`check_interrupt`].
+/// where nothing is [`at_work`]; else whoever works sees to it by [`check_interrupt`].
 /// A second Ctrl-C ends it whatever it does, which a stream survives, too.
 pub fn watch_for_interrupts() {
     let end = || std::process::exit(i32::from(exit::INTERRUPTED));
@@ -136,7 +136,7 @@ pub fn watch_for_interrupts() {
             end();
         }
         std::thread::spawn(move || {
-            let _idle = at_work();
+            let _nothing_at_work = at_work();
             end();
         });
     });
@@ -145,9 +145,24 @@ pub fn watch_for_interrupts() {
     }
 }
 
-/// While the guard lives, Ctrl-C does not end the program by itself.
-pub fn at_work() -> MutexGuard<'static, ()> {
-    WORK.lock().unwrap_or_else(PoisonError::into_inner)
+/// While it lives, Ctrl-C does not end the program by itself.
+pub struct Work {
+    held: Option<MutexGuard<'static, ()>>,
+}
+
+/// Begins work that Ctrl-C must not end anywhere in between.
+pub fn at_work() -> Work {
+    Work { held: Some(WORK.lock().unwrap_or_else(PoisonError::into_inner)) }
+}
+
+impl Work {
+    /// Waits for something without end; meanwhile Ctrl-C may end the program.
+    pub fn pause<T>(&mut self, wait: impl FnOnce() -> T) -> T {
+        self.held = None;
+        let waited = wait();
+        *self = at_work();
+        waited
+    }
 }
 
 /// Whether Ctrl-C was pressed; long work asks between two blocks.

@@ -2,6 +2,13 @@
 //! [`common`].
 
 mod common;
+mod consume;
+mod create;
+mod format;
+mod lines;
+mod parse;
+mod produce;
+mod repair;
 
 use std::process::ExitCode;
 
@@ -19,7 +26,12 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Create(create::Args),
+    Produce(produce::Args),
+    Consume(consume::Args),
+    Repair(repair::Args),
+}
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -31,7 +43,12 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<ExitCode, CliError> {
-    match *command {}
+    match command {
+        Command::Create(args) => create::run(args),
+        Command::Produce(args) => produce::run(args),
+        Command::Consume(args) => consume::run(args),
+        Command::Repair(args) => repair::run(args),
+    }
 }
 
 /// Prints what clap has to say: help and version are no errors, all else is wrong usage.
