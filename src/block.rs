@@ -115,6 +115,11 @@ impl Place {
         put(&mut seed, 4, &self.position.to_le_bytes());
         crc_continue(0, &seed)
     }
+
+    /// What start_crc must be for these bytes of a start.
+    pub(crate) fn start_crc(self, bytes: &[u8]) -> u32 {
+        crc_continue(self.seed(), bytes.get(1..start::START_CRC).unwrap_or_default())
+    }
 }
 
 /// A block's start whose own checksum is right. Says nothing of the body.
@@ -351,7 +356,7 @@ fn split_all(mut rest: &[u8]) -> impl Iterator<Item = Result<Fields<'_>, Cause>>
 }
 
 /// How many offsets a record takes (F-29); a gap that does not say so is damage.
-fn spanned_offsets(fields: &Fields<'_>) -> Result<u64, Cause> {
+pub(crate) fn spanned_offsets(fields: &Fields<'_>) -> Result<u64, Cause> {
     fields.spanned_offsets().ok_or(Cause::Control("gap"))
 }
 

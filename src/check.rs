@@ -356,12 +356,9 @@ impl<V: Vfs> Checker<'_, V> {
                         return Ok(Some(cause));
                     }
                     let next_offset = piece.next_offset();
-                    let read_error = walk.read_error(&(position..walk.position()));
+                    let read_error = piece.read_error().map(str::to_owned);
                     course.interrupt(walk.position(), walk.link(), next_offset);
-                    vec![
-                        read_error
-                            .map_or(cause.into(), |error| Problem::Unreadable(error.to_owned())),
-                    ]
+                    vec![read_error.map_or(cause.into(), Problem::Unreadable)]
                 }
             };
             for problem in problems {

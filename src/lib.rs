@@ -18,6 +18,7 @@ pub mod producer;
 pub mod record;
 pub mod repair;
 mod roll;
+pub mod salvage;
 mod seek;
 pub mod segment;
 pub mod state;
@@ -34,5 +35,6 @@ pub use error::{AppendError, Blame, Diverged, Failure, OpenError, ReadError, Rec
 pub use producer::{Appended, Batch, Producer, ProducerOptions};
 pub use record::{Headers, NewRecord, OwnedRecord, Record};
 pub use repair::{RepairReport, repair};
+pub use salvage::{SalvageError, SalvageReport, salvage};
 pub use token::Token;
 pub use vfs::LockWait;

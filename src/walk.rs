@@ -45,6 +45,16 @@ impl<'a> Piece<'a> {
         }
     }
 
+    /// What the system said where it could not read all of it.
+    #[must_use]
+    pub fn read_error(&self) -> Option<&str> {
+        let error = match self {
+            Self::Block(found) => &found.read_error,
+            Self::Stretch(stretch) => &stretch.read_error,
+        };
+        error.as_deref()
+    }
+
     /// The offset behind it, if its start tells.
     #[must_use]
     pub fn next_offset(&self) -> Option<u64> {
@@ -68,6 +78,8 @@ pub struct FoundBlock<'a> {
     pub block: Result<Block<'a>, Cause>,
     /// Whether it continues what stands before it (F-21); `None` where that is no block.
     pub chained: Option<bool>,
+    /// What the system said where it could not read all of the bytes.
+    pub read_error: Option<String>,
 }
 
 impl<'a> FoundBlock<'a> {
@@ -114,15 +126,8 @@ pub struct Stretch {
     pub cause: Cause,
     /// Whether all of them are zero.
     pub zeros: bool,
-}
-
-/// Bytes that the system could not read; the walk takes them for zeros.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Where in the file.
-    pub range: Range<u64>,
-    /// What the system said.
-    pub error: String,
+    /// What the system said where it could not read all of them.
+    pub read_error: Option<String>,
 }
 
 /// Walks over a segment's file as it was when the walk began.
@@ -176,23 +181,25 @@ impl<'f, F: VfsFile> Walk<'f, F> {
         self.window.length
     }
 
-    /// What the system could not read so far.
+    /// Where a block stands there, for its checksums.
     #[must_use]
-    pub fn unreadable(&self) -> &[Unreadable] {
-        &self.window.failed
+    pub fn place(&self, position: u64) -> Place {
+        Place { header_crc: self.header_crc, position }
     }
 
-    /// What the system said about bytes in this range, if it could not read some of them.
-    #[must_use]
-    pub fn read_error(&self, range: &Range<u64>) -> Option<&str> {
-        let overlaps =
-            |failed: &&Unreadable| failed.range.start < range.end && range.start < failed.range.end;
-        self.window.failed.iter().find(overlaps).map(|failed| failed.error.as_str())
+    /// Tells the walk what the next block must continue, where the walk itself could not know.
+    pub fn assume(&mut self, link: Link) {
+        self.link = Some(link);
     }
 
     /// Bytes of the file, as many as there are.
     pub fn bytes(&mut self, position: u64, length: usize) -> &[u8] {
         self.window.fetch(position, length)
+    }
+
+    /// The start of the next piece, if that is a block.
+    pub fn peek(&mut self) -> Option<BlockStart> {
+        self.start_at(self.position).ok().map(|(_, start)| start)
     }
 
     /// The next piece; `None` at the end of the file.
@@ -214,21 +221,16 @@ impl<'f, F: VfsFile> Walk<'f, F> {
     fn block(&mut self, signal: u8, start: BlockStart) -> FoundBlock<'_> {
         let position = self.position;
         let length = usize::try_from(start.block_bytes()).unwrap_or(usize::MAX);
-        let bytes = self.window.fetch(position, length);
+        self.position += self.window.fetch(position, length).len() as u64;
         let chained = self.link.map(|link| link.leads_to(&start));
-        let found = FoundBlock {
-            position,
-            signal,
-            start,
-            bytes,
-            block: Block::verify(bytes, start),
-            chained,
-        };
         let next_offset = start.first_offset.checked_add(u64::from(start.record_count));
-        let link =
-            |(prev_crc, next_offset)| Link { prev_crc, next_offset, may_jump: self.may_jump };
+        let bytes = self.window.held(position, length);
+        let read_error = self.window.read_error(position..self.position);
+        let block = Block::verify(bytes, start);
+        let found = FoundBlock { position, signal, start, bytes, block, chained, read_error };
+        let may_jump = self.may_jump;
+        let link = |(prev_crc, next_offset)| Link { prev_crc, next_offset, may_jump };
         self.link = found.stored_crc().zip(next_offset).map(link);
-        self.position += bytes.len() as u64;
         found
     }
 
@@ -246,7 +248,8 @@ impl<'f, F: VfsFile> Walk<'f, F> {
             }
         }
         self.link = None;
-        Stretch { position, length: self.position - position, cause, zeros }
+        let read_error = self.window.read_error(position..self.position);
+        Stretch { position, length: self.position - position, cause, zeros, read_error }
     }
 }
 
@@ -270,7 +273,8 @@ struct PatientWindow<'f, F> {
     length: u64,
     bytes: Vec<u8>,
     at: u64,
-    failed: Vec<Unreadable>,
+    /// What could not be read, and what the system said.
+    failed: Vec<(Range<u64>, String)>,
 }
 
 impl<F: VfsFile> PatientWindow<'_, F> {
@@ -308,13 +312,23 @@ impl<F: VfsFile> PatientWindow<'_, F> {
             let page = self.bytes.get_mut(place(position)..place(page_end)).unwrap_or_default();
             if let Err(error) = read_full(self.file, page, position) {
                 page.fill(0);
-                let error = error.to_string();
-                let range = position..page_end;
-                if !self.failed.iter().any(|known| known.range == range) {
-                    self.failed.push(Unreadable { range, error });
-                }
+                self.note_failure(position..page_end, error.to_string());
             }
             position = page_end;
         }
+    }
+
+    fn note_failure(&mut self, range: Range<u64>, error: String) {
+        match self.failed.last_mut() {
+            Some((last, _)) if last.end == range.start => last.end = range.end,
+            _ => self.failed.push((range, error)),
+        }
+    }
+
+    /// What the system said about bytes in this range, if it could not read some of them.
+    fn read_error(&self, range: Range<u64>) -> Option<String> {
+        let overlaps = |failed: &Range<u64>| failed.start < range.end && range.start < failed.end;
+        let mut failed = self.failed.iter();
+        failed.find(|(failed, _)| overlaps(failed)).map(|(_, error)| error.clone())
     }
 }

@@ -1,0 +1,399 @@
+//! Salvage: every good record of a damaged stream, in order, into a new one.
+//!
+//! The old stream is only read. A block goes over as a block, with its time; of a damaged
+//! block, what can be proved good. Offsets of the new stream begin at 0 and have no gaps;
+//! the report lists those of the old one.
+
+mod body;
+mod report;
+mod restore;
+mod source;
+
+use std::io;
+use std::path::Path;
+
+pub use report::{Gap, SalvageError, SalvageReport, Trouble, Uncommitted};
+
+use self::body::rescue;
+use self::restore::Headless;
+use self::source::{NoSource, Source, Survey};
+use crate::block::{Block, BlockKind, Cause, Link};
+use crate::check::Problem;
+use crate::dir::Directory;
+use crate::error::{AppendError, Failure, IoContext, OpenError};
+use crate::layout::{MAX_BLOCK_BYTES, SIGNAL_LOW};
+use crate::producer::{Batch, Producer, ProducerOptions};
+use crate::record::Fields;
+use crate::roll;
+use crate::state::SETTING;
+use crate::vfs::{LockWait, Vfs};
+use crate::walk::{FoundBlock, Piece, Stretch, Walk};
+
+/// Copies every good record of the stream in `from` to a new stream in `to`, which must be
+/// empty or not exist. Tells `progress` now and then how many bytes of the old stream are done.
+///
+/// # Errors
+/// Where there is no stream, the new one cannot be made, or a record cannot be written.
+/// Damage of the old stream is no error: the report tells of it.
+pub fn salvage<V: Vfs>(
+    vfs: V,
+    from: &Path,
+    to: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<SalvageReport, SalvageError> {
+    let dir = Directory::new(vfs.clone(), from);
+    let mut report = SalvageReport::default();
+    let sequences = own_segments(&dir, &mut report)?;
+    let survey = survey_last(&dir, &sequences)?;
+    let producer = create(&Directory::new(vfs, to), &survey).map_err(SalvageError::Create)?;
+    let mut salvager = Salvager {
+        producer,
+        batch: Batch::new(),
+        report,
+        next_offset: None,
+        last_time_ms: 0,
+        trouble: None,
+        progress,
+        done: 0,
+    };
+    salvager.run(&dir, &sequences, &survey)?;
+    Ok(salvager.report)
+}
+
+/// The sequence numbers of all segments but those of other streams (F-9).
+fn own_segments<V: Vfs>(
+    dir: &Directory<V>,
+    report: &mut SalvageReport,
+) -> Result<Vec<u32>, SalvageError> {
+    let listing = dir.list().map_err(Failure::from)?.unwrap_or_default();
+    if listing.segments.is_empty() {
+        return Err(Failure::NotAStream { dir: dir.path.clone() }.into());
+    }
+    let (mut own, mut stream_id) = (Vec::new(), None);
+    for sequence in listing.segments {
+        let Ok(source) = source::open(dir, sequence)? else {
+            own.push(sequence);
+            continue;
+        };
+        let header = source.segment.header;
+        let sound = source.damaged_header.is_none();
+        if sound && header.sequence == sequence {
+            stream_id.get_or_insert(header.stream_id);
+        }
+        if sound && (header.sequence != sequence || stream_id != Some(header.stream_id)) {
+            report.strays.push(source.segment.path);
+        } else {
+            own.push(sequence);
+        }
+    }
+    Ok(own)
+}
+
+fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<Survey, Failure> {
+    let Some(&last) = sequences.last() else { return Ok(Survey::default()) };
+    let source = source::open(dir, last)?;
+    Ok(source.map(|source| source::survey(&source)).unwrap_or_default())
+}
+
+/// Makes the new stream, with the settings of the old one.
+fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, OpenError> {
+    let found = match dir.vfs.list(&dir.path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names.while_doing("list", &dir.path).map_err(Failure::from)?,
+    };
+    if let Some(found) = found.into_iter().next() {
+        return Err(OpenError::NotEmpty { dir: dir.path.clone(), found });
+    }
+    let settings = survey.state.of_kind(SETTING);
+    let settings: Vec<_> = settings.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+    roll::create(dir, &settings, LockWait::Try, false)?;
+    ProducerOptions::new().create(false).open_in(dir.vfs.clone(), &dir.path)
+}
+
+struct Salvager<'p, V: Vfs> {
+    producer: Producer<V>,
+    batch: Batch,
+    report: SalvageReport,
+    /// The next offset of the old stream; `None` until some segment tells it.
+    next_offset: Option<u64>,
+    /// Time of the last block saved.
+    last_time_ms: u64,
+    /// The first thing wrong since the last good block.
+    trouble: Option<Trouble>,
+    progress: &'p mut dyn FnMut(u64),
+    /// Bytes of the segments done.
+    done: u64,
+}
+
+/// A segment while it is salvaged.
+struct Current {
+    sequence: u32,
+    /// Low blocks from here on were never committed; `None` where all were.
+    uncommitted_from: Option<u64>,
+}
+
+impl Current {
+    /// Whether what stands at a place was committed, going by its signal.
+    fn committed(&self, position: u64, signal: u8) -> bool {
+        signal != SIGNAL_LOW || self.uncommitted_from.is_none_or(|from| position < from)
+    }
+
+    fn trouble(&self, position: u64, problem: impl Into<Problem>) -> Trouble {
+        Trouble { segment: self.sequence, position, problem: problem.into() }
+    }
+}
+
+impl<V: Vfs> Salvager<'_, V> {
+    fn run(
+        &mut self,
+        dir: &Directory<V>,
+        sequences: &[u32],
+        survey: &Survey,
+    ) -> Result<(), SalvageError> {
+        let mut expected = sequences.first().copied().unwrap_or(0);
+        if expected == 0 {
+            self.next_offset = Some(0);
+        }
+        for &sequence in sequences {
+            if sequence != expected {
+                let problem = Problem::MissingSegments { to: sequence - 1 };
+                self.note(Trouble { segment: expected, position: 0, problem });
+            }
+            expected = sequence.saturating_add(1);
+            let last = sequences.last() == Some(&sequence);
+            let uncommitted_from = last.then_some(survey.last_committed);
+            let current = Current { sequence, uncommitted_from };
+            match source::open(dir, sequence)? {
+                Ok(source) => self.segment(&source, &current)?,
+                Err(NoSource::Gone) => {}
+                Err(NoSource::Problem(problem)) => self.note(current.trouble(0, problem)),
+            }
+        }
+        if let Some(trouble) = self.trouble.take() {
+            let from = self.next_offset.unwrap_or(0);
+            self.report.gaps.push(Gap { from, to: None, lost: None, trouble });
+        }
+        Ok(self.producer.sync().map_err(AppendError::from)?)
+    }
+
+    /// Remembers the first thing wrong until it is known what it cost.
+    fn note(&mut self, trouble: Trouble) {
+        self.trouble.get_or_insert(trouble);
+    }
+
+    fn segment(&mut self, source: &Source<V::File>, current: &Current) -> Result<(), SalvageError> {
+        let segment = &source.segment;
+        match &source.damaged_header {
+            None => self.reach(segment.header.base_offset, current.trouble(0, Cause::Chain)),
+            Some(problem) => self.note(current.trouble(0, problem.clone())),
+        }
+        let walk = Walk::new(&segment.file, &segment.header);
+        let mut walk = walk.while_doing("look at", &segment.path).map_err(Failure::from)?;
+        let mut ended = false;
+        while !ended {
+            let before = walk.link();
+            match walk.next() {
+                None => break,
+                Some(Piece::Block(found)) => ended = self.block(&found, current)?,
+                Some(Piece::Stretch(stretch)) => {
+                    ended = self.stretch(&mut walk, &stretch, before, current)?;
+                }
+            }
+            (self.progress)(self.done + walk.position());
+        }
+        self.done += walk.length();
+        if !ended && current.uncommitted_from.is_none() {
+            self.note(current.trouble(walk.length(), Cause::NotSealed));
+        }
+        Ok(())
+    }
+
+    /// Goes on at an offset of the old stream: what lies between is lost.
+    fn reach(&mut self, offset: u64, unless_noted: Trouble) {
+        let trouble = self.trouble.take();
+        let next_offset = *self.next_offset.get_or_insert(offset);
+        if offset > next_offset {
+            let trouble = trouble.unwrap_or(unless_noted);
+            self.gap(next_offset, offset, offset - next_offset, trouble);
+        } else {
+            self.report.without_loss.extend(trouble);
+        }
+        self.next_offset = Some(next_offset.max(offset));
+    }
+
+    fn gap(&mut self, from: u64, to: u64, lost: u64, trouble: Trouble) {
+        self.report.gaps.push(Gap { from, to: Some(to), lost: Some(lost), trouble });
+    }
+
+    /// Takes the records of a block; tells whether it ends the segment.
+    fn block(&mut self, found: &FoundBlock<'_>, current: &Current) -> Result<bool, SalvageError> {
+        let (start, position) = (&found.start, found.position);
+        if !current.committed(position, found.signal) {
+            self.leave_out(position, found.bytes.len() as u64, current);
+            return Ok(false);
+        }
+        if self.next_offset.is_some_and(|next| start.first_offset < next) {
+            // Older than what was saved already: not the history of this stream.
+            self.report.without_loss.push(current.trouble(position, Cause::Chain));
+            return Ok(false);
+        }
+        if found.chained == Some(true) {
+            // A jump that the chain vouches for: a compaction removed what was there.
+            self.next_offset = Some(start.first_offset);
+        }
+        self.reach(start.first_offset, current.trouble(position, Cause::Chain));
+        let checked = found.block.and_then(|block| block.check_records().map(|()| block));
+        match checked {
+            Ok(block) => self.save_block(&block)?,
+            Err(cause) => {
+                let problem = problem(&found.read_error, cause);
+                self.save_damaged(found, current.trouble(position, problem))?;
+            }
+        }
+        if let Err(cause @ (Cause::Signal(_) | Cause::Low)) = found.committed() {
+            self.report.without_loss.push(current.trouble(position, cause));
+        }
+        Ok(start.kind == BlockKind::SegmentEnd)
+    }
+
+    fn leave_out(&mut self, position: u64, bytes: u64, current: &Current) {
+        let segment = current.sequence;
+        let first = Uncommitted { segment, position, bytes: 0 };
+        self.report.uncommitted.get_or_insert(first).bytes += bytes;
+    }
+
+    fn save_block(&mut self, block: &Block<'_>) -> Result<(), SalvageError> {
+        self.next_offset = Some(block.link(true).next_offset);
+        if block.start.record_count == 0 {
+            return Ok(());
+        }
+        self.last_time_ms = block.start.timestamp_ms;
+        self.batch.clear();
+        let mut cursor = block.records();
+        while let Some(record) = cursor.next(block.body) {
+            self.batch.push(&record.to_new()).map_err(AppendError::from)?;
+        }
+        self.append()
+    }
+
+    fn save_fields(&mut self, fields: &[Fields<'_>]) -> Result<(), SalvageError> {
+        self.batch.clear();
+        for fields in fields.iter().filter(|fields| !fields.control) {
+            self.batch.push(&fields.to_new()).map_err(AppendError::from)?;
+        }
+        self.append()
+    }
+
+    fn append(&mut self) -> Result<(), SalvageError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.producer.append_copy(&mut self.batch, self.last_time_ms)?;
+        self.report.records += self.batch.len() as u64;
+        Ok(())
+    }
+
+    /// Takes the good records of a block whose start alone is right.
+    fn save_damaged(
+        &mut self,
+        found: &FoundBlock<'_>,
+        trouble: Trouble,
+    ) -> Result<(), SalvageError> {
+        let start = &found.start;
+        if start.kind != BlockKind::Records {
+            self.report.without_loss.push(trouble);
+            return Ok(());
+        }
+        self.last_time_ms = start.timestamp_ms;
+        let count = u64::from(start.record_count);
+        self.save_body(found.body(), start.first_offset, count, start.has_control, trouble)
+    }
+
+    fn save_body(
+        &mut self,
+        body: &[u8],
+        first_offset: u64,
+        count: u64,
+        has_control: bool,
+        trouble: Trouble,
+    ) -> Result<(), SalvageError> {
+        let rescued = rescue(body, count, has_control);
+        self.save_fields(&rescued.good)?;
+        let end = first_offset.saturating_add(count);
+        self.next_offset = Some(end);
+        match count.saturating_sub(rescued.spanned) {
+            0 => self.report.without_loss.push(trouble),
+            lost => {
+                let (before, after) = (rescued.before, rescued.after);
+                self.gap(first_offset + before, end.saturating_sub(after), lost, trouble);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that do not begin like a block: perhaps one whose start is damaged. Tells whether
+    /// it ends the segment.
+    fn stretch(
+        &mut self,
+        walk: &mut Walk<'_, V::File>,
+        stretch: &Stretch,
+        before: Option<Link>,
+        current: &Current,
+    ) -> Result<bool, SalvageError> {
+        let position = stretch.position;
+        let signal = walk.bytes(position, 1).first().copied().unwrap_or(SIGNAL_LOW);
+        if !current.committed(position, signal) {
+            self.leave_out(position, stretch.length, current);
+            return Ok(false);
+        }
+        let trouble = current.trouble(position, problem(&stretch.read_error, stretch.cause));
+        let before = before.filter(|before| Some(before.next_offset) == self.next_offset);
+        let length = usize::try_from(stretch.length.min(MAX_BLOCK_BYTES + 1)).unwrap_or(0);
+        let bytes = walk.bytes(position, length).to_vec();
+        let (Some(before), Some(block)) = (before, Headless::recognize(&bytes)) else {
+            self.note(trouble);
+            return Ok(false);
+        };
+        let restored = block.restore(walk.place(position), &before);
+        if let Some((bytes, start)) = &restored {
+            if let Ok(block) = Block::verify(bytes, *start) {
+                walk.assume(block.link(before.may_jump));
+                self.save_block(&block)?;
+                self.report.without_loss.push(trouble);
+                return Ok(start.kind == BlockKind::SegmentEnd);
+            }
+        }
+        self.save_headless(walk, &block, before, trouble)?;
+        Ok(false)
+    }
+
+    /// Takes the records of a block of which nothing but the body is known. They get the time
+    /// of the block before.
+    fn save_headless(
+        &mut self,
+        walk: &mut Walk<'_, V::File>,
+        block: &Headless<'_>,
+        before: Link,
+        trouble: Trouble,
+    ) -> Result<(), SalvageError> {
+        let first_offset = before.next_offset;
+        let all = rescue(block.body(), 0, true);
+        let up_to_next = walk.peek().and_then(|next| next.first_offset.checked_sub(first_offset));
+        let count = if all.whole { Some(all.spanned) } else { up_to_next };
+        let Some(count) = count.filter(|count| *count > 0) else {
+            self.note(trouble);
+            return Ok(());
+        };
+        walk.assume(Link {
+            prev_crc: block.stored_crc(),
+            next_offset: first_offset + count,
+            ..before
+        });
+        self.save_body(block.body(), first_offset, count, true, trouble)
+    }
+}
+
+/// What is wrong with bytes: they cannot be read, or they are not what they must be.
+fn problem(read_error: &Option<String>, cause: Cause) -> Problem {
+    read_error.as_ref().map_or(cause.into(), |error| Problem::Unreadable(error.clone()))
+}

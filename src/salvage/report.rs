@@ -1,0 +1,85 @@
+//! What a salvage did, and why it could not do more.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::check::Problem;
+use crate::error::{AppendError, Blame, Failure, OpenError};
+
+/// A place where something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Sequence number of the segment.
+    pub segment: u32,
+    /// Place in its file.
+    pub position: u64,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// Records that could not be saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The first offset of the old stream that may be lost.
+    pub from: u64,
+    /// The offset behind the last; `None` at the end of the stream, where nothing tells.
+    pub to: Option<u64>,
+    /// How many of them are lost, where known; others in between were saved.
+    pub lost: Option<u64>,
+    /// Why.
+    pub trouble: Trouble,
+}
+
+/// Bytes at the end that were never committed, and so never part of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uncommitted {
+    /// Sequence number of the segment.
+    pub segment: u32,
+    /// Place in its file.
+    pub position: u64,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// What a salvage did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SalvageReport {
+    /// How many records were saved. They have the offsets from 0 on in the new stream.
+    pub records: u64,
+    /// What is lost, in the order of the old stream.
+    pub gaps: Vec<Gap>,
+    /// Damage that cost no record.
+    pub without_loss: Vec<Trouble>,
+    /// What was left out because it was never committed.
+    pub uncommitted: Option<Uncommitted>,
+    /// Segments of other streams, which were left out.
+    pub strays: Vec<PathBuf>,
+}
+
+/// Why a stream could not be salvaged.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SalvageError {
+    /// The old stream cannot be read at all.
+    #[error(transparent)]
+    Read(#[from] Failure),
+    /// The new stream cannot be made.
+    #[error("the new stream cannot be made: {0}")]
+    Create(#[source] OpenError),
+    /// The new stream cannot be written.
+    #[error("the new stream cannot be written: {0}")]
+    Write(#[from] AppendError),
+}
+
+impl SalvageError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Read(failure) => failure.blame(),
+            Self::Create(error) => error.blame(),
+            Self::Write(error) => error.blame(),
+        }
+    }
+}
