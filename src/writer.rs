@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::block::{BlockBuilder, BlockKind, Cause};
 use crate::dir::{Directory, WRITER_LOCK, lock};
 use crate::error::{Failure, IoContext, IoError};
-use crate::layout::{SIGNAL_HIGH, SIGNAL_LOW};
+use crate::layout::{SIGNAL_HIGH, SIGNAL_LOW, header};
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
 use crate::state::{EPOCH, encode_epoch};
@@ -145,7 +145,8 @@ impl<V: Vfs> Writer<V> {
             if !status.linked {
                 return Err(Failure::Removed { path: self.tail.segment.path.clone() });
             }
-            if status.len == self.tail.end {
+            // A file that ends with its header is not clean: it lost its checkpoint.
+            if status.len == self.tail.end && self.tail.end > header::LEN as u64 {
                 break;
             }
             let remembered = self.tail.end;
