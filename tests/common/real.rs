@@ -202,6 +202,12 @@ impl Drop for Reaped {
 /// Random numbers from a seed that is printed (xorshift64*).
 pub struct Random(u64);
 
+impl From<u64> for Random {
+    fn from(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+}
+
 impl Random {
     /// From the variable `PURO_SEED`, or the clock.
     pub fn seeded(test: &str) -> Self {
