@@ -1,3 +1,16 @@
 //! Worlds in which the code of puro is checked.
 
+pub mod crash;
 pub mod fuzz;
+pub mod generate;
+pub mod history;
+pub mod judge;
+pub mod locks;
+pub mod loom_world;
+pub mod oracle;
+pub mod roles;
+pub mod shared_file;
+pub mod shared_vfs;
+pub mod shared_world;
+pub mod shuttle_world;
+pub mod sim;

@@ -1,0 +1,249 @@
+//! Histories: what actors do, one operation after another, told to the oracle.
+//!
+//! Generic over the seam, so that the same histories run with a planted bug in between.
+
+use std::path::Path;
+
+use puro::vfs::Vfs;
+use puro::{AppendError, Batch, Consumer, ConsumerOptions, LockWait, NewRecord, Producer};
+use puro::{ProducerOptions, ReadError, Start};
+
+use crate::oracle::{Crash, Delivery, Oracle, Promise, Violation};
+use crate::sim::power::PowerLoss;
+use crate::sim::{Fuse, SimVfs, World};
+
+/// The stream's directory in every simulated machine.
+pub const STREAM: &str = "/stream";
+
+/// Something that an actor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A producer appends a batch of so many records with so many bytes each.
+    Append { who: usize, records: u32, bytes: usize, durable: bool },
+    /// A producer syncs what it knows of.
+    Sync { who: usize },
+    /// A producer is closed, and opened anew when it is needed.
+    Close { who: usize },
+    /// A consumer reads all from the beginning, and keeps its position.
+    Read { durable: bool },
+    /// A producer dies in an append, in the given call, with so many bytes of it done.
+    Die { who: usize, records: u32, bytes: usize, calls: u64, done: usize },
+    /// The machine loses its power; of what was not synced, nothing or everything is lost.
+    Power { keep: bool },
+}
+
+impl Op {
+    /// How many records it tries to append, if it does.
+    pub fn records(&self) -> Option<u32> {
+        match self {
+            Self::Append { records, .. } | Self::Die { records, .. } => Some(*records),
+            _ => None,
+        }
+    }
+}
+
+/// What runs the operations.
+pub struct Player<V: Vfs, M: Fn(SimVfs) -> V> {
+    world: World,
+    /// Makes the seam that an actor sees.
+    seam: M,
+    producers: [Option<Actor<V>>; 2],
+    processes: u32,
+    segment_bytes: u64,
+    /// What was attempted, answered and delivered.
+    pub oracle: Oracle,
+}
+
+struct Actor<V: Vfs> {
+    process: u32,
+    producer: Producer<V>,
+    /// The last batch it knows to be committed.
+    last: Option<u32>,
+}
+
+/// How a producer is opened in all histories.
+pub fn options(segment_bytes: u64) -> ProducerOptions {
+    ProducerOptions::new().segment_bytes(segment_bytes).lock_wait(LockWait::Try)
+}
+
+/// A batch whose records say what they are.
+pub fn batch(number: u32, records: u32, bytes: usize) -> Batch {
+    let mut batch = Batch::new();
+    for index in 0..records {
+        let mut value = Vec::with_capacity(12 + bytes);
+        for field in [number, index, records] {
+            value.extend_from_slice(&field.to_le_bytes());
+        }
+        value.resize(12 + bytes, number as u8);
+        batch.push(&NewRecord::new("t", &value)).expect("a small record");
+    }
+    batch
+}
+
+fn delivery(record: &puro::Record<'_>) -> Option<Delivery> {
+    let value = record.value?;
+    let field = |at: usize| Some(u32::from_le_bytes(value.get(at..at + 4)?.try_into().ok()?));
+    let (batch, index, of) = (field(0)?, field(4)?, field(8)?);
+    let padded = value[12..].iter().all(|byte| *byte == batch as u8);
+    padded.then_some(Delivery { offset: record.offset, batch, index, of })
+}
+
+/// All records of a stream from where `start` says, and the consumer at its end.
+pub fn read<V: Vfs>(
+    vfs: V,
+    start: Start,
+    durable: bool,
+) -> Result<(Vec<Delivery>, Consumer<V>), ReadError> {
+    let options = ConsumerOptions::new().start(start).durable(durable).lock_wait(LockWait::Try);
+    let mut consumer = options.open_in(vfs, STREAM)?;
+    let mut seen = Vec::new();
+    while let Some(record) = consumer.try_next()? {
+        // What is no record of ours counts as one that was never attempted.
+        let stranger = Delivery { offset: record.offset, batch: 0, index: 0, of: 1 };
+        seen.push(delivery(&record).unwrap_or(stranger));
+    }
+    Ok((seen, consumer))
+}
+
+impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
+    /// A player on a machine.
+    pub fn new(world: World, seam: M, segment_bytes: u64) -> Self {
+        let producers = [None, None];
+        Self { world, seam, producers, processes: 0, segment_bytes, oracle: Oracle::default() }
+    }
+
+    fn new_process(&mut self) -> u32 {
+        self.processes += 1;
+        self.processes
+    }
+
+    /// Opens the producer of an actor, if need be; there is none where that fails.
+    fn open_producer(&mut self, who: usize) {
+        let gone = |actor: &Actor<V>| self.world.is_dead(actor.process);
+        if self.producers[who].as_ref().is_none_or(gone) {
+            let process = self.new_process();
+            let vfs = (self.seam)(SimVfs::new(&self.world, process));
+            let opened = options(self.segment_bytes).open_in(vfs, STREAM);
+            self.producers[who] =
+                opened.ok().map(|producer| Actor { process, producer, last: None });
+        }
+    }
+
+    /// Does one operation.
+    pub fn play(&mut self, op: &Op) -> Result<(), Violation> {
+        match *op {
+            Op::Append { who, records, bytes, durable } => {
+                self.append(who, records, bytes, durable)
+            }
+            Op::Sync { who } => self.sync(who),
+            Op::Close { who } => {
+                self.producers[who] = None;
+                Ok(())
+            }
+            Op::Read { durable } => self.read(durable),
+            Op::Die { who, records, bytes, calls, done } => {
+                self.open_producer(who);
+                let Some(actor) = &self.producers[who] else { return Ok(()) };
+                let process = actor.process;
+                self.world.set_fuse(Fuse { process, calls, bytes: done });
+                self.append(who, records, bytes, false)?;
+                self.world.calm();
+                self.world.kill(process);
+                self.producers[who] = None;
+                Ok(())
+            }
+            Op::Power { keep } => {
+                self.power(|loss| if keep { loss.newest() } else { loss.oldest() })
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        who: usize,
+        records: u32,
+        bytes: usize,
+        durable: bool,
+    ) -> Result<(), Violation> {
+        let number = self.oracle.attempt(records);
+        self.open_producer(who);
+        let Some(actor) = &mut self.producers[who] else {
+            self.oracle.refused(number);
+            return Ok(());
+        };
+        actor.producer.set_durable(durable);
+        let outcome = actor.producer.append_batch(&mut batch(number, records, bytes));
+        let dead = self.world.is_dead(actor.process);
+        if outcome.is_ok() {
+            actor.last = Some(number);
+        }
+        match outcome {
+            _ if dead => {} // Whatever was answered, nobody heard it.
+            Ok(appended) => {
+                self.oracle.appended(number, appended.first_offset)?;
+                if durable {
+                    self.oracle.durable_to(number);
+                }
+            }
+            Err(AppendError::NotDurable { appended, .. }) => {
+                self.oracle.appended(number, appended.first_offset)?;
+            }
+            Err(AppendError::Unknown(_)) => {}
+            Err(_) => self.oracle.refused(number),
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self, who: usize) -> Result<(), Violation> {
+        self.open_producer(who);
+        let Some(actor) = &mut self.producers[who] else { return Ok(()) };
+        if actor.producer.sync().is_ok() {
+            if let Some(last) = actor.last {
+                self.oracle.durable_to(last);
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, durable: bool) -> Result<(), Violation> {
+        let process = self.new_process();
+        let vfs = (self.seam)(SimVfs::new(&self.world, process));
+        // A stream that cannot be read now delivers nothing.
+        let Ok((seen, consumer)) = read(vfs, Start::Beginning, durable) else { return Ok(()) };
+        self.oracle.delivered(&seen, durable)?;
+        if let Some(token) = consumer.token() {
+            self.oracle.kept(token);
+        }
+        Ok(())
+    }
+
+    /// Loses the power with what `choose` keeps, then looks at what is left.
+    pub fn power(
+        &mut self,
+        choose: impl FnOnce(&PowerLoss<'_>) -> Vec<usize>,
+    ) -> Result<(), Violation> {
+        let disk = self.world.disk();
+        let loss = PowerLoss::at_most(&disk, 64);
+        let left = loss.apply(&choose(&loss));
+        self.world.calm();
+        self.world.restart(left, self.processes);
+        self.producers = [None, None];
+        self.settle(Crash::Power)
+    }
+
+    /// Lets a new producer repair the stream, and judges what it holds.
+    pub fn settle(&mut self, crash: Crash) -> Result<(), Violation> {
+        let process = self.new_process();
+        let vfs = (self.seam)(SimVfs::new(&self.world, process));
+        let opened = options(self.segment_bytes).open_in(vfs.clone(), Path::new(STREAM));
+        drop(opened.map_err(|error| Violation::new(Promise::Progress, error.to_string()))?);
+        let (seen, _) = read(vfs, Start::Beginning, false)
+            .map_err(|error| Violation::new(Promise::Progress, error.to_string()))?;
+        self.oracle.settle(&seen, crash)
+    }
+
+    /// The machine.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+}

@@ -1,0 +1,327 @@
+//! The seam of the simulated machine.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use puro::vfs::{
+    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
+};
+
+use super::disk::{FileNumber, Node};
+use super::world::{Fault, Machine, NOW_MS, Verdict, World};
+use crate::locks::{Descriptor, ProcessId};
+
+/// The machine as one process sees it.
+#[derive(Clone)]
+pub struct SimVfs {
+    world: World,
+    process: ProcessId,
+}
+
+/// A file that a process has open.
+pub struct SimFile {
+    vfs: SimVfs,
+    file: FileNumber,
+    descriptor: Descriptor,
+    /// How many failures of writing back this descriptor was told of (M-6).
+    told: std::sync::atomic::AtomicU64,
+}
+
+/// Nothing is ever noticed here: whoever waits, polls.
+pub struct NoWatch;
+
+impl Watch for NoWatch {
+    fn clear(&mut self) {}
+    fn wait(&mut self, _timeout: Duration) {}
+}
+
+impl SimVfs {
+    /// The view of one process.
+    pub fn new(world: &World, process: ProcessId) -> Self {
+        Self { world: world.clone(), process }
+    }
+
+    /// The machine.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// A call that is done whole or not at all.
+    fn call<T>(&self, run: impl FnOnce(&mut Machine) -> io::Result<T>) -> io::Result<T> {
+        match self.world.before(self.process)? {
+            Verdict::Go | Verdict::Fail(Fault::Short) => run(&mut self.world.machine()),
+            Verdict::Fail(fault) => Err(error(fault)),
+            Verdict::Die(bytes) => {
+                if bytes > 0 {
+                    let _ = run(&mut self.world.machine());
+                }
+                Err(self.die())
+            }
+        }
+    }
+
+    fn die(&self) -> io::Error {
+        self.world.kill(self.process);
+        io::Error::other("this process dies")
+    }
+}
+
+fn error(fault: Fault) -> io::Error {
+    match fault {
+        Fault::NoSpace => io::ErrorKind::StorageFull.into(),
+        Fault::Io | Fault::Short => io::Error::other("input/output error"),
+        Fault::Interrupted => io::ErrorKind::Interrupted.into(),
+    }
+}
+
+fn not_found<T>() -> io::Result<T> {
+    Err(io::ErrorKind::NotFound.into())
+}
+
+impl SimFile {
+    fn write_now(&self, machine: &mut Machine, position: u64, bytes: &[u8]) -> usize {
+        if !bytes.is_empty() {
+            machine.note_step(Some((self.file, position as usize, bytes)));
+            machine.disk.write(self.file, position as usize, bytes);
+        }
+        bytes.len()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let sync = |machine: &mut Machine| {
+            machine.note_step(None);
+            machine.disk.sync(self.file);
+            let failures = machine.disk.file(self.file).failures;
+            if self.told.swap(failures, Relaxed) < failures {
+                return Err(io::Error::other("input/output error, some time ago"));
+            }
+            Ok(())
+        };
+        match self.vfs.world.before(self.vfs.process)? {
+            Verdict::Go | Verdict::Fail(Fault::Short) => sync(&mut self.vfs.world.machine()),
+            Verdict::Fail(fault @ (Fault::Io | Fault::NoSpace)) => {
+                let mut machine = self.vfs.world.machine();
+                machine.disk.fail_sync(self.file);
+                self.told.store(machine.disk.file(self.file).failures, Relaxed);
+                Err(error(fault))
+            }
+            Verdict::Fail(fault) => Err(error(fault)),
+            Verdict::Die(bytes) => {
+                if bytes > 0 {
+                    let _ = sync(&mut self.vfs.world.machine());
+                }
+                Err(self.vfs.die())
+            }
+        }
+    }
+
+    /// Syncs without the length: against M-5, for a planted bug.
+    pub fn sync_without_length(&self) -> io::Result<()> {
+        self.vfs.call(|machine| {
+            machine.note_step(None);
+            machine.disk.sync_without_length(self.file);
+            Ok(())
+        })
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let mut machine = self.vfs.world.machine();
+        if !machine.dead.contains(&self.vfs.process) {
+            machine.locks.close(self.descriptor);
+        }
+    }
+}
+
+impl VfsFile for SimFile {
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        let wanted = match self.vfs.world.before(self.vfs.process)? {
+            Verdict::Go => buf.len(),
+            Verdict::Fail(Fault::Short) => buf.len().div_ceil(2),
+            Verdict::Fail(fault) => return Err(error(fault)),
+            Verdict::Die(_) => return Err(self.vfs.die()),
+        };
+        let machine = self.vfs.world.machine();
+        let bytes = &machine.disk.file(self.file).cache;
+        let there = bytes.get(position as usize..).unwrap_or_default();
+        let count = there.len().min(wanted);
+        buf[..count].copy_from_slice(&there[..count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
+        let half = buf.len() / 2;
+        match self.vfs.world.before(self.vfs.process)? {
+            Verdict::Go => Ok(self.write_now(&mut self.vfs.world.machine(), position, buf)),
+            Verdict::Fail(Fault::Short) => {
+                let part = &buf[..half.max(1).min(buf.len())];
+                Ok(self.write_now(&mut self.vfs.world.machine(), position, part))
+            }
+            Verdict::Fail(fault) => {
+                if fault != Fault::Interrupted {
+                    self.write_now(&mut self.vfs.world.machine(), position, &buf[..half]);
+                }
+                Err(error(fault))
+            }
+            Verdict::Die(bytes) => {
+                let part = &buf[..bytes.min(buf.len())];
+                self.write_now(&mut self.vfs.world.machine(), position, part);
+                Err(self.vfs.die())
+            }
+        }
+    }
+
+    fn status(&self) -> io::Result<FileStatus> {
+        self.vfs.call(|machine| {
+            let len = machine.disk.file(self.file).cache.len() as u64;
+            let id = FileId { device: 1, inode: u64::from(self.file) };
+            Ok(FileStatus { len, id, linked: machine.disk.is_linked(self.file) })
+        })
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.vfs.call(|machine| {
+            machine.note_step(None);
+            machine.disk.set_len(self.file, len as usize);
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, _end: u64) -> io::Result<()> {
+        self.vfs.call(|_| Ok(()))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    /// Waiting helps nobody here: whoever holds the lock goes on only when this call returns.
+    fn lock(&self, kind: LockKind, _wait: LockWait) -> io::Result<bool> {
+        self.vfs.call(|machine| {
+            let family = machine.family;
+            Ok(machine.locks.try_lock(self.descriptor, family, kind))
+        })
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.vfs.call(|machine| {
+            let family = machine.family;
+            machine.locks.unlock(self.descriptor, family);
+            Ok(())
+        })
+    }
+}
+
+impl Vfs for SimVfs {
+    type File = SimFile;
+    type Watch = NoWatch;
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<SimFile> {
+        let (file, descriptor, failures) = self.call(|machine| {
+            let file = match machine.disk.look_up(path) {
+                Some(Node::File(file)) => file,
+                Some(Node::Directory) => return Err(io::ErrorKind::InvalidInput.into()),
+                None if matches!(mode, OpenMode::Read | OpenMode::Write) => return not_found(),
+                None => {
+                    machine.note_step(None);
+                    let Some(file) = machine.disk.create(path) else { return not_found() };
+                    file
+                }
+            };
+            if mode == OpenMode::Truncate && !machine.disk.file(file).cache.is_empty() {
+                machine.note_step(None);
+                machine.disk.set_len(file, 0);
+            }
+            let descriptor = machine.locks.open(self.process, file);
+            Ok((file, descriptor, machine.disk.file(file).failures))
+        })?;
+        Ok(SimFile { vfs: self.clone(), file, descriptor, told: failures.into() })
+    }
+
+    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
+        self.call(|machine| match machine.disk.look_up(path) {
+            Some(Node::File(file)) => Ok(Some(FileId { device: 1, inode: u64::from(file) })),
+            _ => Ok(None),
+        })
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.call(|machine| {
+            if machine.disk.look_up(path).is_none() {
+                machine.note_step(None);
+            }
+            if machine.disk.create_directory(path) { Ok(()) } else { not_found() }
+        })
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.call(|machine| machine.disk.list(dir).map_or_else(not_found, Ok))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(|machine| {
+            machine.note_step(None);
+            if machine.disk.rename(from, to) { Ok(()) } else { not_found() }
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.call(|machine| {
+            machine.note_step(None);
+            if machine.disk.remove(path) { Ok(()) } else { not_found() }
+        })
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.call(|machine| {
+            machine.note_step(None);
+            if machine.disk.sync_directory(dir) { Ok(()) } else { not_found() }
+        })
+    }
+
+    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+        self.call(|machine| Ok(machine.free_bytes))
+    }
+
+    fn file_system(&self, _dir: &Path) -> io::Result<FileSystem> {
+        self.call(|_| Ok(FileSystem { name: "memory".to_owned(), network: false }))
+    }
+
+    fn watch(&self, _dir: &Path) -> io::Result<NoWatch> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn now_ms(&self) -> u64 {
+        NOW_MS
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.world.machine().slept
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.world.machine().slept += duration;
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        Some((u128::from(self.world.machine().disk.boot) << 64 | 0xB007).to_le_bytes())
+    }
+
+    fn pid(&self) -> u32 {
+        self.process
+    }
+
+    fn random(&self) -> io::Result<[u8; 16]> {
+        self.call(|machine| {
+            machine.random += 1;
+            Ok((u128::from(machine.random) << 64 | 0x1D).to_le_bytes())
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! The machine: a disk, locks, processes, and what is to go wrong at which step.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::disk::{Disk, FileNumber};
+use crate::locks::{Family, LockTable, ProcessId};
+
+/// What the wall clock shows, always.
+pub const NOW_MS: u64 = 1_700_000_000_000;
+
+/// How one call is to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `ENOSPC`; a write stores half of its bytes before.
+    NoSpace,
+    /// `EIO`; a write stores half of its bytes before, a sync leaves the pages clean (M-6).
+    Io,
+    /// `EINTR`, nothing done.
+    Interrupted,
+    /// A read or a write does half of what was asked, and says so.
+    Short,
+}
+
+/// The death of a process: at which of its calls, and how many bytes of it are done.
+/// A call that is no write is done if `bytes` is not 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Fuse {
+    /// Who dies.
+    pub process: ProcessId,
+    /// After how many more calls.
+    pub calls: u64,
+    /// How much of the call it dies in is done.
+    pub bytes: usize,
+}
+
+/// A moment of a run: the disk before a call that changes it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The disk before.
+    pub disk: Disk,
+    /// Where, if the call is a write, and what it writes.
+    pub write: Option<(FileNumber, usize, Vec<u8>)>,
+    /// What the driver of the run said last.
+    pub mark: usize,
+}
+
+type Interruption = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+pub(super) struct Machine {
+    pub disk: Disk,
+    pub locks: LockTable,
+    pub family: Family,
+    pub dead: BTreeSet<ProcessId>,
+    pub recorded: Option<Vec<Step>>,
+    mark: usize,
+    calls: u64,
+    call_limit: u64,
+    fuse: Option<Fuse>,
+    /// After how many calls, what.
+    fault: Option<(u64, Fault)>,
+    interruption: Option<(ProcessId, u64, Interruption)>,
+    pub slept: Duration,
+    pub random: u64,
+    pub free_bytes: u64,
+}
+
+/// A machine that others hold too.
+#[derive(Clone)]
+pub struct World {
+    machine: Arc<Mutex<Machine>>,
+}
+
+/// What is to become of a call.
+pub(super) enum Verdict {
+    Go,
+    Fail(Fault),
+    /// Do so much of it, then the process is dead.
+    Die(usize),
+}
+
+/// Calls that one world allows: a loop without end ends with an error.
+const CALL_LIMIT: u64 = 200_000;
+
+impl World {
+    /// A machine with this disk, just started.
+    pub fn new(disk: Disk) -> Self {
+        Self::with_locks(disk, Family::Ofd)
+    }
+
+    /// The same with another way of locking.
+    pub fn with_locks(disk: Disk, family: Family) -> Self {
+        let machine = Machine {
+            disk,
+            family,
+            call_limit: CALL_LIMIT,
+            free_bytes: 1 << 40,
+            ..Machine::default()
+        };
+        Self { machine: Arc::new(Mutex::new(machine)) }
+    }
+
+    pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Snapshot of the disk.
+    pub fn disk(&self) -> Disk {
+        self.machine().disk.clone()
+    }
+
+    /// How many calls were made.
+    pub fn calls(&self) -> u64 {
+        self.machine().calls
+    }
+
+    /// From now on keeps the disk before each call that changes it.
+    pub fn record(&self) {
+        self.machine().recorded = Some(Vec::new());
+    }
+
+    /// What was recorded, and the disk as it is now at the end.
+    pub fn recorded(&self) -> Vec<Step> {
+        let mut machine = self.machine();
+        let mut steps = machine.recorded.take().unwrap_or_default();
+        steps.push(Step { disk: machine.disk.clone(), write: None, mark: machine.mark });
+        steps
+    }
+
+    /// Random bytes come from this number on.
+    pub fn set_random(&self, random: u64) {
+        self.machine().random = random;
+    }
+
+    /// Notes in what is recorded from now on.
+    pub fn mark(&self, mark: usize) {
+        self.machine().mark = mark;
+    }
+
+    /// Sets a process's death.
+    pub fn set_fuse(&self, fuse: Fuse) {
+        self.machine().fuse = Some(fuse);
+    }
+
+    /// Lets a call fail: the one after so many more.
+    pub fn set_fault(&self, calls: u64, fault: Fault) {
+        self.machine().fault = Some((calls, fault));
+    }
+
+    /// Takes back what was set and has not happened.
+    pub fn calm(&self) {
+        let mut machine = self.machine();
+        (machine.fuse, machine.fault, machine.interruption) = (None, None, None);
+    }
+
+    /// Runs something else before one of a process's calls: the one after so many more.
+    pub fn interrupt(&self, process: ProcessId, calls: u64, with: impl FnOnce() + Send + 'static) {
+        self.machine().interruption = Some((process, calls, Box::new(with)));
+    }
+
+    /// Kills a process: its locks go, what it wrote stays (M-3).
+    pub fn kill(&self, process: ProcessId) {
+        let mut machine = self.machine();
+        machine.dead.insert(process);
+        machine.locks.exit(process);
+    }
+
+    /// Whether a process was killed.
+    pub fn is_dead(&self, process: ProcessId) -> bool {
+        self.machine().dead.contains(&process)
+    }
+
+    /// Starts the machine again with what a loss of power left of its disk. All that ran
+    /// before is dead.
+    pub fn restart(&self, disk: Disk, last_process: ProcessId) {
+        let mut machine = self.machine();
+        machine.dead.extend(0..=last_process);
+        machine.locks = LockTable::default();
+        machine.disk = disk;
+    }
+
+    /// A page could not be written back, unasked: whoever has the file open will be told.
+    pub fn fail_write_back(&self, file: FileNumber) {
+        self.machine().disk.fail_sync(file);
+    }
+
+    /// Runs what is to come before this call, and says what becomes of the call.
+    pub(super) fn before(&self, process: ProcessId) -> io::Result<Verdict> {
+        self.run_interruption(process);
+        let mut machine = self.machine();
+        if machine.dead.contains(&process) {
+            return Err(io::Error::other("this process was killed"));
+        }
+        machine.calls += 1;
+        if machine.calls > machine.call_limit {
+            return Err(io::Error::other("this run makes calls without end"));
+        }
+        machine.slept += Duration::from_millis(1);
+        Ok(machine.verdict(process))
+    }
+
+    fn run_interruption(&self, process: ProcessId) {
+        let mut machine = self.machine();
+        let due = match &mut machine.interruption {
+            Some((whom, calls, _)) if *whom == process && *calls == 0 => true,
+            Some((whom, calls, _)) if *whom == process => {
+                *calls -= 1;
+                false
+            }
+            _ => false,
+        };
+        let interruption = if due { machine.interruption.take() } else { None };
+        drop(machine);
+        if let Some((_, _, run)) = interruption {
+            run();
+        }
+    }
+}
+
+impl Machine {
+    fn verdict(&mut self, process: ProcessId) -> Verdict {
+        if let Some(fuse) = self.fuse.as_mut().filter(|fuse| fuse.process == process) {
+            if fuse.calls == 0 {
+                let bytes = fuse.bytes;
+                self.fuse = None;
+                return Verdict::Die(bytes);
+            }
+            fuse.calls -= 1;
+        }
+        match &mut self.fault {
+            Some((0, fault)) => {
+                let fault = *fault;
+                self.fault = None;
+                Verdict::Fail(fault)
+            }
+            Some((calls, _)) => {
+                *calls -= 1;
+                Verdict::Go
+            }
+            None => Verdict::Go,
+        }
+    }
+
+    /// Keeps the disk as it is before a change, if that is asked for.
+    pub fn note_step(&mut self, write: Option<(FileNumber, usize, &[u8])>) {
+        let Some(recorded) = &mut self.recorded else { return };
+        let write = write.map(|(file, at, bytes)| (file, at, bytes.to_vec()));
+        recorded.push(Step { disk: self.disk.clone(), write, mark: self.mark });
+    }
+}
+
+impl Step {
+    /// The disk if the process dies in this step with so many bytes of its write done.
+    pub fn cut_at(&self, bytes: usize) -> Disk {
+        let mut disk = self.disk.clone();
+        if let Some((file, at, written)) = &self.write {
+            if bytes > 0 {
+                disk.write(*file, *at, &written[..bytes]);
+            }
+        }
+        disk
+    }
+
+    /// How many bytes the write of this step has.
+    pub fn bytes(&self) -> usize {
+        self.write.as_ref().map_or(0, |(_, _, bytes)| bytes.len())
+    }
+}
