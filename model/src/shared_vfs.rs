@@ -1,0 +1,301 @@
+//! The seam of the [shared world](crate::shared_world): open files, names, locks and watches.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use puro::layout::{BLOCK_ALIGN, SIGNAL_HIGH, SIGNAL_LOW};
+use puro::vfs::{
+    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
+};
+
+use crate::shared_file::{Inode, Owner};
+use crate::shared_world::{Sabotage, Threads, World};
+
+/// An open file of one actor.
+pub struct SharedFile<T: Threads> {
+    world: World<T>,
+    inode: Arc<Inode<T>>,
+    owner: Owner,
+}
+
+impl<T: Threads> SharedFile<T> {
+    fn release(&self) {
+        let (inode, owner) = (&self.inode, self.owner);
+        let release = || inode.locks().release(|holder| holder == owner);
+        if self.world.quiet() { release() } else { T::wake(&inode.lock_gate, release) }
+    }
+}
+
+impl<T: Threads> Drop for SharedFile<T> {
+    fn drop(&mut self) {
+        if self.inode.locks().held_by(self.owner) {
+            self.release();
+        }
+    }
+}
+
+impl<T: Threads> VfsFile for SharedFile<T> {
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        let (world, position) = (&self.world, position as usize);
+        let wanted = world.hiccup(buf.len())?;
+        let buf = &mut buf[..wanted];
+        let unit = BLOCK_ALIGN as usize;
+        let read = |buf: &mut [u8], position| {
+            world.step(&self.inode.bytes_gate, || Ok(self.inode.content().read(buf, position)))
+        };
+        if wanted <= unit || world.quiet() {
+            return read(buf, position);
+        }
+        let (head, rest) = buf.split_at_mut(unit);
+        if world.is_backward(world.shared.manner.reads) {
+            let rest_count = read(rest, position + unit)?;
+            let head_count = read(head, position)?;
+            return Ok(if head_count < unit { head_count } else { unit + rest_count });
+        }
+        let head_count = read(head, position)?;
+        if head_count < unit {
+            return Ok(head_count);
+        }
+        Ok(unit + read(rest, position + unit)?)
+    }
+
+    fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
+        let (inode, position) = (&self.inode, position as usize);
+        let count = self.world.hiccup(buf.len())?;
+        let early = self.world.sabotaged(Sabotage::SignalBeforeBody)
+            && buf.len() > 1
+            && buf.first() == Some(&SIGNAL_LOW);
+        for part in self.world.parts(count) {
+            self.world.change(&inode.bytes_gate, || {
+                inode.content().write(&buf[part.clone()], position + part.start);
+                if early {
+                    inode.content().write(&[SIGNAL_HIGH], position);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(count)
+    }
+
+    fn status(&self) -> io::Result<FileStatus> {
+        let look = || {
+            let content = self.inode.content();
+            let (len, linked) = (content.bytes.len() as u64, content.linked);
+            Ok(FileStatus { len, id: self.world.id(&self.inode), linked })
+        };
+        if self.world.shared.manner.every_look {
+            return self.world.step(&self.inode.bytes_gate, look);
+        }
+        if self.world.is_dead() { Err(io::Error::other("the actor is dead")) } else { look() }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.world.change(&self.inode.bytes_gate, || {
+            self.inode.content().set_len(len as usize);
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, _end: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let lying = self.world.sabotaged(Sabotage::LyingSync);
+        let synced = self.world.step(&self.inode.bytes_gate, || {
+            if !lying {
+                self.inode.content().sync();
+            }
+            Ok(())
+        });
+        if synced.is_err() && !self.world.is_dead() {
+            self.inode.content().fail_to_sync();
+        }
+        synced
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool> {
+        self.world.begin_step()?;
+        let free = self.world.sabotaged(Sabotage::LockExcludesNobody);
+        let take = || free || self.inode.locks().take(kind, self.owner);
+        if self.world.quiet() {
+            return Ok(take());
+        }
+        if wait == LockWait::Try {
+            return Ok(T::pass(&self.inode.lock_gate, take));
+        }
+        // Time limits are not modelled: who waits is served in the end, or the checker sees a deadlock.
+        T::wait(&self.inode.lock_gate, take);
+        Ok(true)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        if !self.world.is_dead() {
+            self.release();
+        }
+        Ok(())
+    }
+}
+
+/// A watch of one actor.
+pub struct SharedWatch<T: Threads> {
+    world: World<T>,
+    bell: Arc<AtomicBool>,
+}
+
+impl<T: Threads> Watch for SharedWatch<T> {
+    fn clear(&mut self) {
+        let clear = || self.bell.store(false, Ordering::Relaxed);
+        if self.world.quiet() { clear() } else { T::pass(&self.world.shared.bell_gate, clear) }
+    }
+
+    /// Without a time limit: a wake-up that is lost is a deadlock, which the checker sees.
+    fn wait(&mut self, _timeout: Duration) {
+        if self.world.sabotaged(Sabotage::DeafWatch) {
+            self.clear();
+        }
+        T::wait(&self.world.shared.bell_gate, || self.bell.load(Ordering::Relaxed));
+    }
+}
+
+impl<T: Threads> World<T> {
+    /// Opens or makes a file, in one step. Its bytes are not a matter of this step: whoever
+    /// truncates is alone with the file.
+    fn open_now(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<Inode<T>>> {
+        let mut tree = self.tree();
+        if let Some(inode) = tree.names.get(path) {
+            if mode == OpenMode::Truncate {
+                inode.content().set_len(0);
+            }
+            return Ok(Arc::clone(inode));
+        }
+        if !matches!(mode, OpenMode::WriteOrCreate | OpenMode::Truncate) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        tree.make(path, Vec::new())
+    }
+
+    fn rename_now(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut tree = self.tree();
+        let inode = tree.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        if let Some(replaced) = tree.names.insert(to.to_owned(), inode) {
+            replaced.content().linked = false;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Threads> Vfs for World<T> {
+    type File = SharedFile<T>;
+    type Watch = SharedWatch<T>;
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Self::File> {
+        let inode = self.step(&self.shared.names_gate, || self.open_now(path, mode))?;
+        let handle = self.shared.next_handle.fetch_add(1, Ordering::Relaxed);
+        let owner = Owner { actor: self.actor.number, handle };
+        Ok(SharedFile { world: self.clone(), inode, owner })
+    }
+
+    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
+        self.step(&self.shared.names_gate, || {
+            let named = self.tree().names.get(path).map(|inode| self.id(inode));
+            let constant = FileId { device: 1, inode: 0 };
+            Ok(if self.sabotaged(Sabotage::ConstantId) { Some(constant) } else { named })
+        })
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.step(&self.shared.names_gate, || {
+            self.tree().dirs.insert(path.to_owned());
+            Ok(())
+        })
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.step(&self.shared.names_gate, || {
+            let tree = self.tree();
+            if !tree.dirs.contains(dir) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            let within = tree.dirs.iter().chain(tree.names.keys());
+            let within = within.filter(|path| path.parent() == Some(dir));
+            Ok(within.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.sabotaged(Sabotage::TornRename) {
+            self.change(&self.shared.names_gate, || self.tree().make(to, Vec::new()).map(drop))?;
+        }
+        self.change(&self.shared.names_gate, || self.rename_now(from, to))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.change(&self.shared.names_gate, || {
+            let inode = self.tree().names.remove(path).ok_or(io::ErrorKind::NotFound)?;
+            inode.content().linked = false;
+            Ok(())
+        })
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.step(&self.shared.names_gate, || {
+            if !self.sabotaged(Sabotage::LyingSync) {
+                self.tree().sync_names(dir);
+            }
+            Ok(())
+        })
+    }
+
+    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+        Ok(u64::MAX / 2)
+    }
+
+    fn file_system(&self, _dir: &Path) -> io::Result<FileSystem> {
+        Ok(FileSystem { name: "memory".to_owned(), network: false })
+    }
+
+    fn watch(&self, _dir: &Path) -> io::Result<Self::Watch> {
+        if !self.shared.manner.watched {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let bell = Arc::new(AtomicBool::new(false));
+        self.step(&self.shared.bell_gate, || {
+            self.tree().bells.push(Arc::clone(&bell));
+            Ok(())
+        })?;
+        Ok(SharedWatch { world: self.clone(), bell })
+    }
+
+    fn now_ms(&self) -> u64 {
+        1_000 * u64::from(self.shared.boot)
+    }
+
+    /// A clock of the actor's own, which every look moves on.
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.actor.clock_ms.fetch_add(60, Ordering::Relaxed))
+    }
+
+    fn sleep(&self, _duration: Duration) {
+        let _ = self.step(&self.shared.names_gate, || Ok(()));
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        Some([self.shared.boot; 16])
+    }
+
+    fn pid(&self) -> u32 {
+        1
+    }
+
+    fn random(&self) -> io::Result<[u8; 16]> {
+        Ok([0xA0 | self.actor.number as u8; 16])
+    }
+}
