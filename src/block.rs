@@ -421,6 +421,14 @@ pub struct BlockBuilder {
     has_control: bool,
 }
 
+/// How far a block was built.
+#[derive(Clone, Copy, Debug)]
+pub struct BuilderMark {
+    body_end: usize,
+    record_count: u32,
+    has_control: bool,
+}
+
 impl Default for BlockBuilder {
     fn default() -> Self {
         let bytes = vec![0; start::LEN];
@@ -464,6 +472,20 @@ impl BlockBuilder {
         self.has_control |= record.is_control();
         self.record_count = self.record_count.saturating_add(record.spanned_offsets());
         Ok(())
+    }
+
+    /// A mark to come back to with [`BlockBuilder::rollback`].
+    #[must_use]
+    pub fn mark(&self) -> BuilderMark {
+        let Self { body_end, record_count, has_control, .. } = *self;
+        BuilderMark { body_end, record_count, has_control }
+    }
+
+    /// Takes out what was added since the mark.
+    pub fn rollback(&mut self, mark: BuilderMark) {
+        self.body_end = mark.body_end.min(self.body_end);
+        self.record_count = mark.record_count;
+        self.has_control = mark.has_control;
     }
 
     /// How many records of users were added.

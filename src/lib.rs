@@ -21,6 +21,7 @@ mod roll;
 pub mod salvage;
 mod seek;
 pub mod segment;
+pub mod settings;
 pub mod state;
 pub mod tail;
 pub mod token;

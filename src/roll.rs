@@ -22,7 +22,7 @@ impl<V: Vfs> Writer<V> {
     pub fn must_roll(&self, block_bytes: u64) -> bool {
         let tail = &self.tail;
         let used = tail.end - tail.records_from;
-        used > 0 && used + block_bytes > tail.state.segment_bytes()
+        used > 0 && used + block_bytes > tail.state.settings().segment_bytes
     }
 
     /// Seals the active segment and goes on in a new one (V-2 to V-5), in which a block of
@@ -103,6 +103,10 @@ fn make_segment<V: Vfs>(
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
     }
     tail.segment.file.sync_data().while_doing("sync", &temporary)?;
+    // What has the name already is a stray, and not ours to replace (F-9).
+    if dir.vfs.id_of(&path).while_doing("look at", &path)?.is_some() {
+        return Err(io::ErrorKind::AlreadyExists.into()).while_doing("name", &path)?;
+    }
     dir.vfs.rename(&temporary, &path).while_doing("name", &path)?;
     tail.segment.path = path;
     dir.sync()?;

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::block::{Block, Cause};
 use crate::codec::{get_u32, get_u64};
-use crate::layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
+use crate::layout::MAX_NAME_BYTES;
 use crate::record::{Fields, NewRecord};
+use crate::settings::Settings;
 use crate::token::Epoch;
 
 /// Kind of the entries that hold settings.
 pub const SETTING: &[u8] = b"setting";
 /// Kind of the entries that hold epochs.
 pub const EPOCH: &[u8] = b"epoch";
+/// Kind of the entries that hold positions of named consumers.
+pub const POSITION: &[u8] = b"position";
+/// Kind of the entries that hold what producers with an identity did last.
+pub const PRODUCER: &[u8] = b"producer";
 /// The setting for the size of segments (V-1).
 pub const SEGMENT_BYTES: &[u8] = b"segment_bytes";
 
@@ -19,20 +24,13 @@ pub const SEGMENT_BYTES: &[u8] = b"segment_bytes";
 type EntryName = (Vec<u8>, Vec<u8>);
 
 /// All entries, known kinds and unknown ones (F-32), in the order of checkpoints (F-37).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     entries: BTreeMap<EntryName, Vec<u8>>,
     /// The epochs among the entries, in ascending order.
     epochs: Vec<Epoch>,
-    /// What the entry of that setting says.
-    segment_bytes: u64,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        let segment_bytes = DEFAULT_SEGMENT_BYTES;
-        Self { entries: BTreeMap::new(), epochs: Vec::new(), segment_bytes }
-    }
+    /// What the settings among the entries say.
+    settings: Settings,
 }
 
 impl State {
@@ -56,17 +54,10 @@ impl State {
         };
         match fields.topic {
             EPOCH => self.fold_epochs()?,
-            SETTING => self.fold_settings(),
+            SETTING => self.settings = Settings::from_entries(self.of_kind(SETTING)),
             _ => {}
         }
         Ok(())
-    }
-
-    fn fold_settings(&mut self) {
-        let text = self.get(SETTING, SEGMENT_BYTES).and_then(|value| str::from_utf8(value).ok());
-        let number = text.and_then(|text| text.parse::<u64>().ok());
-        let number = number.unwrap_or(DEFAULT_SEGMENT_BYTES);
-        self.segment_bytes = number.clamp(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES);
     }
 
     fn fold_epochs(&mut self) -> Result<(), Cause> {
@@ -134,11 +125,122 @@ impl State {
         boot_id.is_some() && self.newest_epoch().is_some_and(|epoch| epoch.boot_id == boot_id)
     }
 
-    /// Setting `segment_bytes` (V-1); what cannot be is read as the nearest that can.
+    /// What the settings say.
     #[must_use]
-    pub fn segment_bytes(&self) -> u64 {
-        self.segment_bytes
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
+
+    /// The position of a named consumer (F-36), if it has one that can be read.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<Position> {
+        Position::decode(self.get(POSITION, name.as_bytes())?)
+    }
+
+    /// What the last append of a producer with an identity was (F-36).
+    #[must_use]
+    pub fn producer(&self, identity: &str) -> Option<ProducerEntry> {
+        ProducerEntry::decode(self.get(PRODUCER, identity.as_bytes())?)
+    }
+
+    /// The names of positions and producers that were not renewed since `limit_ms` (C-5),
+    /// as kind and key.
+    pub fn expired(&self, limit_ms: u64) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let old = move |time_ms: Option<u64>| time_ms.is_some_and(|time_ms| time_ms < limit_ms);
+        self.entries.iter().filter_map(move |((kind, key), value)| {
+            let time_ms = match kind.as_slice() {
+                POSITION => Position::decode(value).map(|position| position.time_ms),
+                PRODUCER => ProducerEntry::decode(value).map(|entry| entry.time_ms),
+                _ => None,
+            };
+            old(time_ms).then_some((kind.as_slice(), key.as_slice()))
+        })
+    }
+}
+
+/// The position of a named consumer (F-36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The epoch of the block before it; 0 where nothing was read.
+    pub epoch: u32,
+    /// The next offset to read.
+    pub offset: u64,
+    /// When it was committed, in ms since 1970.
+    pub time_ms: u64,
+}
+
+impl Position {
+    /// The value of the entry.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut value = self.epoch.to_le_bytes().to_vec();
+        value.extend_from_slice(&self.offset.to_le_bytes());
+        value.extend_from_slice(&self.time_ms.to_le_bytes());
+        value
+    }
+
+    /// The same back; `None` if it is not one.
+    #[must_use]
+    pub fn decode(value: &[u8]) -> Option<Self> {
+        let fits = value.len() == 20;
+        let position = Self {
+            epoch: get_u32(value, 0)?,
+            offset: get_u64(value, 4)?,
+            time_ms: get_u64(value, 12)?,
+        };
+        fits.then_some(position)
+    }
+}
+
+/// What a producer with an identity appended last (F-36, C-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerEntry {
+    /// The sequence of that append.
+    pub sequence: u64,
+    /// Offset of its first record.
+    pub first_offset: u64,
+    /// How many records it had.
+    pub record_count: u32,
+    /// The epoch they stand in.
+    pub epoch: u32,
+    /// When, in ms since 1970.
+    pub time_ms: u64,
+}
+
+impl ProducerEntry {
+    /// The value of the entry.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut value = self.sequence.to_le_bytes().to_vec();
+        value.extend_from_slice(&self.first_offset.to_le_bytes());
+        value.extend_from_slice(&self.record_count.to_le_bytes());
+        value.extend_from_slice(&self.epoch.to_le_bytes());
+        value.extend_from_slice(&self.time_ms.to_le_bytes());
+        value
+    }
+
+    /// The same back; `None` if it is not one.
+    #[must_use]
+    pub fn decode(value: &[u8]) -> Option<Self> {
+        let fits = value.len() == 32;
+        let entry = Self {
+            sequence: get_u64(value, 0)?,
+            first_offset: get_u64(value, 8)?,
+            record_count: get_u32(value, 16)?,
+            epoch: get_u32(value, 20)?,
+            time_ms: get_u64(value, 24)?,
+        };
+        fits.then_some(entry)
+    }
+}
+
+/// Whether a name may be that of a consumer or a producer (F-11).
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+        && !name.starts_with('.')
+        && name.bytes().all(allowed)
 }
 
 /// Key and value of an entry `epoch` (chapter 7).
