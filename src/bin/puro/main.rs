@@ -4,6 +4,7 @@
 mod common;
 mod consume;
 mod create;
+mod demo;
 mod format;
 mod lines;
 mod parse;
@@ -31,6 +32,9 @@ enum Command {
     Produce(produce::Args),
     Consume(consume::Args),
     Repair(repair::Args),
+    Demo(demo::Args),
+    #[command(hide = true)]
+    DemoWorker(demo::worker::Args),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +52,8 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Produce(args) => produce::run(args),
         Command::Consume(args) => consume::run(args),
         Command::Repair(args) => repair::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::DemoWorker(args) => demo::worker::run(args),
     }
 }
 
