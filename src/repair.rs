@@ -74,9 +74,8 @@ impl<V: Vfs> Writer<V> {
             crc = crc_continue(crc, bytes);
             Ok(())
         })?;
-        let sequence = tail.segment.header.sequence;
-        let path = lost.join(format!("{sequence:010}-{:020}-{crc:08x}.tail", tail.end));
-        let file = vfs.open(&path, OpenMode::Truncate).while_doing("create", &path)?;
+        let name = format!("{:010}-{:020}-{crc:08x}", tail.segment.header.sequence, tail.end);
+        let (file, path) = self.open_saved_tail(&lost, &name)?;
         self.each_lost_chunk(|bytes, at| {
             Ok(write_full(&file, bytes, at).while_doing_at("write", &path, at)?)
         })?;
@@ -84,6 +83,37 @@ impl<V: Vfs> Writer<V> {
         vfs.sync_dir(&lost).while_doing("sync", &lost)?;
         self.dir.sync()?;
         Ok(path)
+    }
+
+    /// The file for a saved tail: the first under its name that holds nothing else. The name
+    /// alone does not tell tails apart: two blocks of one length at one place have the same CRC,
+    /// because each ends in its own.
+    fn open_saved_tail(&self, lost: &Path, name: &str) -> Result<(V::File, PathBuf), Failure> {
+        let mut path = lost.join(format!("{name}.tail"));
+        let mut number = 0u64;
+        loop {
+            let file = self.dir.vfs.open(&path, OpenMode::WriteOrCreate);
+            let file = file.while_doing("create", &path)?;
+            if self.begins_with(&file, &path)? {
+                return Ok((file, path));
+            }
+            number += 1;
+            path = lost.join(format!("{name}-{number}.tail"));
+        }
+    }
+
+    /// Whether what is to be saved begins with all that a file holds.
+    fn begins_with(&self, saved: &V::File, path: &Path) -> Result<bool, Failure> {
+        let mut left = saved.status().while_doing("look at", path)?.len;
+        let mut same = true;
+        self.each_lost_chunk(|bytes, at| {
+            let mut held = vec![0; bytes.len()];
+            let count = read_full(saved, &mut held, at).while_doing_at("read", path, at)?;
+            same &= held.get(..count) == bytes.get(..count);
+            left = left.saturating_sub(count as u64);
+            Ok(())
+        })?;
+        Ok(same && left == 0)
     }
 
     /// Hands out the bytes behind the committed end, each chunk with its place among them.
