@@ -264,6 +264,38 @@ fn decode_whatever_signal(bytes: &[u8], place: Place) -> Result<(u8, BlockStart)
     Ok((signal, BlockStart::decode(&high, place)?))
 }
 
+/// A header for a file whose own is damaged. All that the blocks need of it is its crc: it
+/// stands in the header, and in the first block as prev_crc. The right one is the one with
+/// which the start of some block is right.
+#[must_use]
+pub fn restore_header<F: VfsFile>(file: &F, sequence: u32) -> Option<SegmentHeader> {
+    let unknown = SegmentHeader {
+        features_compatible: 0,
+        features_read_compatible: 0,
+        stream_id: [0; 16],
+        base_offset: 0,
+        created_ms: 0,
+        sequence,
+        // Offsets may jump in a compacted segment; whether this is one is not known.
+        generation: 1,
+        epoch: 0,
+        crc: 0,
+    };
+    let mut walk = Walk::new(file, &unknown).ok()?;
+    let bytes = walk.bytes(0, header::LEN + start::LEN);
+    let candidates = [header::CRC, header::LEN + start::PREV_CRC];
+    let candidates = candidates.map(|at| get_u32(bytes, at));
+    candidates.into_iter().flatten().find_map(|crc| {
+        let header = SegmentHeader { crc, ..unknown };
+        let mut walk = Walk::new(file, &header).ok()?;
+        loop {
+            if let Piece::Block(found) = walk.next()? {
+                return Some(SegmentHeader { base_offset: found.start.first_offset, ..header });
+            }
+        }
+    })
+}
+
 /// What is read again by itself where more at once could not be read.
 const PAGE_BYTES: u64 = 4096;
 

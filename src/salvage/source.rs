@@ -1,15 +1,13 @@
 //! What there is to salvage from: segments whose header may be damaged.
 
 use crate::check::Problem;
-use crate::codec::get_u32;
 use crate::dir::{Directory, OpenSegment};
 use crate::error::Failure;
-use crate::layout::{SIGNAL_LOW, header, start};
+use crate::layout::SIGNAL_LOW;
 use crate::producer::DEFAULT_LOCK_WAIT;
-use crate::segment::SegmentHeader;
 use crate::state::State;
 use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
-use crate::walk::{Piece, Walk};
+use crate::walk::{Piece, Walk, restore_header};
 
 /// A segment to salvage from.
 pub struct Source<F> {
@@ -50,37 +48,6 @@ pub fn open<V: Vfs>(
             Ok(Source { segment, damaged_header: Some(problem) })
         }
         None => Err(NoSource::Problem(problem)),
-    })
-}
-
-/// A header for a file whose own is damaged. All that the blocks need of it is its crc: it
-/// stands in the header, and in the first block as prev_crc. The right one is the one with
-/// which the start of some block is right.
-fn restore_header<F: VfsFile>(file: &F, sequence: u32) -> Option<SegmentHeader> {
-    let unknown = SegmentHeader {
-        features_compatible: 0,
-        features_read_compatible: 0,
-        stream_id: [0; 16],
-        base_offset: 0,
-        created_ms: 0,
-        sequence,
-        // Offsets may jump in a compacted segment; whether this is one is not known.
-        generation: 1,
-        epoch: 0,
-        crc: 0,
-    };
-    let mut walk = Walk::new(file, &unknown).ok()?;
-    let bytes = walk.bytes(0, header::LEN + start::LEN);
-    let candidates = [header::CRC, header::LEN + start::PREV_CRC];
-    let candidates = candidates.map(|at| get_u32(bytes, at));
-    candidates.into_iter().flatten().find_map(|crc| {
-        let header = SegmentHeader { crc, ..unknown };
-        let mut walk = Walk::new(file, &header).ok()?;
-        loop {
-            if let Piece::Block(found) = walk.next()? {
-                return Some(SegmentHeader { base_offset: found.start.first_offset, ..header });
-            }
-        }
     })
 }
 

@@ -6,10 +6,14 @@ mod consume;
 mod create;
 mod demo;
 mod format;
+mod info;
+mod inspect;
 mod lines;
 mod parse;
 mod produce;
 mod repair;
+mod salvage;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -31,7 +35,11 @@ enum Command {
     Create(create::Args),
     Produce(produce::Args),
     Consume(consume::Args),
+    Info(info::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
     Repair(repair::Args),
+    Salvage(salvage::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoWorker(demo::worker::Args),
@@ -51,7 +59,11 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Create(args) => create::run(args),
         Command::Produce(args) => produce::run(args),
         Command::Consume(args) => consume::run(args),
+        Command::Info(args) => info::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
+        Command::Salvage(args) => salvage::run(args),
         Command::Demo(args) => demo::run(args),
         Command::DemoWorker(args) => demo::worker::run(args),
     }

@@ -1,0 +1,102 @@
+//! `puro verify`: whether a stream is sound, and if not, where it is not.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use puro::check::{Finding, Severity, Verdict};
+use puro::os::OsVfs;
+use puro::{CheckOptions, CheckReport, check};
+use serde_json::json;
+
+use crate::common::{CliError, Progress, exit, hex};
+
+/// Check every byte of a stream
+///
+/// Exit code 0: sound. 1: its end needs repair, which the next writer, or `puro repair`, does.
+/// 2: damaged; `puro salvage` gets out what is good. It only reads, and may run beside
+/// writers and readers.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The stream's directory
+    dir: PathBuf,
+    /// Decode every record too, and compare every checkpoint with what came before it
+    #[arg(long)]
+    deep: bool,
+    /// Report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Verifies, tells what was found, and answers with the verdict as the exit code.
+pub fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let options = CheckOptions::new().deep(args.deep);
+    let mut bar: Option<Progress> = None;
+    let mut progress = |done, total| {
+        bar.get_or_insert_with(|| Progress::of_bytes("verify", total)).set(done);
+    };
+    let report = check(OsVfs::new(), &args.dir, &options, &mut progress)?;
+    drop(bar);
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", report_json(&report))?;
+    } else {
+        write_text(&mut out, args, &report)?;
+    }
+    Ok(ExitCode::from(match report.verdict() {
+        Verdict::Sound => exit::OK,
+        Verdict::Repairable => exit::NEEDS_REPAIR,
+        Verdict::Damaged => exit::DAMAGED,
+    }))
+}
+
+fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Sound => "sound",
+        Verdict::Repairable => "repairable",
+        Verdict::Damaged => "damaged",
+    }
+}
+
+fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Repairable => "repairable",
+        Severity::Damage => "damage",
+    }
+}
+
+fn write_text(out: &mut impl Write, args: &Args, report: &CheckReport) -> io::Result<()> {
+    for finding in &report.findings {
+        writeln!(out, "{}: {finding}", severity_name(finding.severity()))?;
+    }
+    let CheckReport { segments, bytes, blocks, records, .. } = report;
+    let verdict = verdict_name(report.verdict());
+    let what =
+        format_args!("{segments} segments, {bytes} bytes, {blocks} blocks, {records} records");
+    writeln!(out, "{}: {verdict} ({what})", args.dir.display())
+}
+
+fn report_json(report: &CheckReport) -> serde_json::Value {
+    json!({
+        "verdict": verdict_name(report.verdict()),
+        "stream_id": report.stream_id.map(|id| hex(&id)),
+        "segments": report.segments,
+        "bytes": report.bytes,
+        "blocks": report.blocks,
+        "records": report.records,
+        "findings": report.findings.iter().map(finding_json).collect::<Vec<_>>(),
+    })
+}
+
+fn finding_json(finding: &Finding) -> serde_json::Value {
+    json!({
+        "severity": severity_name(finding.severity()),
+        "problem": finding.problem.label(),
+        "cause": finding.problem.to_string(),
+        "file": finding.path.to_string_lossy(),
+        "segment": finding.segment,
+        "position": finding.position,
+        "offset": finding.offset,
+    })
+}
