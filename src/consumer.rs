@@ -425,9 +425,8 @@ impl<V: Vfs> Consumer<V> {
         }
         let place = &reader.place;
         let sequence = place.segment.header.sequence;
-        let next = self.dir.segment_path(sequence.saturating_add(1));
-        let sealed = self.dir.vfs.id_of(&next).while_doing("look at", &next);
-        let sealed = sealed.map_err(Failure::from)?.is_some();
+        let stream_id = place.segment.header.stream_id;
+        let sealed = self.dir.has_segment(&stream_id, sequence.saturating_add(1))?;
         let gone = !self.dir.still_names(&place.segment).map_err(Failure::from)?;
         if !sealed {
             reader.looked_around = Some(now);
@@ -480,7 +479,10 @@ impl<V: Vfs> Consumer<V> {
         let offset = reader.place.link.next_offset;
         let gone = !self.dir.still_names(held).map_err(Failure::from)?;
         let listing = self.dir.list().map_err(Failure::from)?.unwrap_or_default();
-        let later = listing.segments.iter().any(|found| *found > sequence);
+        let mut later = false;
+        for &found in listing.segments.iter().filter(|found| **found > sequence) {
+            later |= self.dir.has_segment(&held.header.stream_id, found)?;
+        }
         // It may have got its name since the first look.
         if listing.segments.contains(&sequence) || !(gone || later) {
             return Ok(false);

@@ -220,6 +220,15 @@ impl<V: Vfs> Directory<V> {
         }
     }
 
+    /// Whether the stream has that segment: a stray under its name is none (F-9).
+    ///
+    /// # Errors
+    /// As [`Directory::open_segment`].
+    pub fn has_segment(&self, stream_id: &[u8; 16], sequence: u32) -> Result<bool, Failure> {
+        let segment = self.open_segment(sequence, OpenMode::Read)?;
+        Ok(segment.is_some_and(|segment| segment.belongs_to(stream_id, sequence)))
+    }
+
     /// Opens a segment with a shared lock on it, so that it stays while it is read;
     /// `None` where there is no such file.
     ///

@@ -113,6 +113,12 @@ pub struct OsWatch {
     noticed: std::sync::mpsc::Receiver<()>,
 }
 
+impl std::fmt::Debug for OsWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OsWatch")
+    }
+}
+
 impl Watch for OsWatch {
     fn clear(&mut self) {
         while self.noticed.try_recv().is_ok() {}
@@ -186,8 +192,13 @@ impl Vfs for OsVfs {
 
     fn watch(&self, dir: &Path) -> io::Result<OsWatch> {
         let (sender, noticed) = std::sync::mpsc::sync_channel(1);
-        // What was noticed does not matter, nor how often.
-        let handler = move |_| _ = sender.try_send(());
+        // What was noticed does not matter, nor how often; but that somebody reads is not worth
+        // a look: looking is reading, too, and waiting consumers would keep each other awake.
+        let handler = move |event: notify::Result<notify::Event>| {
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                let _ = sender.try_send(());
+            }
+        };
         let mut watcher = notify::recommended_watcher(handler).map_err(io::Error::other)?;
         let watching = watcher.watch(dir, notify::RecursiveMode::NonRecursive);
         watching.map_err(io::Error::other)?;
@@ -396,5 +407,34 @@ mod system {
         let network =
             ["nfs", "smbfs", "afpfs", "webdav", "fusefs", "macfuse"].contains(&name.as_str());
         Ok(FileSystem { name, network })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The demo took 40 s instead of one: consumers that looked for the next segment noticed
+    /// each other listing the directory, looked again, and left no time for the writer.
+    #[test]
+    fn a_watch_is_not_woken_by_reading() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (vfs, path) = (OsVfs::new(), scratch.path().join("file"));
+        std::fs::write(&path, "old").unwrap();
+        let mut watch = vfs.watch(scratch.path()).unwrap();
+        let limit = Duration::from_millis(200);
+
+        vfs.list(scratch.path()).unwrap();
+        let file = vfs.open(&path, OpenMode::Read).unwrap();
+        file.read_at(&mut [0; 3], 0).unwrap();
+        drop(file);
+        let begun = Instant::now();
+        watch.wait(limit);
+        assert!(begun.elapsed() >= limit, "woken by a reader");
+
+        std::fs::write(&path, "new").unwrap();
+        let begun = Instant::now();
+        watch.wait(Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_secs(60), "not woken by a writer");
     }
 }

@@ -142,17 +142,17 @@ impl<V: Vfs> Writer<V> {
             }
             let status = self.tail.segment.file.status();
             let status = status.map_err(|error| self.tail.io_error("look at", error))?;
-            if !status.linked {
-                return Err(Failure::Removed { path: self.tail.segment.path.clone() });
-            }
             // A file that ends with its header is not clean: it lost its checkpoint.
-            if status.len == self.tail.end && self.tail.end > header::LEN as u64 {
+            if status.linked && status.len == self.tail.end && self.tail.end > header::LEN as u64 {
                 break;
             }
             let remembered = self.tail.end;
             let cause = self.tail.step_over()?;
             if self.tail.end != remembered {
                 continue;
+            }
+            if !status.linked {
+                return Err(Failure::Removed { path: self.tail.segment.path.clone() });
             }
             // What was remembered may be wrong: look at the whole segment, once.
             if !scanned_again && (status.len < remembered || cause == Cause::Chain) {
@@ -176,8 +176,8 @@ impl<V: Vfs> Writer<V> {
             None => None,
         };
         let next = match next {
-            None => self.dir.open_active(OpenMode::Write)?,
-            next => next,
+            Some(next) if next.header.sequence == header.sequence + 1 => Some(next),
+            _ => self.dir.open_active(OpenMode::Write)?, // missing or stray
         };
         let Some(next) = next.filter(|next| next.header.sequence != header.sequence) else {
             return Ok(false);
@@ -348,16 +348,19 @@ fn reserve<V: Vfs>(
     if block_end <= tail.reserved_to {
         return Ok(());
     }
-    let ahead = block_end + RESERVE_BYTES;
-    for wanted in [ahead, block_end] {
+    let mut wanted = block_end + RESERVE_BYTES;
+    loop {
         match tail.segment.file.reserve(wanted) {
             Ok(()) => {
                 tail.reserved_to = wanted;
                 return Ok(());
             }
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(tail.io_error("reserve room in", error).into()),
+            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                return Err(tail.io_error("reserve room in", error).into());
+            }
+            Err(_) if wanted == block_end => break,
+            Err(_) => wanted = block_end,
         }
     }
     Err(Failure::NoSpace {
