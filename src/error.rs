@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::batch::Appended;
 use crate::block::Cause;
-use crate::producer::Appended;
+use crate::settings::SettingError;
 use crate::token::Token;
 
 /// Whose fault an error is.
@@ -220,6 +221,12 @@ pub enum RecordError {
     /// A batch without records.
     #[error("a batch must hold at least one record")]
     EmptyBatch,
+    /// A name that no consumer or producer can have (F-11).
+    #[error("`{name}` cannot be a name: 1 to 200 of A-Z a-z 0-9 . _ -, the first not a dot")]
+    Name {
+        /// The name asked for.
+        name: String,
+    },
 }
 
 /// Why an append did not do what was asked. Each variant says whether the records
@@ -241,6 +248,29 @@ pub enum AppendError {
         /// The stream's next offset.
         actual: u64,
     },
+    /// Not appended: somebody else committed the position since this owner read it (C-2).
+    #[error(
+        "not appended: the position of consumer `{name}` was changed by somebody else; open it again"
+    )]
+    PositionChanged {
+        /// The consumer.
+        name: String,
+    },
+    /// Not appended: this identity has appended a later batch since (C-4).
+    #[error(
+        "not appended: producer `{identity}` is at sequence {newest} already, beyond {sequence}"
+    )]
+    OldSequence {
+        /// The producer.
+        identity: String,
+        /// The sequence given.
+        sequence: u64,
+        /// The one it is at.
+        newest: u64,
+    },
+    /// Not appended: a setting that cannot be.
+    #[error("not appended: {0}")]
+    Setting(#[from] SettingError),
     /// Not appended: the token's history was lost (E-7), or it is of another stream (E-8).
     #[error("not appended: {0}")]
     Diverged(#[from] Diverged),
@@ -263,7 +293,11 @@ impl AppendError {
     #[must_use]
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Record(_) | Self::Conflict { .. } => Blame::Caller,
+            Self::Record(_)
+            | Self::Conflict { .. }
+            | Self::PositionChanged { .. }
+            | Self::OldSequence { .. }
+            | Self::Setting(_) => Blame::Caller,
             Self::NotAppended(failure) => failure.blame(),
             Self::Diverged(_) => Blame::Data,
             Self::NotDurable { .. } | Self::Unknown(_) => Blame::Environment,

@@ -5,6 +5,7 @@
     allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+pub mod batch;
 pub mod block;
 pub mod check;
 pub mod codec;
@@ -13,6 +14,7 @@ pub mod dir;
 pub mod error;
 pub mod interpose;
 pub mod layout;
+pub mod named;
 pub mod os;
 pub mod producer;
 pub mod record;
@@ -33,6 +35,7 @@ pub mod writer;
 pub use check::{CheckOptions, CheckReport, check};
 pub use consumer::{Consumer, ConsumerOptions, EndState, Start};
 pub use error::{AppendError, Blame, Diverged, Failure, OpenError, ReadError, RecordError};
+pub use named::{AutoCommit, NamedConsumer, NamedError, NamedOptions};
 pub use producer::{Appended, Batch, Producer, ProducerOptions};
 pub use record::{Headers, NewRecord, OwnedRecord, Record};
 pub use repair::{RepairReport, repair};

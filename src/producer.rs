@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
+pub use crate::batch::{Appended, Batch};
 use crate::block::{BlockBuilder, BlockKind};
 use crate::dir::Directory;
 use crate::error::{AppendError, Failure, OpenError, RecordError};
 use crate::layout::{MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
+use crate::named::{NamedConsumer, PositionChange};
 use crate::os::OsVfs;
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
 use crate::roll;
-use crate::state::SEGMENT_BYTES;
+use crate::settings::{self, Settings};
+use crate::state::{POSITION, PRODUCER, Position, ProducerEntry, SEGMENT_BYTES, SETTING, is_name};
 use crate::tail::open_tail;
 use crate::token::{Token, check_history};
 use crate::vfs::{LockWait, OpenMode, Vfs};
@@ -25,7 +28,7 @@ pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(60);
 pub struct ProducerOptions {
     create: bool,
     segment_bytes: Option<u64>,
-    durable: bool,
+    durable: Option<bool>,
     lock_wait: LockWait,
     allow_network: bool,
 }
@@ -35,7 +38,7 @@ impl Default for ProducerOptions {
         Self {
             create: true,
             segment_bytes: None,
-            durable: false,
+            durable: None,
             lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
             allow_network: false,
         }
@@ -65,12 +68,13 @@ impl ProducerOptions {
         self
     }
 
-    /// Whether an append returns only once its records are on disk. If not, they survive
+    /// Whether an append returns only once its records are on disk. Where this is not said,
+    /// the stream's setting `durable` says it, and that is `false` unless it was set. If not durable, records survive
     /// the death of any process, but not the loss of power, until the next
     /// [`Producer::sync`] or the system's own writing back.
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
-        self.durable = durable;
+        self.durable = Some(durable);
         self
     }
 
@@ -148,65 +152,6 @@ impl ProducerOptions {
     }
 }
 
-/// What an append did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Offset of the first record.
-    pub first_offset: u64,
-    /// How many records.
-    pub record_count: u32,
-    /// The time they carry, in ms since 1970.
-    pub timestamp_ms: u64,
-    /// The position behind them, for [`Producer::append_if`] or a consumer.
-    pub token: Token,
-}
-
-/// Records to be appended as one block: all or nothing, across topics.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    builder: BlockBuilder,
-}
-
-impl Batch {
-    /// An empty batch.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a record; its bytes are copied.
-    ///
-    /// # Errors
-    /// What is wrong with the record, or `TooLong` where the batch would exceed 16 MiB.
-    /// The batch is as it was then.
-    pub fn push(&mut self, record: &NewRecord<'_>) -> Result<(), RecordError> {
-        self.builder.push(record)
-    }
-
-    /// How many records it holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.builder.record_count() as usize
-    }
-
-    /// Whether it holds none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes of all records as encoded.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.builder.body_len()
-    }
-
-    /// Takes all records out.
-    pub fn clear(&mut self) {
-        self.builder.clear();
-    }
-}
-
 /// Appends records to a stream, beside any number of other producers.
 ///
 /// Records are visible to every consumer, and safe from the death of any process, when
@@ -219,7 +164,8 @@ pub struct Producer<V: Vfs = OsVfs> {
     writer: Writer<V>,
     lock: WriterLock<V::File>,
     lock_wait: LockWait,
-    durable: bool,
+    /// `None`: as the stream's setting says.
+    durable: Option<bool>,
     /// Where single records are encoded.
     single: BlockBuilder,
 }
@@ -243,7 +189,7 @@ impl<V: Vfs> Producer<V> {
         let mut builder = std::mem::take(&mut self.single);
         builder.clear();
         let pushed = builder.push(record).map_err(AppendError::from);
-        let appended = pushed.and_then(|()| self.append_block(&mut builder, None, None));
+        let appended = pushed.and_then(|()| self.append_block(&mut builder, &Request::default()));
         self.single = builder;
         appended
     }
@@ -253,7 +199,7 @@ impl<V: Vfs> Producer<V> {
     /// # Errors
     /// See [`AppendError`].
     pub fn append_batch(&mut self, batch: &mut Batch) -> Result<Appended, AppendError> {
-        self.append_block(&mut batch.builder, None, None)
+        self.append_records(batch, &Request::default())
     }
 
     /// Appends a batch only if the stream's next offset is that of the token, and the
@@ -262,7 +208,93 @@ impl<V: Vfs> Producer<V> {
     /// # Errors
     /// `Conflict` or `Diverged` if not; see [`AppendError`].
     pub fn append_if(&mut self, token: &Token, batch: &mut Batch) -> Result<Appended, AppendError> {
-        self.append_block(&mut batch.builder, Some(token), None)
+        self.append_records(batch, &Request { expected: Some(token), ..Request::default() })
+    }
+
+    /// Appends a batch unless this identity has appended it before: however often it is
+    /// tried, it is in the stream once (C-4). Sequences rise from one batch to the next;
+    /// [`Producer::last_sequence`] tells where to go on after a restart.
+    ///
+    /// # Errors
+    /// `OldSequence` if a later batch of this identity was appended; see [`AppendError`].
+    pub fn append_once(
+        &mut self,
+        identity: &str,
+        sequence: u64,
+        batch: &mut Batch,
+    ) -> Result<Appended, AppendError> {
+        check_name(identity)?;
+        let once = Some((identity, sequence));
+        self.append_records(batch, &Request { once, ..Request::default() })
+    }
+
+    /// The sequence of the last batch that this identity appended, as far as this producer
+    /// has read; `None` if there is none.
+    #[must_use]
+    pub fn last_sequence(&self, identity: &str) -> Option<u64> {
+        self.writer.tail.state.producer(identity).map(|entry| entry.sequence)
+    }
+
+    /// Appends a batch and commits the position of a named consumer with it, in one block:
+    /// both or neither (C-3). So what is made from the records of a stream is in the stream
+    /// exactly once, whenever the process dies.
+    ///
+    /// # Errors
+    /// `PositionChanged` if somebody else committed that position; see [`AppendError`].
+    pub fn append_with_position(
+        &mut self,
+        batch: &mut Batch,
+        consumer: &mut NamedConsumer<V>,
+    ) -> Result<Appended, AppendError> {
+        let change = consumer.change();
+        let request = Request { position: change.as_ref(), ..Request::default() };
+        let appended = self.append_records(batch, &request)?;
+        if let Some(change) = &change {
+            consumer.committed(change, appended.timestamp_ms);
+        }
+        Ok(appended)
+    }
+
+    /// Sets a setting of the stream, or with `None` takes it back to its default. All who
+    /// use the stream obey it from their next look on (C-6). The change is durable.
+    ///
+    /// # Errors
+    /// `Setting` where it cannot be; see [`AppendError`].
+    pub fn set_setting(&mut self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
+        if let Some(value) = value {
+            settings::check(name, value)?;
+        }
+        let entry = (SETTING, name.as_bytes(), value.map(str::as_bytes));
+        self.append_entry(&Request { entry: Some(entry), ..Request::default() })
+    }
+
+    /// The settings of the stream, as far as this producer has read.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        self.writer.tail.state.settings()
+    }
+
+    /// The position of a named consumer, as far as this producer has read.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<Position> {
+        self.writer.tail.state.position(name)
+    }
+
+    /// The positions of all named consumers, as far as this producer has read.
+    pub fn positions(&self) -> impl Iterator<Item = (String, Position)> + '_ {
+        self.writer.tail.state.positions()
+    }
+
+    /// Changes a position (C-2), in a block without records.
+    pub(crate) fn commit_position(&mut self, change: &PositionChange) -> Result<u64, AppendError> {
+        let mut builder = BlockBuilder::default();
+        let request = Request { position: Some(change), ..Request::default() };
+        Ok(self.append_block(&mut builder, &request)?.timestamp_ms)
+    }
+
+    fn append_entry(&mut self, request: &Request<'_>) -> Result<(), AppendError> {
+        self.append_block(&mut BlockBuilder::default(), request)?;
+        Ok(self.sync()?)
     }
 
     /// Appends a batch that carries a time of its own, as copies of streams do.
@@ -271,23 +303,34 @@ impl<V: Vfs> Producer<V> {
         batch: &mut Batch,
         timestamp_ms: u64,
     ) -> Result<Appended, AppendError> {
-        self.append_block(&mut batch.builder, None, Some(timestamp_ms))
+        let timestamp_ms = Some(timestamp_ms);
+        self.append_records(batch, &Request { timestamp_ms, ..Request::default() })
+    }
+
+    fn append_records(
+        &mut self,
+        batch: &mut Batch,
+        request: &Request<'_>,
+    ) -> Result<Appended, AppendError> {
+        if batch.is_empty() {
+            return Err(RecordError::EmptyBatch.into());
+        }
+        self.append_block(&mut batch.builder, request)
     }
 
     fn append_block(
         &mut self,
         builder: &mut BlockBuilder,
-        expected: Option<&Token>,
-        timestamp_ms: Option<u64>,
+        request: &Request<'_>,
     ) -> Result<Appended, AppendError> {
-        if builder.record_count() == 0 {
-            return Err(RecordError::EmptyBatch.into());
-        }
         self.writer.check_owner()?;
         let guard = self.lock.take(self.lock_wait)?;
-        let appended = self.append_locked(&guard, builder, expected, timestamp_ms)?;
+        let mark = builder.mark();
+        let appended = self.append_locked(&guard, builder, request);
+        builder.rollback(mark);
+        let appended = appended?;
         drop(guard);
-        if self.durable {
+        if self.is_durable() {
             self.make_durable().map_err(|source| AppendError::NotDurable { appended, source })?;
         }
         Ok(appended)
@@ -297,27 +340,28 @@ impl<V: Vfs> Producer<V> {
         &mut self,
         guard: &WriterGuard<V::File>,
         builder: &mut BlockBuilder,
-        expected: Option<&Token>,
-        timestamp_ms: Option<u64>,
+        request: &Request<'_>,
     ) -> Result<Appended, AppendError> {
         let writer = &mut self.writer;
         writer.catch_up(guard)?;
-        if let Some(expected) = expected {
-            check_expected(writer, expected)?;
+        if let Some(duplicate) = request.check(writer)? {
+            return Ok(duplicate);
         }
         writer.prepare(guard)?;
+        let now_ms = writer.dir.vfs.now_ms();
+        let (first_offset, record_count) = (writer.tail.next_offset(), builder.record_count());
+        request.push_entries(builder, writer, now_ms)?;
         if writer.must_roll(builder.block_bytes()) {
             writer.roll(guard, builder.block_bytes())?;
         }
-        let timestamp_ms = timestamp_ms.unwrap_or_else(|| writer.dir.vfs.now_ms());
-        let first_offset = writer.tail.next_offset();
+        let timestamp_ms = request.timestamp_ms.unwrap_or(now_ms);
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {
             Ok(()) => {}
             Err(CommitError::NotAppended(failure)) => return Err(failure.into()),
             Err(CommitError::Unknown(error)) => return Err(AppendError::Unknown(error)),
         }
-        let (record_count, token) = (builder.record_count(), writer.tail.token());
-        Ok(Appended { first_offset, record_count, timestamp_ms, token })
+        let token = writer.tail.token();
+        Ok(Appended { first_offset, record_count, timestamp_ms, token, duplicate: false })
     }
 
     /// Puts everything that is committed in the active segment as this producer knows it
@@ -345,9 +389,13 @@ impl<V: Vfs> Producer<V> {
         }
     }
 
-    /// Whether appends are to be durable from now on.
+    /// Whether appends are to be durable from now on, whatever the stream's setting says.
     pub fn set_durable(&mut self, durable: bool) {
-        self.durable = durable;
+        self.durable = Some(durable);
+    }
+
+    fn is_durable(&self) -> bool {
+        self.durable.unwrap_or(self.writer.tail.state.settings().durable)
     }
 
     /// The stream's id.
@@ -369,12 +417,104 @@ impl<V: Vfs> Producer<V> {
     }
 }
 
-fn check_expected<V: Vfs>(writer: &Writer<V>, expected: &Token) -> Result<(), AppendError> {
-    let tail = &writer.tail;
-    let stream_id = tail.segment.header.stream_id;
-    check_history(expected, &stream_id, tail.state.epochs(), tail.next_offset())?;
-    if tail.next_offset() != expected.offset {
-        return Err(AppendError::Conflict { expected: *expected, actual: tail.next_offset() });
+/// What must hold for an append, and what goes with it in the same block.
+#[derive(Default)]
+struct Request<'a> {
+    /// The stream must end here.
+    expected: Option<&'a Token>,
+    /// A position to be changed (C-2).
+    position: Option<&'a PositionChange>,
+    /// Identity and sequence (C-4).
+    once: Option<(&'a str, u64)>,
+    /// Any other entry to be set or removed: kind, key, value.
+    entry: Option<(&'a [u8], &'a [u8], Option<&'a [u8]>)>,
+    /// The time to be carried, if not that of the append.
+    timestamp_ms: Option<u64>,
+}
+
+impl Request<'_> {
+    /// Whether the append may go on; the earlier append if it is a duplicate.
+    fn check<V: Vfs>(&self, writer: &Writer<V>) -> Result<Option<Appended>, AppendError> {
+        let tail = &writer.tail;
+        let stream_id = tail.segment.header.stream_id;
+        let next_offset = tail.next_offset();
+        let known = |token| check_history(token, &stream_id, tail.state.epochs(), next_offset);
+        if let Some((identity, sequence)) = self.once
+            && let Some(entry) = tail.state.producer(identity)
+            && entry.sequence >= sequence
+        {
+            return duplicate(&entry, identity, sequence, stream_id).map(Some);
+        }
+        if let Some(expected) = self.expected {
+            known(expected)?;
+            if next_offset != expected.offset {
+                return Err(AppendError::Conflict { expected: *expected, actual: next_offset });
+            }
+        }
+        if let Some(change) = self.position {
+            if tail.state.position(&change.name) != change.before {
+                return Err(AppendError::PositionChanged { name: change.name.clone() });
+            }
+            change.after.as_ref().map_or(Ok(()), known)?;
+        }
+        Ok(None)
     }
-    Ok(())
+
+    /// Adds the control records to the block.
+    fn push_entries<V: Vfs>(
+        &self,
+        builder: &mut BlockBuilder,
+        writer: &Writer<V>,
+        now_ms: u64,
+    ) -> Result<(), RecordError> {
+        if let Some((kind, key, value)) = self.entry {
+            builder.push(&NewRecord::control(kind, Some(key), value))?;
+        }
+        if let Some(change) = self.position {
+            let value = change.after_at(now_ms).map(|position| position.encode());
+            let name = Some(change.name.as_bytes());
+            builder.push(&NewRecord::control(POSITION, name, value.as_deref()))?;
+        }
+        if let Some((identity, sequence)) = self.once {
+            let entry = ProducerEntry {
+                sequence,
+                first_offset: writer.tail.next_offset(),
+                record_count: builder.record_count(),
+                epoch: writer.tail.epoch(),
+                time_ms: now_ms,
+            };
+            let key = Some(identity.as_bytes());
+            builder.push(&NewRecord::control(PRODUCER, key, Some(&entry.encode())))?;
+        }
+        Ok(())
+    }
+}
+
+/// The answer to an append that was made before (C-4).
+fn duplicate(
+    entry: &ProducerEntry,
+    identity: &str,
+    sequence: u64,
+    stream_id: [u8; 16],
+) -> Result<Appended, AppendError> {
+    if entry.sequence != sequence {
+        let (identity, newest) = (identity.to_owned(), entry.sequence);
+        return Err(AppendError::OldSequence { identity, sequence, newest });
+    }
+    let offset = entry.first_offset + u64::from(entry.record_count);
+    Ok(Appended {
+        first_offset: entry.first_offset,
+        record_count: entry.record_count,
+        timestamp_ms: entry.time_ms,
+        token: Token { stream_id, epoch: entry.epoch, offset },
+        duplicate: true,
+    })
+}
+
+/// Refuses what cannot be the name of a consumer or a producer (F-11).
+pub(crate) fn check_name(name: &str) -> Result<(), RecordError> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(RecordError::Name { name: name.to_owned() })
 }

@@ -137,6 +137,13 @@ impl State {
         Position::decode(self.get(POSITION, name.as_bytes())?)
     }
 
+    /// The positions of all named consumers.
+    pub fn positions(&self) -> impl Iterator<Item = (String, Position)> + '_ {
+        self.of_kind(POSITION).filter_map(|(name, value)| {
+            Some((String::from_utf8(name.to_vec()).ok()?, Position::decode(value)?))
+        })
+    }
+
     /// What the last append of a producer with an identity was (F-36).
     #[must_use]
     pub fn producer(&self, identity: &str) -> Option<ProducerEntry> {
