@@ -156,23 +156,23 @@ CommitTimesOut(c) ==
   /\ Go(c, "commit", "read") /\ wl # Free
   /\ UNCHANGED <<wl, sl, nl, shared, excl, in, todo, seen>>
 
-WriterGoesOn(w) ==
+WriterStep(w) ==
   Commit(w) \/ Unlock(w) \/ TrySteward(w) \/ TryExclusive(w) \/ Delete(w) \/ UnlockSteward(w)
-StewardGoesOn ==
+StewardStep ==
   \/ LockSteward \/ LockToExpire \/ Expire \/ StewardTimesOut \/ TryExclusive(S) \/ Delete(S)
   \/ UnlockSteward(S)
-ConsumerGoesOn(c) ==
+ConsumerStep(c) ==
   \/ LockName(c) \/ Pin(c) \/ Unpin(c) \/ LockToCommit(c) \/ CommitPosition(c) \/ CommitTimesOut(c)
 
 Next ==
-  \/ \E w \in Writers : Lock(w) \/ WriterGoesOn(w)
-  \/ StewardGoesOn
-  \/ \E c \in Consumers : ConsumerGoesOn(c) \/ Read(c) \/ HopPin(c) \/ WantCommit(c)
+  \/ \E w \in Writers : Lock(w) \/ WriterStep(w)
+  \/ StewardStep
+  \/ \E c \in Consumers : ConsumerStep(c) \/ Read(c) \/ HopPin(c) \/ WantCommit(c)
 
 Fair ==
-  /\ \A w \in Writers : WF_vars(WriterGoesOn(w))
-  /\ WF_vars(StewardGoesOn)
-  /\ \A c \in Consumers : WF_vars(ConsumerGoesOn(c)) /\ SF_vars(Read(c))
+  /\ \A w \in Writers : WF_vars(WriterStep(w))
+  /\ WF_vars(StewardStep)
+  /\ \A c \in Consumers : WF_vars(ConsumerStep(c)) /\ SF_vars(Read(c))
   /\ SF_vars(\E w \in Writers : Lock(w))
 
 Spec == Init /\ [][Next]_vars /\ Fair

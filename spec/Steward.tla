@@ -10,9 +10,9 @@
 (* whatever it did not see was superseded by something that it will see,   *)
 (* or is a marker for what it never saw; else it must be told.             *)
 (*                                                                         *)
-(* Time: a marker is old enough (S-7) only when no consumer is away, or on *)
-(* its way back, with a position at or below it: consumers are taken to be *)
-(* away for less than marker_grace_ms.                                     *)
+(* Time: a consumer that is away, or on its way back, is taken to have no  *)
+(* marker before it that is older than marker_grace_ms (S-7). One that     *)
+(* never lets go of its pins needs no such assumption: V-8 protects it.    *)
 (***************************************************************************)
 EXTENDS Directory
 
@@ -30,10 +30,11 @@ VARIABLES
   start, seen,
   spc, at,   \* steward: "rest", "pass", "excl", "unlinked", "built", "synced", "excl2", "renamed"
   excl,      \* the inode locked exclusively, or 0
-  top        \* the active segment, as of its last sync of the directory
+  top,       \* the active segment, as of its last sync of the directory
+  old        \* markers that were found older than marker_grace_ms
 
 consumer == <<cpc, seg, ino, nseg, nino, pins, next, start, seen>>
-steward == <<spc, at, excl, top>>
+steward == <<spc, at, excl, top, old>>
 vars == <<dirVars, hist, gone, boot, consumer, steward>>
 
 Temp == 9
@@ -46,7 +47,7 @@ Init ==
   /\ hist = <<>> /\ gone = 0 /\ boot = 1
   /\ cpc = "new" /\ seg = 0 /\ ino = 0 /\ nseg = 0 /\ nino = 0 /\ pins = {}
   /\ next = 0 /\ start = 0 /\ seen = {}
-  /\ spc = "rest" /\ at = 0 /\ excl = 0 /\ top = 0
+  /\ spc = "rest" /\ at = 0 /\ excl = 0 /\ top = 0 /\ old = {}
 
 (***************************************************************************)
 (* A writer, in large steps.                                               *)
@@ -79,7 +80,7 @@ Leads(n, i) == name[n] = i
 \* S-1
 BeginPass ==
   /\ spc = "rest" /\ spc' = "pass" /\ SyncNames
-  /\ top' = Active
+  /\ top' = Active /\ UNCHANGED old
   /\ UNCHANGED <<content, safe, hist, gone, boot, consumer, at, excl>>
 
 \* S-2
@@ -90,7 +91,7 @@ LockToDelete ==
   /\ spc = "pass" /\ Touchable # {} /\ at' = Least(Segments)
   /\ name[at'] \notin pins
   /\ spc' = "excl" /\ excl' = name[at']
-  /\ UNCHANGED <<top, dirVars, hist, gone, boot, consumer>>
+  /\ UNCHANGED <<top, old, dirVars, hist, gone, boot, consumer>>
 
 Highest(n) ==    \* the highest record that segment n may hold
   content[name[n + 1]][1][2]
@@ -99,19 +100,19 @@ Highest(n) ==    \* the highest record that segment n may hold
 Delete ==
   /\ spc = "excl" /\ spc' = "unlinked" /\ excl' = 0
   /\ gone' = Highest(at) /\ Unlink(at)
-  /\ UNCHANGED <<top, content, safe, hist, boot, consumer, at>>
+  /\ UNCHANGED <<top, old, content, safe, hist, boot, consumer, at>>
 
 \* S-4
 DeleteForced ==
   /\ Forced /\ spc = "pass" /\ Touchable # {} /\ at' = Least(Segments)
   /\ name[at'] \in pins
   /\ spc' = "unlinked" /\ gone' = Highest(at') /\ Unlink(at')
-  /\ UNCHANGED <<top, content, safe, hist, boot, consumer, excl>>
+  /\ UNCHANGED <<top, old, content, safe, hist, boot, consumer, excl>>
 
 \* S-3
 SyncDelete ==
   /\ spc = "unlinked" /\ spc' = "pass" /\ SyncNames
-  /\ top' = Active
+  /\ top' = Active /\ UNCHANGED old
   /\ UNCHANGED <<content, safe, hist, gone, boot, consumer, at, excl>>
 
 SealedRecs == {i \in 1..Len(hist) : \E n \in Touchable : i <= Highest(n)}
@@ -136,6 +137,7 @@ Build ==
      LET kept == SelectSeq(content[name[n]], LAMBDA x : Stays(x, n)) IN
      /\ kept # content[name[n]]
      /\ at' = n
+     /\ old' = old \cup {i \in 1..Len(hist) : MarkerGoes(i, n)}
      /\ content' = Append(content, kept)
      /\ safe' = Append(safe, 0)
   /\ name' = [name EXCEPT ![Temp] = Len(content')]
@@ -146,36 +148,36 @@ Build ==
 \* S-6
 SyncBuilt ==
   /\ spc = "built" /\ spc' = "synced" /\ SyncInode(name[Temp])
-  /\ UNCHANGED <<top, content, name, mayName, hist, gone, boot, consumer, at, excl>>
+  /\ UNCHANGED <<top, old, content, name, mayName, hist, gone, boot, consumer, at, excl>>
 
 \* S-6
 LockToReplace ==
   /\ spc = "synced"
   /\ name[at] \notin pins
   /\ spc' = "excl2" /\ excl' = name[at]
-  /\ UNCHANGED <<top, dirVars, hist, gone, boot, consumer, at>>
+  /\ UNCHANGED <<top, old, dirVars, hist, gone, boot, consumer, at>>
 
 \* S-6
 LeaveAsItIs ==
   /\ spc = "synced" /\ name[at] \in pins /\ spc' = "pass"
-  /\ UNCHANGED <<top, dirVars, hist, gone, boot, consumer, at, excl>>
+  /\ UNCHANGED <<top, old, dirVars, hist, gone, boot, consumer, at, excl>>
 
 \* S-6
 Replace ==
   /\ spc = "excl2" /\ spc' = "renamed" /\ excl' = 0
   /\ Rename(Temp, at)
-  /\ UNCHANGED <<top, content, safe, hist, gone, boot, consumer, at>>
+  /\ UNCHANGED <<top, old, content, safe, hist, gone, boot, consumer, at>>
 
 \* S-6
 SyncReplace ==
   /\ spc = "renamed" /\ spc' = "pass" /\ SyncNames
-  /\ top' = Active
+  /\ top' = Active /\ UNCHANGED old
   /\ UNCHANGED <<content, safe, hist, gone, boot, consumer, at, excl>>
 
 \* M-3
 StewardDies ==
   /\ spc \notin {"rest", "pass"} /\ spc' = "rest" /\ excl' = 0
-  /\ UNCHANGED <<top, dirVars, hist, gone, boot, consumer, at>>
+  /\ UNCHANGED <<top, old, dirVars, hist, gone, boot, consumer, at>>
 
 (***************************************************************************)
 (* The consumer.                                                           *)
@@ -252,7 +254,8 @@ LookBack ==
 \* C-2
 GoAway ==        \* it stops, its position kept, and will be back
   /\ MayBeAway /\ cpc = "read" /\ seen # {} /\ pins' = {}
-  /\ cpc' = IF Leads(seg, ino) THEN "away" ELSE "told"   \* it looks back, as in V-8
+  /\ \A i \in old : next > i      \* it lags by less than marker_grace_ms
+  /\ cpc' = "away"
   /\ UNCHANGED <<World, seg, ino, nseg, nino, next, start, seen>>
 
 \* M-4
@@ -266,7 +269,7 @@ PowerLoss ==
   /\ gone' = IF Segments' = {} THEN gone ELSE content'[name'[Least(Segments')]][1][2]
   /\ cpc' = "new" /\ pins' = {} /\ seen' = {} /\ next' = 0 /\ start' = 0
   /\ seg' = 0 /\ ino' = 0 /\ nseg' = 0 /\ nino' = 0
-  /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0
+  /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0 /\ old' = {}
 
 WriterStep == Commit \/ Roll
 StewardStep ==

@@ -12,8 +12,8 @@
 (* `mine` is the segment in which it need not.                             *)
 (*                                                                         *)
 (* `parent` tells whether the directory itself is surely on disk: it lies  *)
-(* in a parent, which whoever creates the stream syncs, too, and so does   *)
-(* whoever first appends in segment 0 without having made it.              *)
+(* in a parent, which whoever creates the stream syncs before it makes     *)
+(* segment 0 (O-1), for nobody who finds that segment would.               *)
 (***************************************************************************)
 EXTENDS Directory
 
@@ -24,7 +24,7 @@ VARIABLES
   mine,      \* the inode each writer made or has synced the names for, or 0
   todo,      \* the inode each writer must sync before it answers, or 0
   last,      \* the last record of each writer, not yet answered
-  parent,    \* "none", "maybe" or "safe": the directory's own name
+  parent,    \* the directory's own name is on disk
   count, deaths, boot,
   acked, damaged
 
@@ -39,7 +39,7 @@ Init ==
   /\ lock = 0 /\ pc = [w \in Writers |-> "idle"]
   /\ mine = [w \in Writers |-> 0] /\ todo = [w \in Writers |-> 0]
   /\ last = [w \in Writers |-> 0]
-  /\ parent = "none" /\ count = 0 /\ deaths = 0 /\ boot = 1 /\ acked = {} /\ damaged = FALSE
+  /\ parent = FALSE /\ count = 0 /\ deaths = 0 /\ boot = 1 /\ acked = {} /\ damaged = FALSE
 
 Go(w, from, to) == pc[w] = from /\ pc' = [pc EXCEPT ![w] = to]
 Here == name[Active]                  \* the inode of the active segment
@@ -58,7 +58,7 @@ NoHeader == Segments # {} /\ content[Here] = <<>>
 Finish(w) ==      \* look at the active segment, and decide
   /\ pc[w] = "look"
   /\ pc' = [pc EXCEPT ![w] =
-       IF Segments = {} THEN "make"
+       IF Segments = {} THEN "parent"
        ELSE IF NoHeader THEN "stopped"
        ELSE IF Sealed(content[Here]) THEN "sealed"
        ELSE IF Full /\ Active < MaxSeq THEN "seal"
@@ -68,8 +68,7 @@ Finish(w) ==      \* look at the active segment, and decide
 
 \* V-7
 SyncNamesFirst(w) ==
-  /\ pc[w] = "names"
-  /\ pc' = [pc EXCEPT ![w] = IF Active = 0 THEN "parent" ELSE "append"]
+  /\ Go(w, "names", "append")
   /\ SyncNames /\ mine' = [mine EXCEPT ![w] = Here]
   /\ UNCHANGED <<content, safe, lock, todo, last, parent, other>>
 
@@ -105,20 +104,18 @@ Name(w) ==
   /\ Go(w, "name", "named")
   /\ Rename(Temp, IF Segments = {} THEN 0 ELSE Active + 1)
   /\ mine' = [mine EXCEPT ![w] = name[Temp]]
-  /\ parent' = IF parent = "none" THEN "maybe" ELSE parent
-  /\ UNCHANGED <<content, safe, lock, todo, last, other>>
+  /\ UNCHANGED <<content, safe, lock, todo, last, parent, other>>
 
 \* V-5
 SyncName(w) ==
-  /\ pc[w] = "named"
-  /\ pc' = [pc EXCEPT ![w] = IF Active = 0 THEN "parent" ELSE "append"]
+  /\ Go(w, "named", "append")
   /\ SyncNames
   /\ UNCHANGED <<content, safe, lock, mine, todo, last, parent, other>>
 
 \* O-1
-SyncParent(w) ==
-  /\ Go(w, "parent", "append")
-  /\ parent' = "safe"
+SyncParent(w) ==  \* before segment 0 has its name, so whoever finds it need not
+  /\ Go(w, "parent", "make")
+  /\ parent' = TRUE
   /\ UNCHANGED <<dirVars, lock, mine, todo, last, other>>
 
 \* A-9
@@ -171,7 +168,7 @@ PowerLoss ==
 \* M-4
 LoseDirectory ==  \* the directory's own name was not on disk
   /\ boot < MaxBoots /\ boot' = boot + 1
-  /\ parent = "maybe" /\ parent' = "none"
+  /\ ~parent /\ UNCHANGED parent
   /\ name' = [n \in Names |-> 0] /\ mayName' = [n \in Names |-> {0}]
   /\ Forget(Writers)
   /\ UNCHANGED <<content, safe, count, deaths, acked, damaged>>

@@ -58,6 +58,12 @@ pub fn in_modules(dir: &Path) -> BTreeSet<Pair> {
     pairs
 }
 
+/// Every name that a module defines.
+pub fn defined_in_modules(dir: &Path) -> BTreeSet<String> {
+    let all = modules(dir);
+    all.iter().flat_map(|(_, text)| text.lines().filter_map(defined)).map(String::from).collect()
+}
+
 /// Actions without a clause: what occurs in a `Next` or a `...Step` and is not commented.
 pub fn actions_without_clause(dir: &Path) -> BTreeSet<String> {
     let known: BTreeSet<String> = in_modules(dir).into_iter().map(|(_, name)| name).collect();

@@ -2,10 +2,10 @@
 //! that needs no Java; then the mutants.
 //!
 //! ```text
-//! tla-check [--short | --long] [--mutants] [--table] [--jobs N] [--only NAME]
+//! tla-check [--short | --long] [--mutants | --only-mutants] [--table] [--jobs N] [--only NAME]
 //! ```
 //! `--long` runs the large configurations too, `--mutants` the mutants (and writes
-//! their matrix), `--table` writes the table of configurations into spec/README.md.
+//! their matrix; `--only-mutants` nothing else), `--table` writes the table of configurations into spec/README.md.
 
 use puro_tla::config::{self, Config, spec_dir};
 use puro_tla::{Outcome, Verdict, inner, mutants, page, tlc};
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Options {
     long: bool,
+    configs: bool,
     mutants: bool,
     table: bool,
     jobs: usize,
@@ -23,13 +24,14 @@ struct Options {
 }
 
 fn options() -> Result<Options, String> {
-    let mut found = Options { long: false, mutants: false, table: false, jobs: 2, only: None };
+    let mut found = Options { long: false, configs: true, mutants: false, table: false, jobs: 2, only: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--short" => found.long = false,
             "--long" => found.long = true,
             "--mutants" => found.mutants = true,
+            "--only-mutants" => (found.configs, found.mutants) = (false, true),
             "--table" => found.table = true,
             "--jobs" => {
                 let n = args.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
@@ -104,7 +106,7 @@ fn run() -> Result<Vec<String>, String> {
     let mut complaints = Vec::new();
 
     let (long, short): (Vec<&Config>, Vec<&Config>) =
-        all.iter().filter(|c| wanted(&c.name) && (options.long || !c.long)).partition(|c| c.long);
+        all.iter().filter(|c| options.configs && wanted(&c.name) && (options.long || !c.long)).partition(|c| c.long);
     let check = |config: &&Config, workers| {
         let tlc = tlc::run(&jar, &spec_dir(), config, workers);
         let inner = config.both.then(|| inner::run(&spec_dir(), config));
@@ -120,7 +122,7 @@ fn run() -> Result<Vec<String>, String> {
     let configs: Vec<&Config> = short.into_iter().chain(long).collect();
     let rows: Vec<_> = configs.into_iter().zip(outcomes).map(|(c, (t, i))| (c, t, i)).collect();
     complaints.extend(rows.iter().filter_map(|(c, t, i)| complaint(c, t, i.as_ref())));
-    if options.table && options.only.is_none() {
+    if options.table && options.configs && options.only.is_none() {
         page::put(&spec_dir().join("README.md"), "configurations", &table(&rows))?;
     }
 

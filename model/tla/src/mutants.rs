@@ -2,12 +2,13 @@
 //! patch, and the configurations named must refute what is left.
 //!
 //! The list is `mutants.txt`, in paragraphs of `key: value` lines:
-//! `name`, `clause`, `file`, then `find` and `replace` (a `⏎` stands for a line
+//! `name`, `clause`, `what`, `file`, then `find` and `replace`, once or more (a `⏎` stands for a line
 //! break), `run` (configurations, the first is to refute it) and, for one that
 //! nothing refutes, `survives`: why it may.
 
 use crate::config::{Config, spec_dir};
 use crate::{Outcome, Verdict, tlc};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ pub struct Mutant {
     pub name: String,
     pub clause: String,
     pub what: String,
-    pub file: String,
-    pub patches: Vec<(String, String)>,
+    /// The module, what is found in it, and what takes its place.
+    pub patches: Vec<(String, String, String)>,
     pub run: Vec<String>,
     pub survives: Option<String>,
 }
@@ -28,7 +29,7 @@ pub fn parse(text: &str) -> Result<Vec<Mutant>, String> {
     let mut found = Vec::new();
     for paragraph in text.split("\n\n").filter(|p| p.contains("name: ")) {
         let mut mutant = Mutant::default();
-        let mut find = None;
+        let (mut file, mut find) = (String::new(), None);
         for line in paragraph.lines().filter(|l| !l.starts_with('#')) {
             let (key, value) = line.split_once(':').ok_or_else(|| format!("no key: {line}"))?;
             let value = value.strip_prefix(' ').unwrap_or(value).replace('⏎', "\n");
@@ -36,11 +37,11 @@ pub fn parse(text: &str) -> Result<Vec<Mutant>, String> {
                 "name" => mutant.name = value,
                 "clause" => mutant.clause = value,
                 "what" => mutant.what = value,
-                "file" => mutant.file = value,
+                "file" => file = value,
                 "find" => find = Some(value),
                 "replace" => {
                     let found = find.take().ok_or_else(|| format!("{}: replace without find", mutant.name))?;
-                    mutant.patches.push((found, value));
+                    mutant.patches.push((file.clone(), found, value));
                 }
                 "run" => mutant.run = value.split_whitespace().map(String::from).collect(),
                 "survives" => mutant.survives = Some(value),
@@ -60,22 +61,26 @@ pub fn list() -> Result<Vec<Mutant>, String> {
     parse(include_str!("../mutants.txt"))
 }
 
-/// The text of the patched module, if every patch fits exactly once.
-pub fn patched(mutant: &Mutant) -> Result<String, String> {
-    let path = spec_dir().join(&mutant.file);
-    let mut text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    for (find, replace) in &mutant.patches {
+/// The patched modules, if every patch fits exactly once.
+pub fn patched(mutant: &Mutant) -> Result<BTreeMap<String, String>, String> {
+    let mut made = BTreeMap::new();
+    for (file, find, replace) in &mutant.patches {
+        let path = spec_dir().join(file);
+        let text = match made.remove(file) {
+            Some(text) => text,
+            None => fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?,
+        };
         match text.matches(find.as_str()).count() {
-            1 => text = text.replacen(find.as_str(), replace, 1),
+            1 => made.insert(file.clone(), text.replacen(find.as_str(), replace, 1)),
             n => return Err(format!("{}: its patch fits {n} times: {find:?}", mutant.name)),
-        }
+        };
     }
-    Ok(text)
+    Ok(made)
 }
 
-/// Writes all modules with the patch into `dir`.
+/// Writes all modules with the patches into `dir`.
 fn lay_out(mutant: &Mutant, dir: &Path) -> Result<(), String> {
-    let text = patched(mutant)?;
+    let made = patched(mutant)?;
     let io = |e: std::io::Error| format!("{}: {e}", mutant.name);
     fs::create_dir_all(dir).map_err(io)?;
     for entry in fs::read_dir(spec_dir()).map_err(io)? {
@@ -84,7 +89,7 @@ fn lay_out(mutant: &Mutant, dir: &Path) -> Result<(), String> {
             fs::copy(&path, dir.join(path.file_name().unwrap_or_default())).map_err(io)?;
         }
     }
-    fs::write(dir.join(&mutant.file), text).map_err(io)
+    made.into_iter().try_for_each(|(file, text)| fs::write(dir.join(file), text).map_err(io))
 }
 
 /// What came of one mutant: the runs in order, up to the first that refutes it.

@@ -36,6 +36,16 @@ fn clauses_and_operators_name_each_other() {
 }
 
 #[test]
+fn every_promise_is_an_operator() {
+    let page = std::fs::read_to_string(spec_dir().join("protocol.md")).expect("protocol.md can be read");
+    let promises = page.split("\n## ").find(|c| c.starts_with("Promises")).expect("a chapter of promises");
+    let defined = clauses::defined_in_modules(&spec_dir());
+    for promise in promises.split("\n- **").skip(1).filter_map(|p| p.split("**").next()) {
+        assert!(defined.contains(promise), "{promise} is no operator");
+    }
+}
+
+#[test]
 fn every_action_has_a_clause() {
     let missing = clauses::actions_without_clause(&spec_dir());
     assert!(missing.is_empty(), "{missing:?}");
