@@ -1,0 +1,134 @@
+//! A world in which everything but the files is fixed: time, boot, process and random bytes.
+//! What is written in it is the same, byte for byte, on every machine and every day.
+
+#![allow(dead_code)] // Each test takes what it needs.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use puro::os::{OsFile, OsVfs, OsWatch};
+use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+
+/// 2026-01-01T00:00:00Z: when every fixed world begins.
+pub const BEGINNING_MS: u64 = 1_767_225_600_000;
+
+/// Real files in a fixed world. Clones share it.
+#[derive(Clone)]
+pub struct Fixed {
+    files: OsVfs,
+    world: Arc<Mutex<World>>,
+}
+
+struct World {
+    now_ms: u64,
+    boot: u8,
+    random: u8,
+}
+
+impl Fixed {
+    pub fn new() -> Self {
+        let world = World { now_ms: BEGINNING_MS, boot: 1, random: 0 };
+        Self { files: OsVfs::new(), world: Arc::new(Mutex::new(world)) }
+    }
+
+    /// Time passes only so.
+    pub fn pass_ms(&self, ms: u64) {
+        self.world.lock().unwrap().now_ms += ms;
+    }
+
+    /// The machine was restarted.
+    pub fn reboot(&self) {
+        self.world.lock().unwrap().boot += 1;
+    }
+}
+
+impl Vfs for Fixed {
+    type File = FixedFile;
+    type Watch = OsWatch;
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<FixedFile> {
+        self.files.open(path, mode).map(FixedFile)
+    }
+    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
+        self.files.id_of(path)
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.files.create_dir(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.files.list(dir)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.files.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.files.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.files.sync_dir(dir)
+    }
+    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+        Ok(1 << 40)
+    }
+    fn file_system(&self, _dir: &Path) -> io::Result<FileSystem> {
+        Ok(FileSystem { name: "fixed".to_owned(), network: false })
+    }
+    fn watch(&self, dir: &Path) -> io::Result<OsWatch> {
+        self.files.watch(dir)
+    }
+    fn now_ms(&self) -> u64 {
+        self.world.lock().unwrap().now_ms
+    }
+    fn monotonic(&self) -> Duration {
+        self.files.monotonic()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.files.sleep(duration);
+    }
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        Some([0xB0 + self.world.lock().unwrap().boot; 16])
+    }
+    fn pid(&self) -> u32 {
+        4242
+    }
+    fn random(&self) -> io::Result<[u8; 16]> {
+        let mut world = self.world.lock().unwrap();
+        world.random += 1;
+        Ok(std::array::from_fn(|index| world.random * 16 + index as u8))
+    }
+}
+
+/// A real file on which nothing is reserved.
+pub struct FixedFile(OsFile);
+
+impl VfsFile for FixedFile {
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        self.0.read_at(buf, position)
+    }
+    fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
+        self.0.write_at(buf, position)
+    }
+    fn status(&self) -> io::Result<FileStatus> {
+        self.0.status()
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn reserve(&self, _end: u64) -> io::Result<()> {
+        Ok(())
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+    fn sync_all(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+    fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool> {
+        self.0.lock(kind, wait)
+    }
+    fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
+    }
+}
