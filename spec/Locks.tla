@@ -196,4 +196,5 @@ Seen == \A c \in Consumers : (pc[c] = "read" /\ seen[c] < Committed) ~> (seen[c]
 
 \* Maintenance never gets stuck, though a consumer may stay where it is.
 StewardReturns == (pc[S] = "pass") ~> (pc[S] = "idle")
+StewardWorks == (pc[S] = "idle") ~> (pc[S] # "idle")
 =============================================================================
