@@ -98,18 +98,22 @@ fn show_blocks(
     args: &Args,
     mut walk: Walk<'_, OsFile>,
 ) -> Result<(), CliError> {
+    // Whether everything up to here is committed: without that nothing behind it is (F-24).
+    let mut reached = true;
     while let Some(piece) = walk.next() {
+        let committed = piece.committed().is_ok_and(|_| reached);
         match piece {
             Piece::Block(found) if args.json => {
-                writeln!(out, "{}", block_json(&found, args.records))?;
+                writeln!(out, "{}", block_json(&found, reached, args.records))?;
             }
-            Piece::Block(found) => write_block(out, &found, args.records)?,
+            Piece::Block(found) => write_block(out, &found, reached, args.records)?,
             Piece::Stretch(stretch) if args.json => writeln!(out, "{}", stretch_json(&stretch))?,
             Piece::Stretch(stretch) => {
                 let Stretch { position, length, .. } = stretch;
                 writeln!(out, "{position:>12}  {length} bytes: {}", stretch_state(&stretch))?;
             }
         }
+        reached = committed;
     }
     Ok(())
 }
@@ -131,9 +135,10 @@ fn signal_name(signal: u8) -> String {
 }
 
 /// What a block is, all in all, in one word.
-fn block_state(found: &FoundBlock<'_>) -> &'static str {
+fn block_state(found: &FoundBlock<'_>, reached: bool) -> &'static str {
     match found.committed() {
-        Ok(_) => "committed",
+        Ok(_) if reached => "committed",
+        Ok(_) => "behind",
         Err(Cause::Cut) => "torn",
         Err(_) if found.block.is_err() && found.signal == SIGNAL_LOW => "torn",
         Err(Cause::Low) => "low",
@@ -172,7 +177,12 @@ fn write_segment(
     )
 }
 
-fn write_block(out: &mut impl Write, found: &FoundBlock<'_>, records: bool) -> io::Result<()> {
+fn write_block(
+    out: &mut impl Write,
+    found: &FoundBlock<'_>,
+    reached: bool,
+    records: bool,
+) -> io::Result<()> {
     let start = &found.start;
     let (first, count) = (start.first_offset, start.record_count);
     let offsets = match count {
@@ -189,11 +199,12 @@ fn write_block(out: &mut impl Write, found: &FoundBlock<'_>, records: bool) -> i
         start.epoch,
         start.block_bytes(),
         start.durable_to,
-        block_state(found),
+        block_state(found, reached),
     )?;
     match (found.committed().err(), &found.read_error) {
         (_, Some(error)) => writeln!(out, ": {error}")?,
         (Some(cause), None) => writeln!(out, ": {cause}")?,
+        (None, None) if !reached => writeln!(out, " what is not committed")?,
         (None, None) => writeln!(out)?,
     }
     if records {
@@ -236,7 +247,7 @@ fn stretch_json(stretch: &Stretch) -> Value {
     })
 }
 
-fn block_json(found: &FoundBlock<'_>, records: bool) -> Value {
+fn block_json(found: &FoundBlock<'_>, reached: bool, records: bool) -> Value {
     let start = &found.start;
     let mut block = json!({
         "type": "block",
@@ -257,7 +268,7 @@ fn block_json(found: &FoundBlock<'_>, records: bool) -> Value {
         "crc": found.stored_crc().map(|crc| format!("{crc:08x}")),
         "crc_good": found.block.as_ref().err().is_none_or(|cause| *cause == Cause::Pad),
         "chained": found.chained,
-        "state": block_state(found),
+        "state": block_state(found, reached),
         "problem": found.committed().err().map(|cause| cause.to_string()),
     });
     if let Some(block) = block.as_object_mut().filter(|_| records) {
