@@ -6,6 +6,7 @@
 )]
 
 pub mod batch;
+pub mod backup;
 pub mod block;
 pub mod check;
 pub mod codec;
@@ -16,6 +17,7 @@ pub mod interpose;
 pub mod layout;
 pub mod named;
 pub mod os;
+pub mod positions;
 pub mod producer;
 pub mod record;
 pub mod repair;
@@ -32,6 +34,7 @@ pub mod vfs;
 pub mod walk;
 pub mod writer;
 
+pub use backup::{BackupError, BackupOptions, BackupReport, backup, restore};
 pub use check::{CheckOptions, CheckReport, check};
 pub use consumer::{Consumer, ConsumerOptions, EndState, Start};
 pub use error::{AppendError, Blame, Diverged, Failure, OpenError, ReadError, RecordError};

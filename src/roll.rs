@@ -7,6 +7,7 @@ use crate::block::{BlockBuilder, BlockKind, BlockMeta};
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext, IoError, OpenError};
 use crate::layout::{CHECKPOINT_BODY_BYTES, header};
+use crate::record::NewRecord;
 use crate::segment::SegmentHeader;
 use crate::state::{EPOCH, SETTING, State, encode_epoch};
 use crate::tail::Tail;
@@ -33,11 +34,36 @@ impl<V: Vfs> Writer<V> {
     /// finishes it (V-6).
     pub fn roll(&mut self, guard: &WriterGuard<V::File>, block_bytes: u64) -> Result<(), Failure> {
         self.check_space(block_bytes)?;
+        self.forget_expired(guard)?;
         let mut builder = BlockBuilder::default();
         let timestamp_ms = self.tail.max_timestamp_ms;
         let sealed = self.append_block(guard, &mut builder, BlockKind::SegmentEnd, timestamp_ms);
         sealed.map_err(CommitError::into_failure)?;
         self.finish_rollover(guard)
+    }
+
+    /// Removes the entries that nobody renewed for too long (C-5), so that a checkpoint does
+    /// not carry them on.
+    fn forget_expired(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+        let tail = &self.tail;
+        let Some(expiry) = tail.state.settings().expiry else { return Ok(()) };
+        let now_ms = self.dir.vfs.now_ms().min(tail.opening_timestamp_ms);
+        let expiry_ms = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
+        let limit_ms = now_ms.saturating_sub(expiry_ms);
+        let mut builder = BlockBuilder::default();
+        for (kind, key) in tail.state.expired(limit_ms) {
+            let marker = NewRecord::control(kind, Some(key), None);
+            if builder.push(&marker).is_err() || builder.body_len() > CHECKPOINT_BODY_BYTES {
+                break; // the rest at the next rollover
+            }
+        }
+        if builder.body_len() == 0 {
+            return Ok(());
+        }
+        self.prepare(guard)?;
+        let now_ms = self.dir.vfs.now_ms();
+        let written = self.append_block(guard, &mut builder, BlockKind::Records, now_ms);
+        written.map_err(CommitError::into_failure)
     }
 
     /// Makes the next segment of a sealed one (V-6).

@@ -2,9 +2,16 @@
 //! (format.md, F-34).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
+use crate::dir::Directory;
+use crate::error::Failure;
 use crate::layout::{DEFAULT_SEGMENT_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
+use crate::os::OsVfs;
+use crate::state::SETTING;
+use crate::tail::open_tail;
+use crate::vfs::OpenMode;
 
 /// How old records of a topic go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +113,19 @@ fn names() -> String {
 /// Names and defaults of all settings but those of single topics.
 pub fn defaults() -> impl Iterator<Item = (&'static str, &'static str)> {
     KNOWN.iter().map(|(name, default, _)| (*name, *default))
+}
+
+/// The settings of a stream that are set, by name.
+///
+/// # Errors
+/// Where the stream cannot be read.
+pub fn read(dir: impl AsRef<Path>) -> Result<Vec<(String, String)>, Failure> {
+    let dir = Directory::new(OsVfs::new(), dir.as_ref());
+    let Some((tail, _)) = open_tail(&dir, OpenMode::Read)? else {
+        return Err(Failure::NotAStream { dir: dir.path });
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(tail.state.of_kind(SETTING).map(|(name, value)| (text(name), text(value))).collect())
 }
 
 /// Whether a setting can have this value.

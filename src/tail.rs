@@ -29,6 +29,9 @@ pub struct Tail<F> {
     pub records_from: u64,
     /// Highest timestamp of any records block of the stream.
     pub max_timestamp_ms: u64,
+    /// The same as it was when the segment was begun: a clock that a single jump does not
+    /// move far (C-5).
+    pub opening_timestamp_ms: u64,
     /// Bytes of the segment that are known to be on disk.
     pub durable_to: u64,
     /// End of the block that raised the newest epoch, 0 if it is not in this segment (E-4).
@@ -53,6 +56,7 @@ impl<F> Tail<F> {
             sealed: false,
             records_from: header::LEN as u64,
             max_timestamp_ms: 0,
+            opening_timestamp_ms: 0,
             durable_to: 0,
             epoch_end: 0,
             named_durably: false,
@@ -120,6 +124,7 @@ impl<F> Tail<F> {
         self.durable_to = self.durable_to.max(block.start.durable_to);
         if opening {
             self.records_from = self.end;
+            self.opening_timestamp_ms = block.start.timestamp_ms;
         } else if self.epoch() != epoch {
             self.epoch_end = self.end;
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use puro::error::IoError;
-use puro::{AppendError, Blame, Failure, OpenError, ReadError, RecordError};
+use puro::{AppendError, Blame, Failure, NamedError, OpenError, ReadError, RecordError};
 
 /// The exit codes. Scripts rely on them: they are part of `puro --help`.
 pub mod exit {
@@ -93,7 +93,13 @@ macro_rules! from_blaming_errors {
     )*};
 }
 
-from_blaming_errors!(OpenError, AppendError, ReadError, Failure);
+from_blaming_errors!(OpenError, AppendError, ReadError, NamedError, Failure);
+
+impl From<puro::settings::SettingError> for CliError {
+    fn from(error: puro::settings::SettingError) -> Self {
+        Self::usage(error)
+    }
+}
 
 impl From<RecordError> for CliError {
     fn from(error: RecordError) -> Self {

@@ -2,6 +2,7 @@
 //! [`common`].
 
 mod common;
+mod config;
 mod consume;
 mod create;
 mod demo;
@@ -10,6 +11,7 @@ mod info;
 mod inspect;
 mod lines;
 mod parse;
+mod positions;
 mod produce;
 mod repair;
 mod salvage;
@@ -35,6 +37,8 @@ enum Command {
     Create(create::Args),
     Produce(produce::Args),
     Consume(consume::Args),
+    Config(config::Args),
+    Positions(positions::Args),
     Info(info::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
@@ -59,6 +63,8 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Create(args) => create::run(args),
         Command::Produce(args) => produce::run(args),
         Command::Consume(args) => consume::run(args),
+        Command::Config(args) => config::run(args),
+        Command::Positions(args) => positions::run(args),
         Command::Info(args) => info::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),

@@ -1,0 +1,107 @@
+//! `puro positions`: where the named consumers of a stream are.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use puro::Start;
+use puro::positions::{self, PositionReport};
+use serde_json::json;
+
+use crate::common::{CliError, format_time, message};
+use crate::parse::parse_start;
+
+/// Show or change the positions of named consumers
+#[derive(clap::Args)]
+pub struct Args {
+    /// The stream
+    dir: PathBuf,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Print every position, with its lag and whether somebody runs under its name
+    List {
+        /// As one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the position of a consumer that is not running
+    Set {
+        /// The consumer
+        name: String,
+        /// beginning, end, an offset, -N, a time, how long ago, or a token
+        #[arg(value_parser = parse_start, allow_hyphen_values = true)]
+        to: Start,
+    },
+    /// Set it to the beginning
+    Reset {
+        /// The consumer
+        name: String,
+    },
+    /// Forget it
+    Delete {
+        /// The consumer
+        name: String,
+    },
+}
+
+pub fn run(args: &Args) -> Result<ExitCode, CliError> {
+    match &args.action {
+        Action::List { json } => list(&args.dir, *json)?,
+        Action::Set { name, to } => change(&args.dir, name, Some(*to))?,
+        Action::Reset { name } => change(&args.dir, name, Some(Start::Beginning))?,
+        Action::Delete { name } => change(&args.dir, name, None)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn change(dir: &Path, name: &str, to: Option<Start>) -> Result<(), CliError> {
+    match positions::change(dir, name, to)? {
+        Some(position) => message(format_args!("{name} is at offset {}", position.offset)),
+        None => message(format_args!("{name} has no position")),
+    }
+    Ok(())
+}
+
+fn list(dir: &Path, json: bool) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    for report in positions::list(dir)? {
+        if json {
+            writeln!(out, "{}", to_json(&report))?;
+        } else {
+            writeln!(out, "{}", to_text(&report))?;
+        }
+    }
+    Ok(())
+}
+
+fn to_json(report: &PositionReport) -> serde_json::Value {
+    json!({
+        "name": report.name,
+        "epoch": report.position.epoch,
+        "offset": report.position.offset,
+        "time_ms": report.position.time_ms,
+        "lag_records": report.lag_records,
+        "lag_bytes": report.lag_bytes,
+        "running": report.running,
+    })
+}
+
+fn to_text(report: &PositionReport) -> String {
+    let lag_bytes = match report.lag_bytes {
+        Some(bytes) => format!("{bytes} bytes"),
+        None => "out of range".to_owned(),
+    };
+    let running = if report.running { "running" } else { "not running" };
+    format!(
+        "{}\toffset {}\tlag {} records, {lag_bytes}\tcommitted {}\t{running}",
+        report.name,
+        report.position.offset,
+        report.lag_records,
+        format_time(report.position.time_ms),
+    )
+}

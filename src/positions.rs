@@ -1,0 +1,138 @@
+//! Looking at the positions of named consumers, and changing them by hand.
+
+use std::path::Path;
+
+use crate::consumer::{ConsumerOptions, Start};
+use crate::dir::Directory;
+use crate::error::{Failure, IoContext, ReadError};
+use crate::named::{NamedError, OwnerLock, PositionChange, owner_lock_path};
+use crate::os::OsVfs;
+use crate::producer::{ProducerOptions, check_name};
+use crate::seek::{self, Topics};
+use crate::state::Position;
+use crate::tail::open_tail;
+use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+
+/// A named consumer as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionReport {
+    /// Its name.
+    pub name: String,
+    /// Its position.
+    pub position: Position,
+    /// Offsets between it and the end of the stream.
+    pub lag_records: u64,
+    /// Bytes on disk between it and the end; `None` if the position is out of range.
+    pub lag_bytes: Option<u64>,
+    /// Whether a process runs under the name now.
+    pub running: bool,
+}
+
+/// The positions of all named consumers of a stream, by name.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn list(dir: impl AsRef<Path>) -> Result<Vec<PositionReport>, ReadError> {
+    list_in(OsVfs::new(), dir)
+}
+
+/// The same in any world.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn list_in<V: Vfs>(vfs: V, dir: impl AsRef<Path>) -> Result<Vec<PositionReport>, ReadError> {
+    let dir = Directory::new(vfs, dir.as_ref());
+    let Some((tail, _)) = open_tail(&dir, OpenMode::Read)? else {
+        return Err(Failure::NotAStream { dir: dir.path }.into());
+    };
+    let report = |(name, position): (String, Position)| {
+        Ok(PositionReport {
+            lag_records: tail.next_offset().saturating_sub(position.offset),
+            lag_bytes: lag_bytes(&dir, position.offset)?,
+            running: is_running(&dir, &name)?,
+            name,
+            position,
+        })
+    };
+    tail.state.positions().map(report).collect()
+}
+
+/// Bytes between an offset's block and the end of the stream.
+fn lag_bytes<V: Vfs>(dir: &Directory<V>, offset: u64) -> Result<Option<u64>, ReadError> {
+    let wait = LockWait::Try;
+    let found = match seek::find(dir, &Start::Offset(offset), &Topics::default(), wait) {
+        Ok(Some(found)) => found,
+        Ok(None) | Err(ReadError::OffsetOutOfRange { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let held = &found.place.segment;
+    let status = held.file.status().while_doing("look at", &held.path).map_err(Failure::from)?;
+    let mut bytes = status.len.saturating_sub(found.place.position);
+    let segments = dir.segments()?.map(|segments| segments.sequences).unwrap_or_default();
+    for sequence in segments.into_iter().filter(|later| *later > held.header.sequence) {
+        if let Some(segment) = dir.open_segment(sequence, OpenMode::Read)? {
+            let status = segment.file.status().while_doing("look at", &segment.path);
+            bytes += status.map_err(Failure::from)?.len;
+        }
+    }
+    Ok(Some(bytes))
+}
+
+/// Whether somebody holds the lock of a name.
+fn is_running<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<bool, Failure> {
+    let path = owner_lock_path(dir, name);
+    let file = match dir.vfs.open(&path, OpenMode::Read) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        file => file.while_doing("open", &path)?,
+    };
+    let free = file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?;
+    Ok(!free)
+}
+
+/// Sets the position of a consumer that is not running, or with `None` removes it; tells
+/// what it is now.
+///
+/// # Errors
+/// `Busy` while a process runs under the name; see [`NamedError`].
+pub fn change(
+    dir: impl AsRef<Path>,
+    name: &str,
+    to: Option<Start>,
+) -> Result<Option<Position>, NamedError> {
+    change_in(OsVfs::new(), dir, name, to)
+}
+
+/// The same in any world.
+///
+/// # Errors
+/// As [`change`].
+pub fn change_in<V: Vfs>(
+    vfs: V,
+    dir: impl AsRef<Path>,
+    name: &str,
+    to: Option<Start>,
+) -> Result<Option<Position>, NamedError> {
+    check_name(name)?;
+    let dir = Directory::new(vfs, dir.as_ref());
+    if dir.segments()?.is_none() {
+        return Err(Failure::NotAStream { dir: dir.path }.into());
+    }
+    let _owner = OwnerLock::take(&dir, name, LockWait::Try)?;
+    let options = ProducerOptions::new().create(false);
+    let mut producer = options.open_in(dir.vfs.clone(), &dir.path)?;
+    let before = producer.position(name);
+    let after = match to {
+        Some(start) => {
+            let consumer = ConsumerOptions::new().start(start);
+            consumer.open_in(dir.vfs.clone(), &dir.path)?.token()
+        }
+        None => None,
+    };
+    if before.is_none() && after.is_none() {
+        return Ok(None);
+    }
+    let change = PositionChange { name: name.to_owned(), before, after };
+    let time_ms = producer.commit_position(&change)?;
+    producer.sync()?;
+    Ok(change.after_at(time_ms))
+}
