@@ -307,10 +307,17 @@ impl<'a> Block<'a> {
     /// The first rule that is broken. The block is damaged then (F-24).
     pub fn check_records(&self) -> Result<(), Cause> {
         let (mut rest, mut spanned, mut has_control) = (self.body, 0u64, false);
+        let mut behind_gap = false;
         while !rest.is_empty() {
             let (fields, after) = Fields::split(rest)?;
             has_control |= fields.control;
-            spanned = spanned.checked_add(spanned_offsets(&fields)?).ok_or(Cause::Count)?;
+            let offsets = spanned_offsets(&fields)?;
+            let gap = fields.control && offsets > 0;
+            if gap && behind_gap {
+                return Err(Cause::Control("gap")); // two that should be one (F-33)
+            }
+            behind_gap = gap;
+            spanned = spanned.checked_add(offsets).ok_or(Cause::Count)?;
             rest = after;
         }
         let counted = spanned == u64::from(self.start.record_count);
