@@ -231,3 +231,12 @@ impl Random {
 pub fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().map_or(default, |text| text.parse().unwrap())
 }
+
+/// Dies by SIGKILL at this very place, as if the call that is under way never returned.
+pub fn die() -> io::Error {
+    let pid = std::process::id().to_string();
+    Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
