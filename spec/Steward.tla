@@ -258,15 +258,17 @@ GoAway ==        \* it stops, its position kept, and will be back
   /\ cpc' = "away"
   /\ UNCHANGED <<World, seg, ino, nseg, nino, next, start, seen>>
 
+First(c) == IF c = <<>> THEN 0 ELSE c[1][2]
+
 \* M-4
 PowerLoss ==
   /\ boot < MaxBoots /\ boot' = boot + 1
   /\ LoseNames
   /\ hist' = IF Segments' = {} THEN hist
-             ELSE SubSeq(hist, 1, Biggest({content'[name'[Biggest(Segments')]][1][2]} \cup
+             ELSE SubSeq(hist, 1, Biggest({First(content'[name'[Biggest(Segments')]])} \cup
                     {i \in 1..Len(hist) : \E j \in 1..Len(content'[name'[Biggest(Segments')]]) :
                        content'[name'[Biggest(Segments')]][j] = Item(i)}))
-  /\ gone' = IF Segments' = {} THEN gone ELSE content'[name'[Least(Segments')]][1][2]
+  /\ gone' = IF Segments' = {} THEN gone ELSE First(content'[name'[Least(Segments')]])
   /\ cpc' = "new" /\ pins' = {} /\ seen' = {} /\ next' = 0 /\ start' = 0
   /\ seg' = 0 /\ ino' = 0 /\ nseg' = 0 /\ nino' = 0
   /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0 /\ old' = {}
@@ -294,7 +296,13 @@ Spec == Init /\ [][Next]_vars
 TypeOK ==
   /\ excl \in 0..Len(content) /\ pins \subseteq Inodes
   /\ next \in 0..(MaxRecs + 1) /\ seen \subseteq 1..Len(hist)
-  /\ excl = 0 \/ excl \notin pins
+
+\* L-1
+Exclusion == excl = 0 \/ excl \notin pins
+
+\* R-2
+PinnedStays ==     \* what is read under a pin stays, unless it is taken by force
+  cpc = "read" => Leads(seg, ino) \/ (Forced /\ name[seg] = 0)
 
 Last(S) == IF S = {} THEN 0 ELSE Biggest(S)
 OfKey(k, S) == {i \in S : hist[i].key = k}

@@ -202,6 +202,7 @@ NoDamage ==       \* no gap below the active segment, all below sealed and whole
   /\ \A n \in Segments : n < Active =>
        /\ n + 1 \in Segments
        /\ Sealed(content[name[n]])
+  /\ \A i \in Inodes : \A j \in 1..(Len(content[i]) - 1) : ~IsEnd(content[i][j])
   /\ \A n \in Segments : Len(content[name[n]]) > 0 =>
        content[name[n]][1] = <<"cp", Len(JoinedTo(n - 1))>>
 
