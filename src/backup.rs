@@ -1,0 +1,326 @@
+//! Copies of whole streams, made while others work: backups, and streams restored from them.
+//!
+//! A backup is a stream as it stood at one moment between beginning and end of the copying:
+//! the same blocks under the same id, byte for byte, up to the committed end. It is verified
+//! before it gets its name, and it never holds what the stream itself could still lose with
+//! the power. It is there to be read and restored, not to be written: a stream has one history.
+//!
+//! A restored stream is the same copy under a new id. Offsets, times, epochs, settings and
+//! positions stay; only the id differs, and with it all checksums (F-19). The new id is what
+//! makes it safe to go on: the stream that was backed up went on after the backup, and so will
+//! the restored one, with other records under the same offsets and in the same epochs. No
+//! [`Token`] that somebody keeps from the old history, say beside what was made of its records,
+//! could be told from one of the new (E-7). Under a new id it is refused (E-8) instead of
+//! being continued in a history that it never saw.
+//!
+//! Copies are made under the name `OUT.partial`, and become `OUT` by one rename. A copy that
+//! died on the way leaves `OUT.partial`, which the next one to `OUT` takes over.
+
+mod copy;
+mod target;
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use self::copy::{Copied, copy_segment};
+use self::target::Target;
+use crate::block::Cause;
+use crate::check::{CheckOptions, Finding, Verdict, check};
+use crate::dir::{Directory, LOOKS, OpenSegment};
+use crate::error::{Blame, Damage, Failure, IoContext, IoError};
+use crate::producer::DEFAULT_LOCK_WAIT;
+use crate::token::Token;
+use crate::vfs::{LockWait, Vfs, VfsFile};
+
+/// How a stream is to be copied.
+#[derive(Clone, Debug)]
+pub struct BackupOptions {
+    lock_wait: LockWait,
+    allow_network: bool,
+}
+
+impl Default for BackupOptions {
+    fn default() -> Self {
+        Self { lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT), allow_network: false }
+    }
+}
+
+impl BackupOptions {
+    /// The defaults: network file systems are refused.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long to wait for a steward that is replacing a segment (L-8).
+    #[must_use]
+    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
+        self.lock_wait = lock_wait;
+        self
+    }
+
+    /// Whether to accept a network file system for a stream that others may work in (M-1):
+    /// that which is backed up, and that which is restored.
+    #[must_use]
+    pub fn allow_network(mut self, allow: bool) -> Self {
+        self.allow_network = allow;
+        self
+    }
+}
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackupReport {
+    /// How many segments.
+    pub segments: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many blocks.
+    pub blocks: u64,
+    /// The lowest offset.
+    pub base_offset: u64,
+    /// The end of the copy, as a position in it: of the id that the copy has.
+    pub token: Token,
+}
+
+/// Why no copy was made. There is nothing under its name then.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// Something is wrong with the files of the stream, or the system failed.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// The copy's name is taken.
+    #[error("{} exists already; choose another name", path.display())]
+    Exists {
+        /// The name.
+        path: PathBuf,
+    },
+    /// The copy's name cannot be one.
+    #[error("{} cannot become a copy: {why}", path.display())]
+    Name {
+        /// The name.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Another copy is being made under that name.
+    #[error("{} is being written by another process; wait for it, or choose another name", path.display())]
+    Busy {
+        /// The unfinished copy.
+        path: PathBuf,
+    },
+    /// The directory for the unfinished copy holds something else.
+    #[error(
+        "{} holds `{found}`, which is not of an unfinished copy; move it away, or choose another name",
+        path.display()
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// One of the things in it.
+        found: String,
+    },
+    /// What was written is not what is read back.
+    #[error("the copy is not as it was written ({finding}); is the disk failing?")]
+    NotSound {
+        /// The first thing wrong with it.
+        finding: Finding,
+    },
+    /// Fewer blocks or records are read back than were written.
+    #[error(
+        "the copy is not as it was written (records or blocks are missing); is the disk failing?"
+    )]
+    Incomplete,
+}
+
+impl BackupError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Failure(failure) => failure.blame(),
+            Self::Exists { .. } | Self::Name { .. } | Self::Foreign { .. } => Blame::Caller,
+            Self::Busy { .. } => Blame::Environment,
+            Self::NotSound { .. } | Self::Incomplete => Blame::Data,
+        }
+    }
+}
+
+impl From<IoError> for BackupError {
+    fn from(error: IoError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+/// Backs up the stream in `from` as `to`, which must not exist, or be empty. Others may go on
+/// working in the stream. Everything that was committed when it began is in the backup.
+///
+/// Holds every segment open until it is copied: a process must be allowed so many files.
+/// Tells `progress` now and then how many bytes of how many are done.
+///
+/// # Errors
+/// See [`BackupError`]. A stream that is damaged is not backed up: `salvage` saves what is left.
+pub fn backup<V: Vfs>(
+    vfs: V,
+    from: &Path,
+    to: &Path,
+    options: &BackupOptions,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<BackupReport, BackupError> {
+    copy_stream(&Directory::new(vfs, from), to, options, None, progress)
+}
+
+/// Makes a stream in `to`, which must not exist, or be empty, from the backup in `from`: the
+/// same records under the same offsets, with an id of its own. See the [module](self) for why.
+///
+/// # Errors
+/// As [`backup`].
+pub fn restore<V: Vfs>(
+    vfs: V,
+    from: &Path,
+    to: &Path,
+    options: &BackupOptions,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<BackupReport, BackupError> {
+    let new_id = vfs.random().while_doing("get random bytes for", to)?;
+    copy_stream(&Directory::new(vfs, from), to, options, Some(new_id), progress)
+}
+
+fn copy_stream<V: Vfs>(
+    source: &Directory<V>,
+    to: &Path,
+    options: &BackupOptions,
+    new_id: Option<[u8; 16]>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<BackupReport, BackupError> {
+    let pinned = pin_all(source, options.lock_wait)?;
+    if !options.allow_network {
+        source.check_local()?;
+    }
+    let target = Target::claim(&source.vfs, to)?;
+    if new_id.is_some() && !options.allow_network {
+        target.dir.check_local().inspect_err(|_| target.give_up())?;
+    }
+    fill(source, pinned, &target, new_id, progress)
+        .and_then(|report| target.name().map(|()| report))
+        .inspect_err(|_| target.give_up())
+}
+
+/// Pins every segment, lowest to highest, so that all of them are those of one moment.
+fn pin_all<V: Vfs>(
+    dir: &Directory<V>,
+    wait: LockWait,
+) -> Result<Vec<OpenSegment<V::File>>, Failure> {
+    let mut failure = dir.restless().into();
+    for _ in 0..LOOKS {
+        match try_pin_all(dir, wait)? {
+            Pinned::All(pinned) => return Ok(pinned),
+            Pinned::Changed => {}
+            // A rollover may have come while the directory was read; if not, it stays missing.
+            Pinned::Missing(missing) => failure = missing,
+        }
+    }
+    Err(failure)
+}
+
+enum Pinned<F> {
+    All(Vec<OpenSegment<F>>),
+    /// A steward deleted or replaced some of them meanwhile.
+    Changed,
+    Missing(Failure),
+}
+
+fn try_pin_all<V: Vfs>(dir: &Directory<V>, wait: LockWait) -> Result<Pinned<V::File>, Failure> {
+    let not_a_stream = || Failure::NotAStream { dir: dir.path.clone() };
+    let segments = dir.segments()?.ok_or_else(not_a_stream)?;
+    let mut pinned: Vec<OpenSegment<V::File>> = Vec::new();
+    for sequence in segments.sequences {
+        let Some(segment) = dir.pin_segment(sequence, wait)? else { return Ok(Pinned::Changed) };
+        if !segment.belongs_to(&segments.stream_id, sequence) {
+            continue; // stray (F-9)
+        }
+        let expected = pinned.last().and_then(|last| last.header.sequence.checked_add(1));
+        if let Some(expected) = expected.filter(|expected| *expected != sequence) {
+            return Ok(Pinned::Missing(missing(dir, expected, &segment)));
+        }
+        pinned.push(segment);
+    }
+    // Only now: a low segment that went before a high one was pinned could have been the
+    // last to hold what a compaction then removed from the high one, delete markers above all.
+    for segment in &pinned {
+        if !dir.still_names(segment)? {
+            return Ok(Pinned::Changed);
+        }
+    }
+    Ok(if pinned.is_empty() { Pinned::Changed } else { Pinned::All(pinned) })
+}
+
+fn missing<V: Vfs>(dir: &Directory<V>, sequence: u32, next: &OpenSegment<V::File>) -> Failure {
+    let path = dir.segment_path(sequence);
+    let offset = next.header.base_offset;
+    Damage { path, position: 0, offset, cause: Cause::MissingSegment }.into()
+}
+
+/// Copies all segments, and verifies them.
+fn fill<V: Vfs>(
+    source: &Directory<V>,
+    pinned: Vec<OpenSegment<V::File>>,
+    target: &Target<V>,
+    new_id: Option<[u8; 16]>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<BackupReport, BackupError> {
+    let total = measure(&pinned)?;
+    target.check_space(total)?;
+    let base_offset = pinned.first().map_or(0, |lowest| lowest.header.base_offset);
+    let segments = pinned.len() as u64;
+    let (mut bytes, mut blocks, mut token) = (0, 0, None);
+    let last = pinned.last().map(|last| last.header.sequence);
+    for segment in pinned {
+        let sealed = Some(segment.header.sequence) != last;
+        // Twice as many bytes: all of them are read back.
+        let tell = &mut |done| progress(bytes + done, total * 2);
+        let copied: Copied = copy_segment(segment, sealed, new_id, &target.dir, tell)?;
+        bytes += copied.bytes;
+        blocks += copied.blocks;
+        token = Some(copied.token);
+    }
+    if new_id.is_none() {
+        source.sync()?; // The name of the last segment may not be on disk yet (V-7).
+    }
+    target.dir.sync()?;
+    let Some(token) = token else { return Err(source.restless().into()) };
+    let report = BackupReport { segments, bytes, blocks, base_offset, token };
+    verify(target, &report, &mut |done| progress(total + done, total * 2))?;
+    Ok(report)
+}
+
+fn measure<F: VfsFile>(pinned: &[OpenSegment<F>]) -> Result<u64, IoError> {
+    let length = |segment: &OpenSegment<F>| {
+        let status = segment.file.status().while_doing("look at", &segment.path)?;
+        Ok(status.len)
+    };
+    pinned.iter().map(length).sum()
+}
+
+/// Reads back every record of the copy.
+fn verify<V: Vfs>(
+    target: &Target<V>,
+    report: &BackupReport,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), BackupError> {
+    let options = CheckOptions::new().deep(true);
+    let tell = &mut |done, _total| progress(done);
+    let found = check(target.dir.vfs.clone(), &target.dir.path, &options, tell)?;
+    if found.verdict() != Verdict::Sound {
+        let worst = found.findings.into_iter().max_by_key(Finding::severity);
+        return Err(
+            worst.map_or(BackupError::Incomplete, |finding| BackupError::NotSound { finding })
+        );
+    }
+    let complete = found.stream_id == Some(report.token.stream_id)
+        && (found.segments, found.bytes, found.blocks)
+            == (report.segments, report.bytes, report.blocks);
+    if complete { Ok(()) } else { Err(BackupError::Incomplete) }
+}
