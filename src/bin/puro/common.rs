@@ -171,6 +171,16 @@ impl Work {
     }
 }
 
+impl Drop for Work {
+    fn drop(&mut self) {
+        // Whoever was interrupted has heard it and is about to end the program, with something
+        // to say: not given back, the lock keeps the signal's thread from being faster.
+        if interrupted() {
+            std::mem::forget(self.held.take());
+        }
+    }
+}
+
 /// Whether Ctrl-C was pressed; long work asks between two blocks.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
