@@ -114,8 +114,7 @@ fn the_last_records_are_counted_over_segments_and_by_topic() {
     let of = |topics: &[&str], start| -> Vec<u64> {
         let options = topics.iter().fold(fast_consumer().start(start), |o, topic| o.topic(*topic));
         let mut reader = options.open(dir.path()).unwrap();
-        let read = reader.try_iter().map(|record| record.unwrap().offset).collect();
-        read
+        reader.try_iter().map(|record| record.unwrap().offset).collect()
     };
     let even = |from: u64| (from..30).filter(|number| number % 2 == 0).collect::<Vec<_>>();
     for count in 0..=16 {

@@ -32,8 +32,10 @@ fn refused_by_consumer(dir: &Path) -> Failure {
     }
 }
 
+type Make = fn(&Path);
+
 /// What cannot be a segment or a lock, made under a name of one.
-const KINDS: [(&str, fn(&Path)); 4] = [
+const KINDS: [(&str, Make); 4] = [
     ("a symbolic link", |path| {
         let target = path.with_extension("target");
         std::fs::write(&target, "not ours").unwrap();
@@ -56,10 +58,8 @@ fn what_is_no_regular_file_is_refused_under_a_segments_name() {
                 append(&mut Producer::open(dir.path()).unwrap(), "a");
             }
             make(&segment(dir.path(), sequence));
-            for failure in [refused_by_producer(dir.path())] {
-                let text = failure.to_string();
-                assert!(text.contains(what) && text.contains("not a regular file"), "{text}");
-            }
+            let text = refused_by_producer(dir.path()).to_string();
+            assert!(text.contains(what) && text.contains("not a regular file"), "{text}");
             match Consumer::open(dir.path()) {
                 Err(error) => assert!(error.to_string().contains(what), "{error}"),
                 // It reads what is before, and then tells.
@@ -133,11 +133,8 @@ fn a_foreign_file_is_told_from_a_damaged_one_and_from_a_newer_one() {
     // F-12: the checksum comes before the version.
     with(header::VERSION, &[2], false);
     assert!(damaged(&refused_by_producer(dir.path())));
-    for (at, what) in [
-        (header::VERSION, "version 2"),
-        (header::VERSION, "version 2"),
-        (header::FEATURES_INCOMPATIBLE, "features"),
-    ] {
+    for (at, what) in [(header::VERSION, "version 2"), (header::FEATURES_INCOMPATIBLE, "features")]
+    {
         with(at, &[2], true);
         for failure in [refused_by_producer(dir.path()), refused_by_consumer(dir.path())] {
             assert!(newer(&failure) && failure.to_string().contains(what), "{failure}");
