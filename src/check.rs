@@ -7,6 +7,7 @@
 mod course;
 mod finding;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -100,7 +101,8 @@ pub fn check<V: Vfs>(
 ) -> Result<CheckReport, Failure> {
     let dir = Directory::new(vfs, dir);
     let report = CheckReport::default();
-    let mut checker = Checker { dir, options, report, expected: None, progress, total: 0 };
+    let strays = BTreeSet::new();
+    let mut checker = Checker { dir, options, report, expected: None, strays, progress, total: 0 };
     checker.run()?;
     Ok(checker.report)
 }
@@ -111,8 +113,17 @@ struct Checker<'o, V> {
     report: CheckReport,
     /// What the segment with this number is to continue; inside `None` where that is damaged.
     expected: Option<(u32, Option<Carried>)>,
+    /// Segments of other streams.
+    strays: BTreeSet<u32>,
     progress: &'o mut dyn FnMut(u64, u64),
     total: u64,
+}
+
+/// Where a walk ended before the end of the file: why, and what the system said if it could
+/// not read there.
+struct Stop {
+    cause: Cause,
+    read_error: Option<String>,
 }
 
 /// How often an end that moves on is looked at, until its writers are taken to be alive.
@@ -127,7 +138,9 @@ impl<V: Vfs> Checker<'_, V> {
             for &sequence in &todo {
                 self.check_segment(sequence, sequence < last)?;
             }
-            todo = self.list()?.segments.into_iter().filter(|found| *found > last).collect();
+            let later = self.list()?.segments.into_iter();
+            let later = later.filter(|found| *found > last && !self.strays.contains(found));
+            todo = self.without_strays(later.collect())?;
         }
         Ok(())
     }
@@ -177,6 +190,7 @@ impl<V: Vfs> Checker<'_, V> {
             } else {
                 let path = self.dir.segment_path(sequence);
                 self.find(Finding::of_file(path, Some(sequence), Problem::StraySegment));
+                self.strays.insert(sequence);
             }
         }
         Ok(own)
@@ -321,12 +335,12 @@ impl<V: Vfs> Checker<'_, V> {
     ) -> Result<Option<Finding>, Failure> {
         let mut seen_at = None;
         for _ in 0..LOOKS {
-            let cause = match self.walk(segment, course, false)? {
+            let stop = match self.walk(segment, course, false)? {
                 None if !course.ended => return Ok(None),
-                cause => cause,
+                stop => stop,
             };
             if seen_at == Some(course.position) {
-                return Ok(self.judge_tail(segment, course, cause));
+                return Ok(self.judge_tail(segment, course, stop));
             }
             seen_at = Some(course.position);
             self.dir.vfs.sleep(self.options.second_look);
@@ -341,7 +355,7 @@ impl<V: Vfs> Checker<'_, V> {
         segment: &OpenSegment<V::File>,
         course: &mut Course,
         sealed: bool,
-    ) -> Result<Option<Cause>, Failure> {
+    ) -> Result<Option<Stop>, Failure> {
         let (sequence, path) = (segment.header.sequence, &segment.path);
         let walk = Walk::resume(&segment.file, &segment.header, course.position, course.link);
         let mut walk = walk.while_doing("look at", path)?;
@@ -351,12 +365,13 @@ impl<V: Vfs> Checker<'_, V> {
             let problems = match piece.committed() {
                 Ok(block) if !course.ended => course.pass(&block),
                 not_committed => {
-                    let cause = not_committed.err().unwrap_or(Cause::BehindEnd);
+                    let cause = not_committed.err().filter(|_| !course.ended);
+                    let cause = cause.unwrap_or(Cause::BehindEnd);
+                    let read_error = piece.read_error().map(str::to_owned);
                     if !sealed {
-                        return Ok(Some(cause));
+                        return Ok(Some(Stop { cause, read_error }));
                     }
                     let next_offset = piece.next_offset();
-                    let read_error = piece.read_error().map(str::to_owned);
                     course.interrupt(walk.position(), walk.link(), next_offset);
                     vec![read_error.map_or(cause.into(), Problem::Unreadable)]
                 }
@@ -374,12 +389,13 @@ impl<V: Vfs> Checker<'_, V> {
         &self,
         segment: &OpenSegment<V::File>,
         course: &Course,
-        cause: Option<Cause>,
+        stop: Option<Stop>,
     ) -> Option<Finding> {
-        let problem = match cause {
+        let problem = match stop {
             None => Problem::RolloverUnfinished,
-            Some(cause) if course.blocks == 0 => cause.into(),
-            Some(cause) => self.classify(segment, course, cause)?,
+            Some(Stop { read_error: Some(error), .. }) => Problem::Unreadable(error),
+            Some(stop) if course.blocks == 0 => stop.cause.into(),
+            Some(stop) => self.classify(segment, course, stop.cause)?,
         };
         let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
         Some(Finding::of_place(&segment.path, sequence, course.position, offset, problem))

@@ -96,6 +96,7 @@ impl Course {
     pub fn interrupt(&mut self, position: u64, link: Option<Link>, next_offset: Option<u64>) {
         self.broken = true;
         self.checkpoint = None;
+        self.opening_durable_to = None;
         self.position = position;
         self.link = link;
         self.next_offset = next_offset.unwrap_or(self.next_offset).max(self.next_offset);

@@ -25,17 +25,23 @@ struct World {
     now_ms: u64,
     boot: u8,
     random: u8,
+    while_asleep: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Fixed {
     pub fn new() -> Self {
-        let world = World { now_ms: BEGINNING_MS, boot: 1, random: 0 };
+        let world = World { now_ms: BEGINNING_MS, boot: 1, random: 0, while_asleep: None };
         Self { files: OsVfs::new(), world: Arc::new(Mutex::new(world)) }
     }
 
     /// Time passes only so.
     pub fn pass_ms(&self, ms: u64) {
         self.world.lock().unwrap().now_ms += ms;
+    }
+
+    /// What others do whenever somebody sleeps.
+    pub fn while_asleep(&self, act: impl FnMut() + Send + 'static) {
+        self.world.lock().unwrap().while_asleep = Some(Box::new(act));
     }
 
     /// The machine was restarted.
@@ -84,8 +90,12 @@ impl Vfs for Fixed {
     fn monotonic(&self) -> Duration {
         self.files.monotonic()
     }
-    fn sleep(&self, duration: Duration) {
-        self.files.sleep(duration);
+    fn sleep(&self, _duration: Duration) {
+        let act = self.world.lock().unwrap().while_asleep.take();
+        if let Some(mut act) = act {
+            act();
+            self.world.lock().unwrap().while_asleep = Some(act);
+        }
     }
     fn boot_id(&self) -> Option<[u8; 16]> {
         Some([0xB0 + self.world.lock().unwrap().boot; 16])
