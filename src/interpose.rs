@@ -346,6 +346,10 @@ impl<V: Vfs> Vfs for Interpose<V> {
         self.hook.pid(self.inner.pid())
     }
 
+    fn process_start(&self) -> u64 {
+        self.inner.process_start()
+    }
+
     fn random(&self) -> io::Result<[u8; 16]> {
         self.ask(Operation::Random, Path::new(""), || self.inner.random())
     }

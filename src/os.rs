@@ -228,6 +228,11 @@ impl Vfs for OsVfs {
         std::process::id()
     }
 
+    fn process_start(&self) -> u64 {
+        static START: OnceLock<u64> = OnceLock::new();
+        *START.get_or_init(|| crate::who::process_start(std::process::id()).unwrap_or(0))
+    }
+
     fn random(&self) -> io::Result<[u8; 16]> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;

@@ -15,6 +15,7 @@ use crate::repair::RepairReport;
 use crate::roll;
 use crate::settings::{self, Settings};
 use crate::state::{POSITION, PRODUCER, Position, ProducerEntry, SEGMENT_BYTES, SETTING, is_name};
+use crate::steward::tidy_after_roll;
 use crate::tail::open_tail;
 use crate::token::{Token, check_history};
 use crate::vfs::{LockWait, OpenMode, Vfs};
@@ -122,7 +123,8 @@ impl ProducerOptions {
         writer.catch_up(&guard)?;
         drop(guard);
         let (lock_wait, durable) = (self.lock_wait, self.durable);
-        Ok(Producer { writer, lock, lock_wait, durable, single: BlockBuilder::default() })
+        let single = BlockBuilder::default();
+        Ok(Producer { writer, lock, lock_wait, durable, single, rolled: false })
     }
 
     /// Makes the stream if there is none; tells whether it did (O-1).
@@ -168,6 +170,8 @@ pub struct Producer<V: Vfs = OsVfs> {
     durable: Option<bool>,
     /// Where single records are encoded.
     single: BlockBuilder,
+    /// Whether it sealed a segment and has not tidied up since (S-9).
+    rolled: bool,
 }
 
 impl Producer {
@@ -297,8 +301,12 @@ impl<V: Vfs> Producer<V> {
         Ok(self.sync()?)
     }
 
-    /// Appends a batch that carries a time of its own, as copies of streams do.
-    pub(crate) fn append_copy(
+    /// Appends a batch that carries a time of its own, in ms since 1970, as copies of records
+    /// do that were written elsewhere before.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub fn append_copy(
         &mut self,
         batch: &mut Batch,
         timestamp_ms: u64,
@@ -330,9 +338,13 @@ impl<V: Vfs> Producer<V> {
         builder.rollback(mark);
         let appended = appended?;
         drop(guard);
-        if self.is_durable() {
-            self.make_durable().map_err(|source| AppendError::NotDurable { appended, source })?;
+        let durable = if self.is_durable() { self.make_durable() } else { Ok(()) };
+        if std::mem::take(&mut self.rolled) {
+            // Whatever goes wrong there, the records were appended; the next one to roll,
+            // or a steward, tries again.
+            let _ = tidy_after_roll(&self.writer.dir, self.settings());
         }
+        durable.map_err(|source| AppendError::NotDurable { appended, source })?;
         Ok(appended)
     }
 
@@ -353,6 +365,7 @@ impl<V: Vfs> Producer<V> {
         request.push_entries(builder, writer, now_ms)?;
         if writer.must_roll(builder.block_bytes()) {
             writer.roll(guard, builder.block_bytes())?;
+            self.rolled = true;
         }
         let timestamp_ms = request.timestamp_ms.unwrap_or(now_ms);
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {

@@ -149,6 +149,10 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     fn boot_id(&self) -> Option<[u8; 16]>;
     /// This process.
     fn pid(&self) -> u32;
+    /// When this process started, in units of the system; 0 where unknown (F-40).
+    fn process_start(&self) -> u64 {
+        0
+    }
     /// Random bytes, good enough to never come again.
     fn random(&self) -> io::Result<[u8; 16]>;
 

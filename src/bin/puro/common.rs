@@ -10,7 +10,9 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use puro::error::IoError;
-use puro::{AppendError, Blame, Failure, NamedError, OpenError, ReadError, RecordError};
+use puro::{
+    AppendError, Blame, Failure, NamedError, OpenError, ReadError, RecordError, StewardError,
+};
 
 /// The exit codes. Scripts rely on them: they are part of `puro --help`.
 pub mod exit {
@@ -93,7 +95,7 @@ macro_rules! from_blaming_errors {
     )*};
 }
 
-from_blaming_errors!(OpenError, AppendError, ReadError, NamedError, Failure);
+from_blaming_errors!(OpenError, AppendError, ReadError, NamedError, StewardError, Failure);
 
 impl From<puro::settings::SettingError> for CliError {
     fn from(error: puro::settings::SettingError) -> Self {

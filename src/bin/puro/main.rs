@@ -15,7 +15,9 @@ mod positions;
 mod produce;
 mod repair;
 mod salvage;
+mod steward;
 mod verify;
+mod who;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,8 @@ enum Command {
     Verify(verify::Args),
     Repair(repair::Args),
     Salvage(salvage::Args),
+    Steward(steward::Args),
+    Who(who::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoWorker(demo::worker::Args),
@@ -70,6 +74,8 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Salvage(args) => salvage::run(args),
+        Command::Steward(args) => steward::run(args),
+        Command::Who(args) => who::run(args),
         Command::Demo(args) => demo::run(args),
         Command::DemoWorker(args) => demo::worker::run(args),
     }

@@ -1,0 +1,95 @@
+//! `puro who`: which processes use a stream.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use puro::vfs::LockKind;
+use puro::who::{Holder, WhoReport, who};
+use serde_json::{Value, json};
+
+use crate::common::{CliError, format_time, message};
+
+/// Show which processes hold which files of a stream
+///
+/// A consumer holds the segment it reads; the writer at work, a steward and named consumers hold
+/// lock files. A segment that is held is neither deleted nor compacted until it is let go of, or
+/// until pin_grace_ms are over.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The stream's directory
+    dir: PathBuf,
+    /// Report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists the processes.
+pub fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let report = who(&args.dir).map_err(|error| {
+        CliError::from(error).context(format_args!("cannot list {}", args.dir.display()))
+    })?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", to_json(&report))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for holder in &report.holders {
+        let deleted = if holder.deleted { " (deleted)" } else { "" };
+        let since = holder.since_ms.map(|since| format!(" since {}", format_time(since)));
+        writeln!(
+            out,
+            "{}{deleted}: {} by {}{}",
+            holder.file,
+            lock_name(holder.lock),
+            describe_process(holder),
+            since.unwrap_or_default()
+        )?;
+    }
+    if !report.complete {
+        message("this system does not tell who has a file open; these are hints of lock files");
+    } else if report.hidden_processes > 0 {
+        let count = report.hidden_processes;
+        message(format_args!("{count} processes of other users could not be looked into"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A process in words.
+pub fn describe_process(holder: &Holder) -> String {
+    let process = holder.process.as_deref().unwrap_or("process");
+    let stopped = if holder.stopped { ", stopped" } else { "" };
+    match holder.pid {
+        Some(pid) => format!("{process} ({pid}{stopped})"),
+        None => "a process that cannot be looked into".to_owned(),
+    }
+}
+
+fn lock_name(lock: Option<LockKind>) -> &'static str {
+    match lock {
+        Some(LockKind::Shared) => "held",
+        Some(LockKind::Exclusive) => "locked",
+        None => "open",
+    }
+}
+
+/// A process and what it holds.
+pub fn holder_json(holder: &Holder) -> Value {
+    json!({
+        "pid": holder.pid,
+        "process": holder.process,
+        "stopped": holder.stopped,
+        "file": holder.file,
+        "lock": lock_name(holder.lock),
+        "deleted": holder.deleted,
+        "since_ms": holder.since_ms,
+    })
+}
+
+fn to_json(report: &WhoReport) -> Value {
+    json!({
+        "holders": report.holders.iter().map(holder_json).collect::<Vec<_>>(),
+        "hidden_processes": report.hidden_processes,
+        "complete": report.complete,
+    })
+}

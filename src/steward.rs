@@ -1,0 +1,300 @@
+//! The steward: deletes what retention lets go, seals what is old enough, compacts what
+//! is superseded (protocol.md, chapter 10). It never appends a record.
+//!
+//! There need not be one: producers do the cheap part, deleting, after each rollover
+//! ([`tidy_after_roll`]). Whoever maintains holds `steward.lock`, works on sealed segments
+//! only, and takes each one's exclusive lock by trying, never by waiting: a consumer that
+//! reads a segment keeps it as it is. What could not be done is in the report, with why.
+//!
+//! A pass goes through these steps, each in a file of its own:
+//! - seal the active segment if it is old enough ([`age`] says how old things are);
+//! - [`survey`]: list the segments, then put their names on the disk (S-1);
+//! - [`retention`]: delete from the lowest up (S-3, S-4, S-10);
+//! - [`compact`]: rewrite segments without what is superseded (S-5 to S-7).
+
+mod age;
+mod compact;
+mod offset_map;
+mod report;
+mod retention;
+mod survey;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use report::{Compacted, Deleted, Kept, Report, Task, Why};
+
+use crate::dir::{Directory, STEWARD_LOCK};
+use crate::error::{Blame, Failure, IoContext};
+use crate::hint::Hint;
+use crate::os::OsVfs;
+use crate::producer::DEFAULT_LOCK_WAIT;
+use crate::settings::Settings;
+use crate::tail::open_tail;
+use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::writer::{Writer, WriterLock};
+
+use self::compact::Memo;
+use self::survey::Survey;
+
+/// How a stream is to be maintained.
+#[derive(Clone, Debug)]
+pub struct StewardOptions {
+    roll: bool,
+    dry_run: bool,
+    map_bytes: usize,
+    lock_wait: LockWait,
+    allow_network: bool,
+}
+
+/// Memory for the keys of a compaction where the caller does not say: 256 MiB.
+pub const DEFAULT_MAP_BYTES: usize = 256 << 20;
+
+impl Default for StewardOptions {
+    fn default() -> Self {
+        Self {
+            roll: false,
+            dry_run: false,
+            map_bytes: DEFAULT_MAP_BYTES,
+            lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
+            allow_network: false,
+        }
+    }
+}
+
+impl StewardOptions {
+    /// The defaults: does what the stream's settings say.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to seal the active segment in each pass, whatever its age, so that its
+    /// records can be deleted and compacted.
+    #[must_use]
+    pub fn roll(mut self, roll: bool) -> Self {
+        self.roll = roll;
+        self
+    }
+
+    /// Whether only to say what would be done.
+    #[must_use]
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// How much memory a compaction may take for its keys, 32 bytes for each at most.
+    /// With less than all keys need, it takes more passes over the stream.
+    #[must_use]
+    pub fn map_bytes(mut self, bytes: usize) -> Self {
+        self.map_bytes = bytes;
+        self
+    }
+
+    /// How long to wait for writers when a segment is to be sealed (L-8).
+    #[must_use]
+    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
+        self.lock_wait = lock_wait;
+        self
+    }
+
+    /// Whether to accept a network file system (M-1).
+    #[must_use]
+    pub fn allow_network(mut self, allow: bool) -> Self {
+        self.allow_network = allow;
+        self
+    }
+
+    /// A steward on real files.
+    ///
+    /// # Errors
+    /// See [`StewardError`].
+    pub fn open(&self, dir: impl AsRef<Path>) -> Result<Steward, StewardError> {
+        self.open_in(OsVfs::new(), dir)
+    }
+
+    /// A steward in any world.
+    ///
+    /// # Errors
+    /// See [`StewardError`].
+    pub fn open_in<V: Vfs>(
+        &self,
+        vfs: V,
+        dir: impl AsRef<Path>,
+    ) -> Result<Steward<V>, StewardError> {
+        let dir = Directory::new(vfs, dir.as_ref());
+        if dir.segments()?.is_none() {
+            return Err(Failure::NotAStream { dir: dir.path }.into());
+        }
+        if !self.allow_network {
+            dir.check_local()?;
+        }
+        let options = self.clone();
+        Ok(Steward { dir, options, first_held: BTreeMap::new(), memo: None })
+    }
+}
+
+/// Why a stream could not be maintained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StewardError {
+    /// Something is wrong with the files.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// Another steward is at work, or a producer that deletes after a rollover.
+    #[error(
+        "another steward is at work in {}{}; it does the same, so there is no need to wait",
+        dir.display(),
+        hint.map_or_else(String::new, |hint| format!(" (process {})", hint.pid))
+    )]
+    Busy {
+        /// The stream.
+        dir: PathBuf,
+        /// Who it seems to be (F-40).
+        hint: Option<Hint>,
+    },
+}
+
+impl StewardError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Failure(failure) => failure.blame(),
+            Self::Busy { .. } => Blame::Environment,
+        }
+    }
+}
+
+/// Maintains a stream, one pass at a time.
+///
+/// ```
+/// use puro::{NewRecord, Producer, Steward};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// producer.set_setting("retention_ms", Some("604800000"))?; // one week
+/// producer.append(&NewRecord::new("orders", "3 apples"))?;
+/// let report = Steward::open(dir.path())?.run_once()?;
+/// assert!(report.deleted.is_empty()); // It is not a week old.
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Steward<V: Vfs = OsVfs> {
+    dir: Directory<V>,
+    options: StewardOptions,
+    /// Segments that should go but were held, with the time (by the clock that never
+    /// jumps) at which this steward first met them so.
+    first_held: BTreeMap<u32, Duration>,
+    /// What the last compaction saw, so that the same is not read again for nothing.
+    memo: Option<Memo>,
+}
+
+impl Steward {
+    /// A steward with the default options.
+    ///
+    /// # Errors
+    /// See [`StewardError`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, StewardError> {
+        StewardOptions::new().open(dir)
+    }
+}
+
+impl<V: Vfs> Steward<V> {
+    /// One pass: does all there is to do now, and says what could not be done.
+    ///
+    /// # Errors
+    /// `Busy` while another steward works; or where a step failed. What was done before it
+    /// stays done, and the next pass goes on from there.
+    pub fn run_once(&mut self) -> Result<Report, StewardError> {
+        let Some(_lock) = take_steward_lock(&self.dir)? else {
+            return Err(self.busy());
+        };
+        let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
+        let mut survey = Survey::of(&self.dir)?;
+        if survey.active.must_seal(&survey.settings, self.dir.vfs.now_ms(), self.options.roll) {
+            report.sealed = Some(survey.active.sequence);
+            if !self.options.dry_run {
+                seal(&self.dir, survey.active.sequence, self.options.lock_wait)?;
+                survey = Survey::of(&self.dir)?;
+            }
+        }
+        if !self.options.dry_run {
+            self.dir.sync().map_err(Failure::from)?;
+            remove_leftovers(&self.dir)?;
+        }
+        self.delete(&mut survey, &mut report)?;
+        self.compact(&survey, &mut report)?;
+        report.bytes = survey.total_bytes();
+        Ok(report)
+    }
+
+    fn busy(&self) -> StewardError {
+        let path = self.dir.path.join(STEWARD_LOCK);
+        let file = self.dir.vfs.open(&path, OpenMode::Read).ok();
+        let hint = file.and_then(|file| Hint::read(&file));
+        StewardError::Busy { dir: self.dir.path.clone(), hint }
+    }
+}
+
+/// Tries `steward.lock`; `None` if another steward has it (S-1).
+fn take_steward_lock<V: Vfs>(dir: &Directory<V>) -> Result<Option<V::File>, Failure> {
+    let path = dir.path.join(STEWARD_LOCK);
+    let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
+    if !file.lock(LockKind::Exclusive, LockWait::Try).while_doing("lock", &path)? {
+        return Ok(None);
+    }
+    Hint::of_this_process(&dir.vfs).leave(&file);
+    Ok(Some(file))
+}
+
+/// Seals the active segment, if it is still the one with this number.
+fn seal<V: Vfs>(dir: &Directory<V>, sequence: u32, wait: LockWait) -> Result<(), Failure> {
+    let Some((tail, _)) = open_tail(dir, OpenMode::Write)? else {
+        return Err(Failure::NotAStream { dir: dir.path.clone() });
+    };
+    let lock = WriterLock::open(dir)?;
+    let mut writer = Writer::new(dir.clone(), tail);
+    let guard = lock.take(wait)?;
+    writer.catch_up(&guard)?;
+    // Somebody else may have sealed it while the lock was waited for.
+    if writer.tail.segment.header.sequence != sequence {
+        return Ok(());
+    }
+    writer.prepare(&guard)?;
+    writer.roll(&guard, 0)
+}
+
+/// Removes what a compaction that died has left: nobody else writes these files (S-6).
+fn remove_leftovers<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
+    let listing = dir.list()?.unwrap_or_default();
+    for name in listing.temporaries.iter().filter(|name| name.ends_with(".compact")) {
+        let path = dir.path.join(name);
+        dir.vfs.remove(&path).while_doing("remove", &path)?;
+    }
+    Ok(())
+}
+
+/// What a producer does after a rollover, once it has given `writer.lock` back: deletes what
+/// retention lets go, if no steward is at work (S-9).
+///
+/// # Errors
+/// Where a step failed. The append is not concerned; the next rollover tries again.
+pub(crate) fn tidy_after_roll<V: Vfs>(
+    dir: &Directory<V>,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    if settings.retention.is_none() && settings.retention_bytes.is_none() {
+        return Ok(());
+    }
+    let Some(_lock) = take_steward_lock(dir)? else { return Ok(()) };
+    let mut survey = Survey::of(dir)?;
+    dir.sync()?;
+    let options = StewardOptions::default();
+    let mut steward =
+        Steward { dir: dir.clone(), options, first_held: BTreeMap::new(), memo: None };
+    steward.delete(&mut survey, &mut Report::default())
+}

@@ -1,0 +1,179 @@
+//! What a pass finds: which segments there are, how large and how old.
+
+use crate::block::BlockKind;
+use crate::dir::{Directory, OpenSegment};
+use crate::error::{Failure, IoContext};
+use crate::segment::{Scan, SegmentHeader};
+use crate::settings::Settings;
+use crate::state::{Position, State};
+use crate::vfs::{FileId, OpenMode, Vfs, VfsFile};
+
+/// The segments of a stream when a pass began, and what its settings say.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The sealed segments, ascending; only they are touched (S-2).
+    pub sealed: Vec<SealedSegment>,
+    /// Segments that cannot be used, with what is wrong.
+    pub unusable: Vec<(u32, String)>,
+    /// The active segment.
+    pub active: ActiveSegment,
+    /// What the stream's settings say.
+    pub settings: Settings,
+    /// The positions of named consumers.
+    pub positions: Vec<(String, Position)>,
+}
+
+/// A sealed segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedSegment {
+    /// Its header.
+    pub header: SegmentHeader,
+    /// Its length.
+    pub bytes: u64,
+    /// Which file it is.
+    pub id: FileId,
+}
+
+/// What is to be known of the active segment. It is read from its beginning to its committed
+/// end, which is not far after a rollover.
+#[derive(Clone, Debug, Default)]
+pub struct ActiveSegment {
+    /// Its number.
+    pub sequence: u32,
+    /// Its length.
+    pub bytes: u64,
+    /// The offset at which it began.
+    pub base_offset: u64,
+    /// Timestamps of its blocks that hold records: the lowest since each later block that
+    /// was written by a clock set back, so that only [`ActiveSegment::first_ms`] looks.
+    record_times: Vec<u64>,
+    /// The timestamp of its last records block.
+    pub last_ms: Option<u64>,
+    /// When settings last changed in it.
+    pub settings_changed_ms: Option<u64>,
+}
+
+impl Survey {
+    /// Lists the segments and reads the active one.
+    pub fn of<V: Vfs>(dir: &Directory<V>) -> Result<Self, Failure> {
+        let not_a_stream = || Failure::NotAStream { dir: dir.path.clone() };
+        let active = dir.open_active(OpenMode::Read)?.ok_or_else(not_a_stream)?;
+        let segments = dir.segments()?.ok_or_else(not_a_stream)?;
+        let (mut sealed, mut unusable) = (Vec::new(), Vec::new());
+        for sequence in segments.sequences {
+            if sequence >= active.header.sequence {
+                break;
+            }
+            match look_at(dir, sequence) {
+                Ok(Some(found)) => sealed.push(found),
+                Ok(None) => {}
+                Err(failure @ (Failure::Damage(_) | Failure::NotASegment { .. })) => {
+                    unusable.push((sequence, failure.to_string()));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        // Strays are left alone (F-9).
+        sealed.retain(|segment| segment.header.stream_id == active.header.stream_id);
+        let mut state = State::default();
+        let active = ActiveSegment::read(&active, &mut state)?;
+        let positions = state.positions().collect();
+        Ok(Self { sealed, unusable, active, settings: state.settings().clone(), positions })
+    }
+
+    /// Bytes of all segments.
+    pub fn total_bytes(&self) -> u64 {
+        self.active.bytes + self.sealed.iter().map(|segment| segment.bytes).sum::<u64>()
+    }
+
+    /// Where the segment behind a sealed one begins.
+    pub fn end_offset(&self, index: usize) -> u64 {
+        let next = self.sealed.get(index + 1);
+        next.map_or(self.active.base_offset, |next| next.header.base_offset)
+    }
+}
+
+/// Header, length and identity of a segment; `None` if it is gone or stray.
+fn look_at<V: Vfs>(dir: &Directory<V>, sequence: u32) -> Result<Option<SealedSegment>, Failure> {
+    let Some(segment) = dir.open_segment(sequence, OpenMode::Read)? else { return Ok(None) };
+    let status = segment.file.status().while_doing("look at", &segment.path)?;
+    let found = SealedSegment { header: segment.header, bytes: status.len, id: status.id };
+    Ok((segment.header.sequence == sequence).then_some(found))
+}
+
+impl ActiveSegment {
+    fn read<F: VfsFile>(segment: &OpenSegment<F>, state: &mut State) -> Result<Self, Failure> {
+        let status = segment.file.status().while_doing("look at", &segment.path)?;
+        let mut found = Self {
+            sequence: segment.header.sequence,
+            bytes: status.len,
+            base_offset: segment.header.base_offset,
+            ..Self::default()
+        };
+        let mut scan = Scan::new(&segment.file, segment.header);
+        let mut opening = true;
+        loop {
+            let position = scan.position;
+            let next = scan.next().while_doing_at("read", &segment.path, position)?;
+            let Ok((_, block)) = next else { return Ok(found) };
+            opening &= block.start.kind == BlockKind::Checkpoint;
+            if !opening && block.start.kind == BlockKind::Checkpoint {
+                continue;
+            }
+            let before = (!opening && block.start.has_control).then(|| state.settings().clone());
+            let offset = block.start.first_offset;
+            let applied = state.apply(&block);
+            applied.map_err(|cause| segment.damage(position, offset, cause))?;
+            if before.is_some_and(|before| before != *state.settings()) {
+                found.settings_changed_ms = Some(block.start.timestamp_ms);
+            }
+            if block.start.kind == BlockKind::Records {
+                found.pass(block.start.timestamp_ms, block.start.record_count > 0);
+            }
+        }
+    }
+
+    fn pass(&mut self, timestamp_ms: u64, has_records: bool) {
+        self.last_ms = Some(timestamp_ms);
+        let lowest = self.record_times.last().is_none_or(|lowest| timestamp_ms < *lowest);
+        if has_records && lowest {
+            self.record_times.push(timestamp_ms);
+        }
+    }
+
+    /// The time of the first record that does not lie in the future.
+    fn first_ms(&self, now_ms: u64) -> Option<u64> {
+        self.record_times.iter().copied().find(|time_ms| *time_ms <= now_ms)
+    }
+
+    /// Whether the segment is to be sealed: it must hold a record, and be old enough or be
+    /// asked for.
+    pub fn must_seal(&self, settings: &Settings, now_ms: u64, asked: bool) -> bool {
+        let old = settings
+            .roll
+            .zip(self.first_ms(now_ms))
+            .is_some_and(|(roll, first_ms)| u128::from(now_ms - first_ms) > roll.as_millis());
+        !self.record_times.is_empty() && (asked || old)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn active(times: &[u64]) -> ActiveSegment {
+        let mut active = ActiveSegment::default();
+        for time_ms in times {
+            active.pass(*time_ms, true);
+        }
+        active
+    }
+
+    #[test]
+    fn the_first_record_that_is_not_in_the_future_counts() {
+        assert_eq!(active(&[]).first_ms(100), None);
+        assert_eq!(active(&[10, 20, 5]).first_ms(100), Some(10));
+        assert_eq!(active(&[4000, 4001, 50, 60, 40]).first_ms(100), Some(50));
+        assert_eq!(active(&[4000, 4001]).first_ms(100), None);
+    }
+}
