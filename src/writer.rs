@@ -314,6 +314,9 @@ impl<V: Vfs> Writer<V> {
 
     /// After a failed sync: writes again what is not known durable, and syncs.
     ///
+    /// That is everything up to the end of the file: the failed sync may have lost blocks too
+    /// that others committed behind the end remembered here, and once it was told, no later one is.
+    ///
     /// # Errors
     /// What the system says.
     pub fn rewrite_and_sync(&mut self, _guard: &WriterGuard<V::File>) -> Result<(), Failure> {
@@ -321,20 +324,19 @@ impl<V: Vfs> Writer<V> {
         let (file, path) = (&tail.segment.file, &tail.segment.path);
         let mut position = tail.durable_to.min(tail.end);
         let mut bytes = vec![0; REWRITE_BYTES];
-        while position < tail.end {
-            let wanted = usize::try_from(tail.end - position).unwrap_or(usize::MAX);
-            let space = bytes.get_mut(..wanted.min(REWRITE_BYTES)).unwrap_or_default();
-            let count = read_full(file, space, position).while_doing_at("read", path, position)?;
+        loop {
+            let count =
+                read_full(file, &mut bytes, position).while_doing_at("read", path, position)?;
             if count == 0 {
                 break;
             }
-            let held = space.get(..count).unwrap_or_default();
+            let held = bytes.get(..count).unwrap_or_default();
             write_full(file, held, position).while_doing_at("rewrite", path, position)?;
             position += count as u64;
         }
         file.sync_data().while_doing("sync", path)?;
         tail.sync_failed = false;
-        tail.durable_to = tail.durable_to.max(position);
+        tail.durable_to = tail.durable_to.max(position.min(tail.end));
         Ok(())
     }
 }
