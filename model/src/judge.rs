@@ -231,6 +231,9 @@ impl Journal {
         if let Some(wrong) = notes.wrong.first() {
             return Err(wrong.clone());
         }
+        if world.image().names().iter().any(|name| name.contains("/lost/")) {
+            return Err("Quiet: a tail was saved though nothing was lost".to_owned());
+        }
         let log = read_all(&World::<Alone>::new(&world.image(), Manner::default(), 1))?;
         let log = notes.complete(log);
         let told = notes.told_to_oracle(&log)?;
@@ -242,8 +245,9 @@ impl Journal {
             return Err(format!("Prefix: {log:?} became {recovered:?} by a recovery"));
         }
         if told.oracle.durable_batches() > 0 {
-            let left = notes.complete(recover(&world.disk_image(), 2)?);
-            told.judge(&left, Crash::Power)?;
+            let left = recover(&world.disk_image(), 2);
+            let left = left.map_err(|what| format!("{what}\n  after a loss of power"))?;
+            told.judge(&notes.complete(left), Crash::Power)?;
         }
         Ok(())
     }
@@ -350,6 +354,9 @@ impl Notes {
 fn recover(image: &Image, boot: u8) -> Result<Log, String> {
     let world = World::<Alone>::new(image, Manner::default(), boot);
     let mut producer = open(&world)?;
+    if boot == 1 && producer.repairs().iter().any(|repair| repair.label == "lost") {
+        return Err("Quiet: what a process left looks like lost data".to_owned());
+    }
     let appended = producer.append(&NewRecord::new("t", "after"));
     let appended = appended.map_err(|error| format!("Progress: no append afterwards: {error}"))?;
     let mut log = read_all(&world)?;

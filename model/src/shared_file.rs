@@ -39,6 +39,8 @@ pub struct Content {
     pub disk: Vec<u8>,
     /// What the system still means to write to the disk.
     dirty: Vec<Range<usize>>,
+    /// How many syncs failed.
+    pub failed_syncs: u64,
     /// Whether a name leads to the file.
     pub linked: bool,
 }
@@ -53,7 +55,7 @@ pub struct Locks {
 impl<T: Threads> Inode<T> {
     /// A new file with a name.
     pub fn new(number: u64, bytes: Vec<u8>) -> Self {
-        let content = Content { disk: bytes.clone(), bytes, dirty: Vec::new(), linked: true };
+        let content = Content { disk: bytes.clone(), bytes, linked: true, ..Content::default() };
         Self {
             number,
             bytes_gate: T::gate(),
@@ -110,6 +112,7 @@ impl Content {
     /// A sync that fails: what was dirty is forgotten, not written (M-6).
     pub fn fail_to_sync(&mut self) {
         self.dirty.clear();
+        self.failed_syncs += 1;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use puro::layout::{BLOCK_ALIGN, SIGNAL_HIGH, SIGNAL_LOW};
@@ -19,6 +19,8 @@ pub struct SharedFile<T: Threads> {
     world: World<T>,
     inode: Arc<Inode<T>>,
     owner: Owner,
+    /// How many failed syncs of the file it was told of.
+    told: AtomicU64,
 }
 
 impl<T: Threads> SharedFile<T> {
@@ -70,7 +72,11 @@ impl<T: Threads> VfsFile for SharedFile<T> {
             && buf.first() == Some(&SIGNAL_LOW);
         for part in self.world.parts(count) {
             self.world.change(&inode.bytes_gate, || {
-                inode.content().write(&buf[part.clone()], position + part.start);
+                let at = position + part.start;
+                self.world.tell(|| {
+                    format!("writes {} bytes at {at} of file {}", part.len(), inode.number)
+                });
+                inode.content().write(&buf[part.clone()], at);
                 if early {
                     inode.content().write(&[SIGNAL_HIGH], position);
                 }
@@ -94,6 +100,7 @@ impl<T: Threads> VfsFile for SharedFile<T> {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.world.change(&self.inode.bytes_gate, || {
+            self.world.tell(|| format!("sets the length of file {} to {len}", self.inode.number));
             self.inode.content().set_len(len as usize);
             Ok(())
         })
@@ -103,18 +110,36 @@ impl<T: Threads> VfsFile for SharedFile<T> {
         Ok(())
     }
 
+    /// Whoever has the file open is told once of each failure, also of one before it was opened:
+    /// what another process alone was told of is not promised against (M-6).
     fn sync_data(&self) -> io::Result<()> {
         let lying = self.world.sabotaged(Sabotage::LyingSync);
         let synced = self.world.step(&self.inode.bytes_gate, || {
-            if !lying {
-                self.inode.content().sync();
+            let mut content = self.inode.content();
+            if self.told.swap(content.failed_syncs, Ordering::Relaxed) < content.failed_syncs {
+                return Ok(false);
             }
-            Ok(())
+            if !lying {
+                content.sync();
+            }
+            Ok(true)
         });
-        if synced.is_err() && !self.world.is_dead() {
-            self.inode.content().fail_to_sync();
+        self.world.tell(|| format!("syncs file {}: {synced:?}", self.inode.number));
+        match synced {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.world.actor.failed.store(true, Ordering::Relaxed);
+                Err(io::Error::other("a sync failed before"))
+            }
+            Err(error) => {
+                if !self.world.is_dead() {
+                    let mut content = self.inode.content();
+                    content.fail_to_sync();
+                    self.told.store(content.failed_syncs, Ordering::Relaxed);
+                }
+                Err(error)
+            }
         }
-        synced
     }
 
     fn sync_all(&self) -> io::Result<()> {
@@ -133,11 +158,13 @@ impl<T: Threads> VfsFile for SharedFile<T> {
         }
         // Time limits are not modelled: who waits is served in the end, or the checker sees a deadlock.
         T::wait(&self.inode.lock_gate, take);
+        self.world.tell(|| format!("has locked file {}", self.inode.number));
         Ok(true)
     }
 
     fn unlock(&self) -> io::Result<()> {
         if !self.world.is_dead() {
+            self.world.tell(|| format!("unlocks file {}", self.inode.number));
             self.release();
         }
         Ok(())
@@ -200,7 +227,7 @@ impl<T: Threads> Vfs for World<T> {
         let inode = self.step(&self.shared.names_gate, || self.open_now(path, mode))?;
         let handle = self.shared.next_handle.fetch_add(1, Ordering::Relaxed);
         let owner = Owner { actor: self.actor.number, handle };
-        Ok(SharedFile { world: self.clone(), inode, owner })
+        Ok(SharedFile { world: self.clone(), inode, owner, told: AtomicU64::new(0) })
     }
 
     fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
@@ -234,6 +261,7 @@ impl<T: Threads> Vfs for World<T> {
         if self.sabotaged(Sabotage::TornRename) {
             self.change(&self.shared.names_gate, || self.tree().make(to, Vec::new()).map(drop))?;
         }
+        self.tell(|| format!("renames to {}", to.display()));
         self.change(&self.shared.names_gate, || self.rename_now(from, to))
     }
 

@@ -20,7 +20,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use puro::layout::BLOCK_ALIGN;
 use puro::vfs::FileId;
@@ -305,6 +305,15 @@ impl<T: Threads> World<T> {
         self.shared.at_rest.load(Ordering::Relaxed) || std::thread::panicking()
     }
 
+    /// Tells what happens, when a single schedule is played again.
+    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+        static TOLD: LazyLock<bool> =
+            LazyLock::new(|| std::env::var("PURO_SHUTTLE_REPLAY").is_ok());
+        if *TOLD && !self.quiet() {
+            eprintln!("actor {}: {}", self.actor.number, what());
+        }
+    }
+
     /// Counts a step of this actor, which may be its last, or fail.
     pub(crate) fn begin_step(&self) -> io::Result<()> {
         if self.is_dead() {
@@ -315,10 +324,12 @@ impl<T: Threads> World<T> {
         }
         let step = self.actor.steps.fetch_add(1, Ordering::Relaxed);
         if self.actor.plan.dies_at == Some(step) {
+            self.tell(|| "dies".to_owned());
             self.die();
             return Err(io::Error::other("the actor dies"));
         }
         if self.actor.plan.fails.contains(&step) {
+            self.tell(|| "has the next call fail".to_owned());
             self.actor.failed.store(true, Ordering::Relaxed);
             return Err(io::Error::other("a planned failure"));
         }
