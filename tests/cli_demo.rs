@@ -5,7 +5,9 @@
 #[path = "common/cli.rs"]
 mod cli;
 
-use cli::Place;
+use std::io::{BufRead, BufReader};
+
+use cli::{Place, signal};
 
 #[test]
 fn the_demo_proves_what_it_promises() {
@@ -30,4 +32,19 @@ fn the_demo_proves_what_it_promises() {
     assert_eq!(read.lines().last(), Some(&*(records - 1).to_string()));
     assert_eq!(place.puro(&["verify", "s"]).code, 0);
     place.puro(&["demo", "s"]).fails(64, "is a stream already");
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing_behind() {
+    let place = Place::new();
+    let mut demo = place.start(&["demo"]);
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("made the stream"), "{first}");
+    signal(&demo, "INT");
+    // Only when all its processes are gone does the pipe of their messages end.
+    let output = demo.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let left = std::fs::read_dir(place.path(".")).unwrap().count();
+    assert_eq!(left, 0, "its temporary directory is still there");
 }

@@ -65,7 +65,7 @@ impl Place {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_puro"));
-        command.args(args).current_dir(self.scratch.path());
+        command.args(args).current_dir(self.scratch.path()).env("TMPDIR", self.scratch.path());
         command
     }
 
