@@ -360,7 +360,7 @@ impl<V: Vfs> Checker<'_, V> {
         let walk = Walk::resume(&segment.file, &segment.header, course.position, course.link);
         let mut walk = walk.while_doing("look at", path)?;
         let done_before = self.report.bytes;
-        while let Some(piece) = walk.next() {
+        while let Some(piece) = walk.next_piece() {
             let (position, offset) = (piece.position(), Some(course.next_offset));
             let problems = match piece.committed() {
                 Ok(block) if !course.ended => course.pass(&block),

@@ -192,7 +192,7 @@ impl<V: Vfs> Salvager<'_, V> {
         let mut ended = false;
         while !ended {
             let before = walk.link();
-            match walk.next() {
+            match walk.next_piece() {
                 None => break,
                 Some(Piece::Block(found)) => ended = self.block(&found, current)?,
                 Some(Piece::Stretch(stretch)) => {
@@ -355,13 +355,13 @@ impl<V: Vfs> Salvager<'_, V> {
             return Ok(false);
         };
         let restored = block.restore(walk.place(position), &before);
-        if let Some((bytes, start)) = &restored {
-            if let Ok(block) = Block::verify(bytes, *start) {
-                walk.assume(block.link(before.may_jump));
-                self.save_block(&block)?;
-                self.report.without_loss.push(trouble);
-                return Ok(start.kind == BlockKind::SegmentEnd);
-            }
+        if let Some((bytes, start)) = &restored
+            && let Ok(block) = Block::verify(bytes, *start)
+        {
+            walk.assume(block.link(before.may_jump));
+            self.save_block(&block)?;
+            self.report.without_loss.push(trouble);
+            return Ok(start.kind == BlockKind::SegmentEnd);
         }
         self.save_headless(walk, &block, before, trouble)?;
         Ok(false)

@@ -203,7 +203,7 @@ impl<'f, F: VfsFile> Walk<'f, F> {
     }
 
     /// The next piece; `None` at the end of the file.
-    pub fn next(&mut self) -> Option<Piece<'_>> {
+    pub fn next_piece(&mut self) -> Option<Piece<'_>> {
         if self.position >= self.window.length {
             return None;
         }
@@ -289,7 +289,7 @@ pub fn restore_header<F: VfsFile>(file: &F, sequence: u32) -> Option<SegmentHead
         let header = SegmentHeader { crc, ..unknown };
         let mut walk = Walk::new(file, &header).ok()?;
         loop {
-            if let Piece::Block(found) = walk.next()? {
+            if let Piece::Block(found) = walk.next_piece()? {
                 return Some(SegmentHeader { base_offset: found.start.first_offset, ..header });
             }
         }

@@ -66,7 +66,7 @@ pub fn survey<F: VfsFile>(source: &Source<F>) -> Survey {
     let mut survey = Survey::default();
     let segment = &source.segment;
     let Ok(mut walk) = Walk::new(&segment.file, &segment.header) else { return survey };
-    while let Some(piece) = walk.next() {
+    while let Some(piece) = walk.next_piece() {
         let Piece::Block(found) = piece else { continue };
         let Ok(block) = found.block else { continue };
         if found.signal != SIGNAL_LOW {

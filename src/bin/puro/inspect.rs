@@ -100,7 +100,7 @@ fn show_blocks(
 ) -> Result<(), CliError> {
     // Whether everything up to here is committed: without that nothing behind it is (F-24).
     let mut reached = true;
-    while let Some(piece) = walk.next() {
+    while let Some(piece) = walk.next_piece() {
         let committed = piece.committed().is_ok_and(|_| reached);
         match piece {
             Piece::Block(found) if args.json => {
