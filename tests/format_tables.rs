@@ -380,8 +380,8 @@ fn a_changed_cell_is_noticed() {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     for (name, table) in page.iter() {
-        for row in 0..table.len() {
-            for column in (0..table[row].len()).filter(|column| compared(name, row, *column)) {
+        for (row, cells) in table.iter().enumerate() {
+            for column in (0..cells.len()).filter(|column| compared(name, row, *column)) {
                 let mut changed = page.clone();
                 changed.get_mut(name).unwrap()[row][column].insert(0, '7');
                 changes += 1;
