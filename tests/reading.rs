@@ -425,6 +425,27 @@ fn without_notifications_it_polls() {
     waiter.join().unwrap();
 }
 
+/// a block that was looked at while it was being written is read afresh, all of it.
+#[test]
+fn a_block_seen_before_its_commit_is_read_once_it_is_committed() {
+    let dir = scratch();
+    let mut producer = Producer::open(dir.path()).unwrap();
+    append(&mut producer, "a");
+    let path = segment(dir.path(), 0);
+    let position = std::fs::metadata(&path).unwrap().len();
+    append(&mut producer, "b");
+    append(&mut producer, "c");
+    // As if "b" were not committed yet, nor all of its value written.
+    flip(&path, position, 0xA5);
+    flip(&path, position + 60, 0xFF);
+    let mut reader = fast_consumer().open(dir.path()).unwrap();
+    assert_eq!(drain(&mut reader), ["a"]);
+    flip(&path, position + 60, 0xFF);
+    assert_eq!(drain(&mut reader), [""; 0]);
+    flip(&path, position, 0xA5);
+    assert_eq!(drain(&mut reader), ["b", "c"]);
+}
+
 #[test]
 fn a_reader_at_the_end_learns_that_its_stream_was_removed() {
     let dir = scratch();
