@@ -142,8 +142,7 @@ impl BackupError {
         match self {
             Self::Failure(failure) => failure.blame(),
             Self::Exists { .. } | Self::Name { .. } | Self::Foreign { .. } => Blame::Caller,
-            Self::Busy { .. } => Blame::Environment,
-            Self::NotSound { .. } | Self::Incomplete => Blame::Data,
+            Self::Busy { .. } | Self::NotSound { .. } | Self::Incomplete => Blame::Environment,
         }
     }
 }

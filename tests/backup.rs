@@ -143,7 +143,8 @@ fn a_damaged_stream_is_not_backed_up() {
     append(&mut producer, "says that all before it is on the disk");
     drop(producer);
     let last = segments(&dir).len() as u32 - 1;
-    let damages: [(&str, &dyn Fn(&Path)); 6] = [
+    type Damage<'d> = &'d dyn Fn(&Path);
+    let damages: [(&str, Damage<'_>); 6] = [
         ("a flipped bit in a sealed segment", &|dir| flip(&segment(dir, 1), 500, 1)),
         ("a sealed segment cut short", &|dir| set_len(&segment(dir, 1), 1024)),
         ("a damaged header", &|dir| flip(&segment(dir, 0), 20, 1)),
@@ -374,7 +375,7 @@ fn a_backup_is_read_back_before_it_is_named() {
     });
     let error = back_up(world, &dir, &to).unwrap_err();
     assert!(matches!(error, BackupError::NotSound { .. }), "{error}");
-    assert_eq!(error.blame(), Blame::Data);
+    assert_eq!(error.blame(), Blame::Environment, "the stream is sound");
     assert_none(&to);
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
             return Ok(ExitCode::SUCCESS);
         }
         if args.exit {
-            return at_end(&mut consumer, args);
+            return at_end(&mut consumer, &args.dir);
         }
         working.pause(|| consumer.wait(WAIT))?;
     }
@@ -117,8 +117,8 @@ fn print(args: &Args, out: &mut impl Write, record: &Record<'_>) -> io::Result<(
 }
 
 /// Ends at the end, and says so if that is not a clean one.
-fn at_end(consumer: &mut Consumer, args: &Args) -> Result<ExitCode, CliError> {
-    let dir = args.dir.display();
+pub fn at_end(consumer: &mut Consumer, dir: &Path) -> Result<ExitCode, CliError> {
+    let dir = dir.display();
     match consumer.end_state()? {
         EndState::Clean => Ok(ExitCode::SUCCESS),
         EndState::NeedsRepair { position } => {

@@ -1,12 +1,15 @@
 //! The command line: `puro COMMAND`. One file for each command; what they share is in
 //! [`common`].
 
+mod backup;
 mod common;
 mod config;
 mod consume;
 mod create;
 mod demo;
+mod export;
 mod format;
+mod import;
 mod info;
 mod inspect;
 mod lines;
@@ -14,6 +17,7 @@ mod parse;
 mod positions;
 mod produce;
 mod repair;
+mod restore;
 mod salvage;
 mod steward;
 mod verify;
@@ -48,6 +52,10 @@ enum Command {
     Salvage(salvage::Args),
     Steward(steward::Args),
     Who(who::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Export(export::Args),
+    Import(import::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoWorker(demo::worker::Args),
@@ -76,6 +84,10 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Salvage(args) => salvage::run(args),
         Command::Steward(args) => steward::run(args),
         Command::Who(args) => who::run(args),
+        Command::Backup(args) => backup::run(args),
+        Command::Restore(args) => restore::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
         Command::Demo(args) => demo::run(args),
         Command::DemoWorker(args) => demo::worker::run(args),
     }

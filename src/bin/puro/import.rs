@@ -1,0 +1,274 @@
+//! `puro import`: lines of JSON to records, as `puro export` and `puro consume --json` print them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use base64::Engine as _;
+use puro::layout::{MAX_HEADERS_BYTES, MAX_KEY_BYTES, MAX_TOPIC_BYTES, MAX_VALUE_BYTES};
+use puro::{Batch, NewRecord, Producer, ProducerOptions, RecordError};
+use serde_json::{Map, Value};
+
+use crate::common::{CliError, at_work, check_interrupt, message};
+use crate::lines::Lines;
+
+/// Append records that stand in lines of JSON, as `puro export` prints them
+///
+/// A line is an object: topic (text), key and value (text or null; a record without a value is a
+/// delete marker), headers (a list of objects with name and value; may be missing), timestamp_ms
+/// (kept; the current time where it is missing). Bytes that are not text stand in base64 in a
+/// member named NAME_base64 instead. An offset is accepted and not kept: records get the next
+/// offsets of the stream. Records that follow each other with the same time go into one block, up
+/// to its 16 MiB. The stream is made if it is missing.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The stream's directory
+    dir: PathBuf,
+    /// Files to read, one after the other; `-` is stdin, which is read if there are none
+    files: Vec<PathBuf>,
+    /// Make every block safe from a loss of power before the next one is begun
+    #[arg(long)]
+    durable: bool,
+    /// Fail if the stream is missing, instead of making it
+    #[arg(long)]
+    no_create: bool,
+    /// Accept a network file system. Only safe while one machine alone works in it
+    #[arg(long)]
+    allow_network: bool,
+}
+
+/// No longer line makes a record: JSON takes six bytes for one at most (`\u0000`).
+const LONGEST_LINE: usize =
+    6 * (MAX_TOPIC_BYTES + MAX_KEY_BYTES + MAX_HEADERS_BYTES + MAX_VALUE_BYTES) + 1024 * 1024;
+
+/// Appends all records, in their order.
+pub fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let options = ProducerOptions::new()
+        .create(!args.no_create)
+        .durable(args.durable)
+        .allow_network(args.allow_network);
+    let producer = options.open(&args.dir)?;
+    let mut importer = Importer { producer, batch: Batch::new(), time_ms: None, imported: 0 };
+    let stdin = [PathBuf::from("-")];
+    let files = if args.files.is_empty() { &stdin } else { args.files.as_slice() };
+    for file in files {
+        let read = importer.read(file);
+        // Whatever happens, what was read before it is appended first.
+        let appended = importer.append();
+        if let Err(error) = read.and(appended) {
+            return Err(error.context(format_args!("{} records imported", importer.imported)));
+        }
+    }
+    let next_offset = importer.producer.token().offset;
+    message(format_args!("{} records imported; next offset {next_offset}", importer.imported));
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Importer {
+    producer: Producer,
+    /// The block that is being filled.
+    batch: Batch,
+    /// The time that its records carry.
+    time_ms: Option<u64>,
+    imported: u64,
+}
+
+impl Importer {
+    fn read(&mut self, file: &Path) -> Result<(), CliError> {
+        let mut working = at_work();
+        let mut lines = working.pause(|| Lines::open(file, LONGEST_LINE))?;
+        loop {
+            let more = if lines.may_wait() {
+                self.append()?;
+                working.pause(|| lines.advance())?
+            } else {
+                lines.advance()?
+            };
+            if !more {
+                return Ok(());
+            }
+            let line = Line::parse(lines.line());
+            let line = line.map_err(|why| CliError::usage(why).context(lines.place()))?;
+            self.push(&line).map_err(|error| error.context(lines.place()))?;
+        }
+    }
+
+    /// Adds a record to the block; begins a new one where the time changes or it is full.
+    fn push(&mut self, line: &Line) -> Result<(), CliError> {
+        if self.time_ms != line.time_ms {
+            self.append()?;
+        }
+        self.time_ms = line.time_ms;
+        let record = line.record()?;
+        match self.batch.push(&record) {
+            Err(RecordError::TooLong { field: "batch", .. }) if !self.batch.is_empty() => {
+                self.append()?;
+                Ok(self.batch.push(&record)?)
+            }
+            pushed => Ok(pushed?),
+        }
+    }
+
+    /// Appends the block, if there is anything in it; between two blocks Ctrl-C is heard.
+    fn append(&mut self) -> Result<(), CliError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        check_interrupt()?;
+        let count = self.batch.len() as u64;
+        let appended = match self.time_ms {
+            Some(time_ms) => self.producer.append_copy(&mut self.batch, time_ms),
+            None => self.producer.append_batch(&mut self.batch),
+        };
+        // Whatever the outcome: appended again, records might stand there twice.
+        self.batch.clear();
+        appended?;
+        self.imported += count;
+        Ok(())
+    }
+}
+
+/// A record as it stands in a line.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Line {
+    topic: Vec<u8>,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    time_ms: Option<u64>,
+}
+
+impl Line {
+    fn parse(line: &[u8]) -> Result<Self, String> {
+        let mut members: Map<String, Value> =
+            serde_json::from_slice(line).map_err(|error| format!("no JSON object: {error}"))?;
+        let headers = match members.remove("headers") {
+            None => Vec::new(),
+            Some(Value::Array(headers)) => {
+                headers.into_iter().map(parse_header).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err("`headers` must be a list".to_owned()),
+        };
+        let parsed = Self {
+            topic: take_bytes(&mut members, "topic")?.ok_or("`topic` must not be null")?,
+            key: if has(&members, "key") { take_bytes(&mut members, "key")? } else { None },
+            value: take_bytes(&mut members, "value")?,
+            headers,
+            time_ms: take_number(&mut members, "timestamp_ms")?,
+        };
+        take_number(&mut members, "offset")?;
+        refuse_others(&members)?;
+        Ok(parsed)
+    }
+
+    fn record(&self) -> Result<NewRecord<'_>, RecordError> {
+        let mut record = match (&self.key, &self.value) {
+            (None, None) => return Err(RecordError::MarkerWithoutKey),
+            (Some(key), None) => NewRecord::delete_marker(&self.topic, key),
+            (None, Some(value)) => NewRecord::new(&self.topic, value),
+            (Some(key), Some(value)) => NewRecord::new(&self.topic, value).key(key),
+        };
+        for (name, value) in &self.headers {
+            record = record.header(name, value);
+        }
+        Ok(record)
+    }
+}
+
+fn parse_header(header: Value) -> Result<(Vec<u8>, Vec<u8>), String> {
+    let Value::Object(mut members) = header else {
+        return Err("a header must be an object with `name` and `value`".to_owned());
+    };
+    let name = take_bytes(&mut members, "name")?.ok_or("a header's `name` must not be null")?;
+    let value = take_bytes(&mut members, "value")?.ok_or("a header's `value` must not be null")?;
+    refuse_others(&members)?;
+    Ok((name, value))
+}
+
+fn in_base64(name: &str) -> String {
+    format!("{name}_base64")
+}
+
+fn has(members: &Map<String, Value>, name: &str) -> bool {
+    members.contains_key(name) || members.contains_key(&in_base64(name))
+}
+
+/// Takes out a member that must be there, as text or in base64; `None` where it is null.
+fn take_bytes(members: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<u8>>, String> {
+    let encoded = in_base64(name);
+    match (members.remove(name), members.remove(&encoded)) {
+        (Some(Value::Null), None) => Ok(None),
+        (Some(Value::String(text)), None) => Ok(Some(text.into_bytes())),
+        (None, Some(Value::String(text))) => {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text);
+            bytes.map(Some).map_err(|error| format!("`{encoded}` is no base64: {error}"))
+        }
+        (None, None) => Err(format!("`{name}` is missing")),
+        (Some(_), Some(_)) => Err(format!("both `{name}` and `{encoded}` are there")),
+        (Some(_), None) => Err(format!("`{name}` must be text or null")),
+        (None, Some(_)) => Err(format!("`{encoded}` must be text")),
+    }
+}
+
+fn take_number(members: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+    match members.remove(name) {
+        None => Ok(None),
+        Some(number) => {
+            let must_be = || format!("`{name}` must be a whole number from 0 on");
+            number.as_u64().map(Some).ok_or_else(must_be)
+        }
+    }
+}
+
+/// A member that is not known may be a mistake that would lose data.
+fn refuse_others(members: &Map<String, Value>) -> Result<(), String> {
+    match members.keys().next() {
+        Some(name) => Err(format!("`{name}` is no member of a record")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn lines_are_records() {
+        let full = br#"{"topic":"t","key_base64":"/w==","value":"v","headers":
+            [{"name":"n","value_base64":""}],"offset":7,"timestamp_ms":18446744073709551615}"#;
+        let line = Line {
+            topic: b"t".to_vec(),
+            key: Some(vec![0xFF]),
+            value: Some(b"v".to_vec()),
+            headers: vec![(b"n".to_vec(), Vec::new())],
+            time_ms: Some(u64::MAX),
+        };
+        assert_eq!(Line::parse(full), Ok(line));
+        let marker = Line::parse(br#"{"topic":"t","key":"k","value":null}"#).unwrap();
+        assert_eq!(marker.record().unwrap(), NewRecord::delete_marker("t", "k"));
+    }
+
+    #[test]
+    fn lines_that_could_lose_data_are_refused() {
+        for (line, part) in [
+            ("", "no JSON object"),
+            ("[]", "no JSON object"),
+            (r#"{"value":"v"}"#, "`topic` is missing"),
+            (r#"{"topic":null,"value":"v"}"#, "`topic` must not be null"),
+            (r#"{"topic":"t"}"#, "`value` is missing"),
+            (r#"{"topic":"t","value":1}"#, "`value` must be text or null"),
+            (r#"{"topic":"t","value":"v","value_base64":""}"#, "both `value`"),
+            (r#"{"topic":"t","value_base64":"?"}"#, "no base64"),
+            (r#"{"topic":"t","value":"v","header":[]}"#, "`header` is no member"),
+            (r#"{"topic":"t","value":"v","headers":{}}"#, "must be a list"),
+            (r#"{"topic":"t","value":"v","headers":[{"name":"n"}]}"#, "`value` is missing"),
+            (r#"{"topic":"t","value":"v","timestamp_ms":-1}"#, "whole number"),
+            (r#"{"topic":"t","value":"v","timestamp_ms":1.5}"#, "whole number"),
+        ] {
+            let error = Line::parse(line.as_bytes()).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+        let lone_marker = Line::parse(br#"{"topic":"t","value":null}"#).unwrap();
+        assert_eq!(lone_marker.record(), Err(RecordError::MarkerWithoutKey));
+    }
+}
