@@ -17,6 +17,7 @@ mod compact;
 mod offset_map;
 mod report;
 mod retention;
+mod rewrite;
 mod survey;
 
 use std::collections::BTreeMap;
@@ -227,7 +228,7 @@ impl<V: Vfs> Steward<V> {
             remove_leftovers(&self.dir)?;
         }
         self.delete(&mut survey, &mut report)?;
-        self.compact(&survey, &mut report)?;
+        self.compact(&mut survey, &mut report)?;
         report.bytes = survey.total_bytes();
         Ok(report)
     }

@@ -15,7 +15,7 @@ pub struct Report {
     pub compacted: Vec<Compacted>,
     /// The segments that should have gone or shrunk, and why they did not.
     pub kept: Vec<Kept>,
-    /// Bytes of all segments after the pass (before a compaction).
+    /// Bytes of all segments after the pass.
     pub bytes: u64,
 }
 

@@ -1,0 +1,274 @@
+//! Rewriting one segment without the records that are to go (S-6, F-38).
+//!
+//! The segment is read twice. The first time tells what would be removed and how long the file
+//! would be, so that nothing is written for nothing, and the opening checkpoints can say that
+//! length (F-23). The second time writes. Both see the same: a sealed segment does not change.
+
+use crate::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link, spanned_offsets};
+use crate::codec::put_varint;
+use crate::dir::{Directory, OpenSegment};
+use crate::error::{Failure, IoContext, IoError, RecordError};
+use crate::layout::header;
+use crate::record::{Fields, GAP, NewRecord, Record};
+use crate::segment::{Scan, SegmentHeader};
+use crate::steward::compact::Judge;
+use crate::steward::report::{Compacted, Why};
+use crate::steward::survey::SealedSegment;
+use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
+
+/// What came of it.
+pub(super) enum Rewritten {
+    /// There was nothing to remove.
+    Not {
+        /// Whether somebody holds it.
+        held: bool,
+    },
+    /// It is replaced, or would be.
+    Done(Compacted),
+    /// It stays as it is.
+    Stays(Why),
+}
+
+/// Rewrites a segment if something in it is to go, and replaces it; takes note of the new file.
+pub(super) fn rewrite<V: Vfs>(
+    dir: &Directory<V>,
+    segment: &mut SealedSegment,
+    dry_run: bool,
+    judge: &mut Judge<'_>,
+) -> Result<Rewritten, Failure> {
+    let sequence = segment.header.sequence;
+    let Some(source) = dir.open_segment(sequence, OpenMode::Write)? else {
+        return Ok(Rewritten::Not { held: false });
+    };
+    let Some(plan) = Plan::of(&source, judge)? else {
+        return Ok(Rewritten::Stays(Why::DoesNotFit));
+    };
+    let held = Why::Held { file: segment.id, since_ms: None, until_ms: None };
+    // Tried before the work is done, and given back until it is: readers may come and go.
+    let free = try_exclusive(&source)?;
+    if plan.removed == 0 {
+        return Ok(Rewritten::Not { held: !free });
+    }
+    if !free {
+        return Ok(Rewritten::Stays(held));
+    }
+    source.file.unlock().while_doing("unlock", &source.path)?;
+    let done = Compacted {
+        sequence,
+        records_removed: plan.removed,
+        bytes_before: segment.bytes,
+        bytes_after: plan.length,
+    };
+    if dry_run {
+        return Ok(Rewritten::Done(done));
+    }
+    let temporary = dir.path.join(format!("{sequence:010}.puro.compact"));
+    let file = dir.vfs.open(&temporary, OpenMode::Truncate).while_doing("create", &temporary)?;
+    let header = SegmentHeader {
+        created_ms: dir.vfs.now_ms(),
+        generation: source.header.generation.saturating_add(1),
+        ..source.header
+    };
+    let target = OpenSegment { file, header, path: temporary };
+    let replaced = write(&source, target, &plan, judge).and_then(|target| {
+        let replaced = replace(dir, &source, &target)?;
+        Ok(replaced.then_some(target))
+    });
+    if !matches!(replaced, Ok(Some(_))) {
+        // Of no consequence if it fails: the next pass removes it.
+        let _ = dir.vfs.remove(&dir.path.join(format!("{sequence:010}.puro.compact")));
+    }
+    let Some(target) = replaced? else { return Ok(Rewritten::Stays(held)) };
+    let status = target.file.status().while_doing("look at", &source.path)?;
+    *segment = SealedSegment { header: target.header, bytes: status.len, id: status.id };
+    Ok(Rewritten::Done(done))
+}
+
+fn try_exclusive<F: VfsFile>(segment: &OpenSegment<F>) -> Result<bool, IoError> {
+    let locked = segment.file.lock(LockKind::Exclusive, LockWait::Try);
+    locked.while_doing("lock", &segment.path)
+}
+
+/// Gives the rewritten segment the name of the old one; `false` if somebody holds that (S-6).
+fn replace<V: Vfs>(
+    dir: &Directory<V>,
+    source: &OpenSegment<V::File>,
+    target: &OpenSegment<V::File>,
+) -> Result<bool, Failure> {
+    if !try_exclusive(source)? || !dir.still_names(source)? {
+        return Ok(false);
+    }
+    dir.vfs.rename(&target.path, &source.path).while_doing("replace", &source.path)?;
+    dir.sync()?;
+    source.file.unlock().while_doing("unlock", &source.path)?;
+    Ok(true)
+}
+
+/// What rewriting a segment would come to.
+#[derive(Debug, Default)]
+struct Plan {
+    /// How many records go.
+    removed: u64,
+    /// The length of the file.
+    length: u64,
+    /// Position, in the old file, of the first block with the highest timestamp, which stays
+    /// even without records: the age of the segment hangs on it.
+    highest_at: u64,
+}
+
+impl Plan {
+    /// `None` if a block would exceed the limits of a block.
+    fn of<F: VfsFile>(
+        source: &OpenSegment<F>,
+        judge: &mut Judge<'_>,
+    ) -> Result<Option<Self>, Failure> {
+        let mut plan = Self { length: header::LEN as u64, ..Self::default() };
+        let (mut highest_ms, mut bytes_of_highest) = (None, 0);
+        let mut builder = BlockBuilder::default();
+        let fits = each_block(source, |position, block| {
+            let shrunk = match shrink(block, judge, &mut builder)? {
+                Ok(shrunk) => shrunk,
+                Err(_) => return Ok(false),
+            };
+            plan.removed += shrunk.removed;
+            let length = builder.block_bytes();
+            let records = block.start.kind == BlockKind::Records;
+            if records && highest_ms.is_none_or(|highest| block.start.timestamp_ms > highest) {
+                highest_ms = Some(block.start.timestamp_ms);
+                plan.highest_at = position;
+                bytes_of_highest = if shrunk.empty { length } else { 0 };
+            }
+            plan.length += if shrunk.empty { 0 } else { length };
+            Ok(true)
+        })?;
+        plan.length += bytes_of_highest;
+        Ok(fits.then_some(plan))
+    }
+}
+
+/// What is left of a block.
+struct Shrunk {
+    /// How many records go.
+    removed: u64,
+    /// Whether it is a records block in which nothing is left but gaps.
+    empty: bool,
+}
+
+/// Builds what is left of a block. Inside an error if that exceeds the limits of a block.
+fn shrink(
+    block: &Block<'_>,
+    judge: &mut Judge<'_>,
+    builder: &mut BlockBuilder,
+) -> Result<Result<Shrunk, RecordError>, Cause> {
+    builder.clear();
+    let (mut rest, mut offset) = (block.body, block.start.first_offset);
+    let mut shrunk = Shrunk { removed: 0, empty: block.start.kind == BlockKind::Records };
+    let mut gap = 0;
+    while !rest.is_empty() {
+        let (fields, after) = Fields::split(rest)?;
+        rest = after;
+        let span = spanned_offsets(&fields)?;
+        let was_gap = fields.control && span > 0;
+        let record = Record::new(fields, offset, block.start.timestamp_ms);
+        let goes = !fields.control && !judge.stays(&record);
+        offset += span;
+        shrunk.removed += u64::from(goes);
+        if was_gap || goes {
+            gap += span;
+            continue;
+        }
+        shrunk.empty = false;
+        let pushed = push_gap(builder, &mut gap).and_then(|()| builder.push(&fields.to_new()));
+        if let Err(error) = pushed {
+            return Ok(Err(error));
+        }
+    }
+    Ok(push_gap(builder, &mut gap).map(|()| shrunk))
+}
+
+/// Adds the gap that has come about, if there is one (F-33).
+fn push_gap(builder: &mut BlockBuilder, gap: &mut u64) -> Result<(), RecordError> {
+    if *gap == 0 {
+        return Ok(());
+    }
+    let mut value = Vec::new();
+    put_varint(&mut value, std::mem::take(gap));
+    builder.push(&NewRecord::control(GAP, None, Some(&value)))
+}
+
+/// Hands out all blocks of a sealed segment with their positions, until it is told `false`;
+/// tells whether it came to the end.
+fn each_block<F: VfsFile>(
+    source: &OpenSegment<F>,
+    mut take: impl FnMut(u64, &Block<'_>) -> Result<bool, Cause>,
+) -> Result<bool, Failure> {
+    let mut scan = Scan::new(&source.file, source.header);
+    while !scan.ended {
+        let (position, offset) = (scan.position, scan.link.next_offset);
+        let next = scan.next().while_doing_at("read", &source.path, position)?;
+        let damage = |cause: Cause| source.damage(position, offset, cause);
+        let (_, block) = next.map_err(damage)?;
+        if block.start.kind == BlockKind::Records {
+            block.check_records().map_err(damage)?;
+        }
+        if !take(position, &block).map_err(damage)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Bytes that are written in one go.
+const WRITE_BYTES: usize = 1024 * 1024;
+
+/// Writes the segment anew, and puts it on the disk.
+fn write<F: VfsFile>(
+    source: &OpenSegment<F>,
+    mut target: OpenSegment<F>,
+    plan: &Plan,
+    judge: &mut Judge<'_>,
+) -> Result<OpenSegment<F>, Failure> {
+    let mut pending = target.header.encode().to_vec();
+    let header = target.header;
+    let (mut written, mut end, mut prev_crc) = (0, header::LEN as u64, header.crc);
+    let mut builder = BlockBuilder::default();
+    let mut opening = true;
+    let mut flush = |pending: &mut Vec<u8>| {
+        let done = write_full(&target.file, pending, written);
+        written += pending.len() as u64;
+        pending.clear();
+        done
+    };
+    let mut failed = None;
+    let whole = each_block(source, |position, block| {
+        let start = &block.start;
+        opening &= start.kind == BlockKind::Checkpoint;
+        let Ok(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
+        if shrunk.empty && position != plan.highest_at {
+            return Ok(true);
+        }
+        let meta = BlockMeta {
+            kind: start.kind,
+            link: Link { prev_crc, next_offset: start.first_offset, may_jump: true },
+            timestamp_ms: start.timestamp_ms,
+            durable_to: if opening { plan.length } else { 0 },
+            epoch: start.epoch,
+            committed: true,
+        };
+        let built = builder.finish(&meta, header.place(end));
+        (prev_crc, end) = (built.block.crc, end + built.bytes.len() as u64);
+        pending.extend_from_slice(built.bytes);
+        if pending.len() >= WRITE_BYTES {
+            failed = flush(&mut pending).err();
+        }
+        Ok(failed.is_none())
+    })?;
+    failed = failed.or_else(|| flush(&mut pending).err());
+    failed.map_or(Ok(()), Err).while_doing("write", &target.path)?;
+    if !whole || end != plan.length {
+        let source = std::io::Error::other("a sealed segment has changed");
+        return Err(source).while_doing("compact into", &target.path).map_err(Failure::from);
+    }
+    target.file.sync_data().while_doing("sync", &target.path)?;
+    Ok(target)
+}
