@@ -5,9 +5,11 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use puro::{Consumer, ConsumerOptions, EndState, Record, Start};
+use puro::{
+    AutoCommit, Consumer, ConsumerOptions, EndState, NamedConsumer, NamedOptions, Record, Start,
+};
 
 use crate::common::{CliError, at_work, check_interrupt, exit, interrupted, message};
 use crate::format::{Format, parse_format, write_json};
@@ -22,10 +24,14 @@ pub struct Args {
     #[arg(short, long = "topic", value_name = "TOPIC")]
     topics: Vec<OsString>,
     /// Where to start: beginning, end, an OFFSET, -N (the last N records), a TIME
-    /// (2026-01-31T12:00:00Z, 2026-01-31, @MILLISECONDS), a DURATION ago (15m), or a TOKEN
-    #[arg(long, value_name = "PLACE", default_value = "beginning", value_parser = parse_start)]
-    #[arg(allow_hyphen_values = true)]
-    from: Start,
+    /// (2026-01-31T12:00:00Z, 2026-01-31, @MILLISECONDS), a DURATION ago (15m), a TOKEN, or
+    /// with --name: stored, the default, where the last run under that name was
+    #[arg(long, value_name = "PLACE", value_parser = parse_from, allow_hyphen_values = true)]
+    from: Option<From>,
+    /// Keep the position in the stream under this name, and go on from there the next time.
+    /// It is committed when records were printed, about every second, and at the end
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Stop after so many records
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -48,6 +54,47 @@ pub struct Args {
     allow_network: bool,
 }
 
+/// What `--from` says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// Where the last run under the name was; the beginning if there was none.
+    Stored,
+    Place(Start),
+}
+
+fn parse_from(text: &str) -> Result<From, String> {
+    if text == "stored" { Ok(From::Stored) } else { parse_start(text).map(From::Place) }
+}
+
+/// A consumer with a name or without.
+enum Source {
+    Plain(Consumer),
+    Named(Box<NamedConsumer>),
+}
+
+impl Source {
+    fn consumer(&mut self) -> &mut Consumer {
+        match self {
+            Self::Plain(consumer) => consumer,
+            Self::Named(named) => named.consumer_mut(),
+        }
+    }
+
+    /// Commits the position behind what was printed, if there is anything to commit.
+    fn commit(&mut self) -> Result<(), CliError> {
+        if let Self::Named(named) = self {
+            named.commit()?;
+        }
+        Ok(())
+    }
+}
+
+/// How many records are printed before the position is committed at the latest.
+const COMMIT_RECORDS: u64 = 10_000;
+/// How long a named consumer goes on after its last commit, while there are more records.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked whether a stream has come into being.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a waiting consumer sleeps in one go; Ctrl-C does not wait for it.
 const WAIT: Duration = Duration::from_secs(3600);
 /// Bytes of output that are gathered before they are written.
@@ -55,61 +102,98 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Prints records until the count is reached, the end (with `-e`), or Ctrl-C.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut consumer = open(args)?;
+    let mut source = open(args)?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut working = at_work();
+    let mut committed = Instant::now();
     loop {
         // Whatever happens, what was read before it is printed first.
-        let printed = print_all(&mut consumer, args, &mut out, &mut left);
+        let printed = print_some(source.consumer(), args, &mut out, &mut left);
         out.flush()?;
-        printed?;
+        let more = matches!(printed, Ok(true));
+        if !more || committed.elapsed() >= COMMIT_INTERVAL {
+            source.commit()?;
+            committed = Instant::now();
+        }
+        if printed? {
+            continue;
+        }
         if left == 0 {
             return Ok(ExitCode::SUCCESS);
         }
         if args.exit {
-            return at_end(&mut consumer, &args.dir);
+            return at_end(source.consumer(), &args.dir);
         }
-        working.pause(|| consumer.wait(WAIT))?;
+        working.pause(|| source.consumer().wait(WAIT))?;
     }
 }
 
-/// Opens the consumer; where there is no stream yet, says that it is waited for.
-fn open(args: &Args) -> Result<Consumer, CliError> {
-    let mut options = ConsumerOptions::new()
-        .start(args.from)
+fn open(args: &Args) -> Result<Source, CliError> {
+    let from = match (args.from, &args.name) {
+        (Some(From::Stored), None) => {
+            return Err(CliError::usage("--from stored needs --name NAME"));
+        }
+        (Some(From::Place(start)), _) => Some(start),
+        (Some(From::Stored) | None, _) => None,
+    };
+    let Some(name) = &args.name else {
+        return open_plain(args, from.unwrap_or(Start::Beginning)).map(Source::Plain);
+    };
+    let mut waiting = open_plain(args, Start::Beginning)?;
+    let begins = waiting.token().is_none();
+    while waiting.token().is_none() {
+        waiting.wait(LOOK_INTERVAL)?;
+    }
+    // The end of what is not there yet is before its first record.
+    let start = from.filter(|start| !begins || *start != Start::End);
+    let options = NamedOptions::new()
+        .auto_commit(AutoCommit::Never)
+        .consumer(options(args))
+        .start(start.unwrap_or(Start::Beginning))
+        .ignore_stored(from.is_some())
+        .allow_network(args.allow_network);
+    Ok(Source::Named(Box::new(options.open(&args.dir, name)?)))
+}
+
+fn options(args: &Args) -> ConsumerOptions {
+    let options = ConsumerOptions::new()
         .durable(args.durable)
         .wait_for_stream(!args.exit)
         .allow_network(args.allow_network);
-    for topic in &args.topics {
-        options = options.topic(topic.as_bytes());
-    }
-    let consumer = options.clone().open(&args.dir)?;
-    if consumer.token().is_some() {
-        return Ok(consumer);
-    }
-    message(format_args!("{} is not a stream yet; waiting for it", args.dir.display()));
-    // Its end is now, before its first record.
-    let from = if args.from == Start::End { Start::Beginning } else { args.from };
-    Ok(options.start(from).open(&args.dir)?)
+    args.topics.iter().fold(options, |options, topic| options.topic(topic.as_bytes()))
 }
 
-/// Prints what is there now, up to `left` records.
-fn print_all(
+/// Opens the consumer; where there is no stream yet, says that it is waited for.
+fn open_plain(args: &Args, from: Start) -> Result<Consumer, CliError> {
+    let consumer = options(args).start(from).open(&args.dir)?;
+    if consumer.token().is_none() {
+        message(format_args!("{} is not a stream yet; waiting for it", args.dir.display()));
+    }
+    Ok(consumer)
+}
+
+/// Prints what is there now, up to `left` records and as many as may go before a commit;
+/// tells whether there may be more.
+fn print_some(
     consumer: &mut Consumer,
     args: &Args,
     out: &mut impl Write,
     left: &mut u64,
-) -> Result<(), CliError> {
-    while *left > 0 {
-        let Some(record) = consumer.try_next()? else { break };
+) -> Result<bool, CliError> {
+    for _ in 0..COMMIT_RECORDS.min(*left) {
+        let Some(record) = consumer.try_next()? else {
+            check_interrupt()?;
+            return Ok(false);
+        };
         print(args, out, &record)?;
         *left -= 1;
         if interrupted() {
             break;
         }
     }
-    check_interrupt()
+    check_interrupt()?;
+    Ok(*left > 0)
 }
 
 fn print(args: &Args, out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
