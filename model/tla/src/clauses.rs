@@ -48,7 +48,8 @@ pub fn in_modules(dir: &Path) -> BTreeSet<Pair> {
         let lines: Vec<_> = text.lines().collect();
         for two in lines.windows(2) {
             let Some(comment) = two[0].strip_prefix("\\* ") else { continue };
-            for word in comment.split([',', ' ', ':']).take_while(|w| w.is_empty() || is_clause(w)) {
+            for word in comment.split([',', ' ', ':']).take_while(|w| w.is_empty() || is_clause(w))
+            {
                 if let (true, Some(name)) = (is_clause(word), defined(two[1])) {
                     pairs.insert((word.to_string(), name.to_string()));
                 }

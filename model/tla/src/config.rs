@@ -39,7 +39,9 @@ fn comment(text: &str, key: &str) -> Option<String> {
 }
 
 fn parse(name: &str, text: &str) -> Result<Config, String> {
-    let need = |key: &str| comment(text, key).ok_or_else(|| format!("{name}.cfg: no comment `\\* {key}: ...`"));
+    let need = |key: &str| {
+        comment(text, key).ok_or_else(|| format!("{name}.cfg: no comment `\\* {key}: ...`"))
+    };
     let one_of = |key: &str, yes: &str, no: &str| {
         let found = need(key)?;
         if found == yes {

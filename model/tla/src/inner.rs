@@ -49,7 +49,9 @@ fn judge(config: &Config, result: CheckResult) -> (Verdict, u64, u64) {
             let name = config.invariants.get(c.violated_invariant).cloned();
             (Verdict::Refuted(name.unwrap_or_else(|| "invariant".into())), seen(&s))
         }
-        CheckResult::PropertyViolation(p, s) => (Verdict::Refuted(p.property.to_string()), seen(&s)),
+        CheckResult::PropertyViolation(p, s) => {
+            (Verdict::Refuted(p.property.to_string()), seen(&s))
+        }
         CheckResult::LivenessViolation(_, s) => (Verdict::Refuted("temporal".into()), seen(&s)),
         CheckResult::Deadlock(_, _, s) => (Verdict::Refuted("deadlock".into()), seen(&s)),
         CheckResult::MaxStatesExceeded(s) | CheckResult::MaxDepthExceeded(s) => {

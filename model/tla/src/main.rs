@@ -24,7 +24,8 @@ struct Options {
 }
 
 fn options() -> Result<Options, String> {
-    let mut found = Options { long: false, configs: true, mutants: false, table: false, jobs: 2, only: None };
+    let mut found =
+        Options { long: false, configs: true, mutants: false, table: false, jobs: 2, only: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -105,14 +106,20 @@ fn run() -> Result<Vec<String>, String> {
     let wanted = |name: &str| options.only.as_ref().is_none_or(|only| name == only);
     let mut complaints = Vec::new();
 
-    let (long, short): (Vec<&Config>, Vec<&Config>) =
-        all.iter().filter(|c| options.configs && wanted(&c.name) && (options.long || !c.long)).partition(|c| c.long);
+    let (long, short): (Vec<&Config>, Vec<&Config>) = all
+        .iter()
+        .filter(|c| options.configs && wanted(&c.name) && (options.long || !c.long))
+        .partition(|c| c.long);
     let check = |config: &&Config, workers| {
         let tlc = tlc::run(&jar, &spec_dir(), config, workers);
         let inner = config.both.then(|| inner::run(&spec_dir(), config));
         println!(
             "{}: {:?}, {} states, depth {}, {:.1} s; tla-checker {:?}",
-            config.name, tlc.verdict, tlc.states, tlc.depth, tlc.seconds,
+            config.name,
+            tlc.verdict,
+            tlc.states,
+            tlc.depth,
+            tlc.seconds,
             inner.as_ref().map(|o| (&o.verdict, o.states, o.seconds)),
         );
         (tlc, inner)
@@ -134,16 +141,28 @@ fn run() -> Result<Vec<String>, String> {
             .collect();
         let trials = each(&list, options.jobs, |m| {
             let trial = mutants::try_out(&jar, &base, m, &all);
-            let runs: Vec<_> = trial.runs.iter().map(|(n, o)| format!("{n} {:?} {:.1} s", o.verdict, o.seconds)).collect();
-            println!("mutant {}: {} {}", m.name, runs.join(", "), trial.complaint.clone().unwrap_or_default());
+            let runs: Vec<_> = trial
+                .runs
+                .iter()
+                .map(|(n, o)| format!("{n} {:?} {:.1} s", o.verdict, o.seconds))
+                .collect();
+            println!(
+                "mutant {}: {} {}",
+                m.name,
+                runs.join(", "),
+                trial.complaint.clone().unwrap_or_default()
+            );
             trial
         });
         complaints.extend(
-            trials.iter().filter_map(|t| Some(format!("mutant {}: {}", t.mutant.name, t.complaint.as_ref()?))),
+            trials.iter().filter_map(|t| {
+                Some(format!("mutant {}: {}", t.mutant.name, t.complaint.as_ref()?))
+            }),
         );
         if options.only.is_none() {
             let path = config::root().join("model/tla/MUTANTS.md");
-            std::fs::write(&path, mutants::matrix(&trials)).map_err(|e| format!("MUTANTS.md: {e}"))?;
+            std::fs::write(&path, mutants::matrix(&trials))
+                .map_err(|e| format!("MUTANTS.md: {e}"))?;
         }
     }
     Ok(complaints)

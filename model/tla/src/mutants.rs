@@ -40,7 +40,9 @@ pub fn parse(text: &str) -> Result<Vec<Mutant>, String> {
                 "file" => file = value,
                 "find" => find = Some(value),
                 "replace" => {
-                    let found = find.take().ok_or_else(|| format!("{}: replace without find", mutant.name))?;
+                    let found = find
+                        .take()
+                        .ok_or_else(|| format!("{}: replace without find", mutant.name))?;
                     mutant.patches.push((file.clone(), found, value));
                 }
                 "run" => mutant.run = value.split_whitespace().map(String::from).collect(),
@@ -122,7 +124,8 @@ pub fn try_out(jar: &Path, base: &Path, mutant: &Mutant, configs: &[Config]) -> 
             Verdict::Passed => {}
             Verdict::Refuted(property) => {
                 if mutant.survives.is_some() {
-                    trial.complaint = Some(format!("listed as a survivor, but {name} refutes it: {property}"));
+                    trial.complaint =
+                        Some(format!("listed as a survivor, but {name} refutes it: {property}"));
                 }
                 let _ = fs::remove_dir_all(&dir);
                 return trial;
@@ -152,10 +155,16 @@ pub fn matrix(trials: &[Trial]) -> String {
     for Trial { mutant, runs, complaint } in trials {
         let (config, by) = match (runs.last(), complaint) {
             (_, Some(why)) => (mutant.run.join(", "), format!("**{why}**")),
-            (Some((name, Outcome { verdict: Verdict::Refuted(p), .. })), None) => (name.clone(), p.clone()),
+            (Some((name, Outcome { verdict: Verdict::Refuted(p), .. })), None) => {
+                (name.clone(), p.clone())
+            }
             _ => (mutant.run.join(", "), "survives".to_string()),
         };
-        let _ = writeln!(page, "| {} | {} | {} | {config} | {by} |", mutant.name, mutant.clause, mutant.what);
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {config} | {by} |",
+            mutant.name, mutant.clause, mutant.what
+        );
         if let Some(why) = &mutant.survives {
             let _ = writeln!(survivors, "- **{}** ({}) {why}", mutant.name, mutant.clause);
         }

