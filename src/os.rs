@@ -351,7 +351,7 @@ mod system {
 
     pub fn file_system(dir: &Path) -> io::Result<FileSystem> {
         let magic = nix::sys::statfs::statfs(dir)?.filesystem_type().0;
-        let known = NETWORK.iter().find(|(number, _)| *number == i64::from(magic) & 0xFFFF_FFFF);
+        let known = NETWORK.iter().find(|(number, _)| *number == magic & 0xFFFF_FFFF);
         Ok(match known {
             Some((_, name)) => FileSystem { name: (*name).to_owned(), network: true },
             None => FileSystem { name: format!("{magic:#x}"), network: false },

@@ -268,7 +268,8 @@ impl<V: Vfs> Producer<V> {
         if let Some(value) = value {
             settings::check(name, value)?;
         }
-        let entry = (SETTING, name.as_bytes(), value.map(str::as_bytes));
+        let (key, value) = (name.as_bytes(), value.map(str::as_bytes));
+        let entry = Entry { kind: SETTING, key, value };
         self.append_entry(&Request { entry: Some(entry), ..Request::default() })
     }
 
@@ -430,6 +431,13 @@ impl<V: Vfs> Producer<V> {
     }
 }
 
+/// An entry to be set, or removed where it has no value.
+struct Entry<'a> {
+    kind: &'a [u8],
+    key: &'a [u8],
+    value: Option<&'a [u8]>,
+}
+
 /// What must hold for an append, and what goes with it in the same block.
 #[derive(Default)]
 struct Request<'a> {
@@ -439,8 +447,8 @@ struct Request<'a> {
     position: Option<&'a PositionChange>,
     /// Identity and sequence (C-4).
     once: Option<(&'a str, u64)>,
-    /// Any other entry to be set or removed: kind, key, value.
-    entry: Option<(&'a [u8], &'a [u8], Option<&'a [u8]>)>,
+    /// Any other entry to be set or removed.
+    entry: Option<Entry<'a>>,
     /// The time to be carried, if not that of the append.
     timestamp_ms: Option<u64>,
 }
@@ -480,8 +488,8 @@ impl Request<'_> {
         writer: &Writer<V>,
         now_ms: u64,
     ) -> Result<(), RecordError> {
-        if let Some((kind, key, value)) = self.entry {
-            builder.push(&NewRecord::control(kind, Some(key), value))?;
+        if let Some(Entry { kind, key, value }) = &self.entry {
+            builder.push(&NewRecord::control(kind, Some(key), *value))?;
         }
         if let Some(change) = self.position {
             let value = change.after_at(now_ms).map(|position| position.encode());

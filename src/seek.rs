@@ -167,10 +167,10 @@ pub fn range<V: Vfs>(dir: &Directory<V>) -> Result<Option<(u64, u64)>, Failure> 
     let Some((tail, _)) = open_tail(dir, OpenMode::Read)? else { return Ok(None) };
     let Some(segments) = dir.segments()? else { return Ok(None) };
     for sequence in segments.sequences {
-        if let Some(lowest) = dir.open_segment(sequence, OpenMode::Read)? {
-            if lowest.belongs_to(&segments.stream_id, sequence) {
-                return Ok(Some((lowest.header.base_offset, tail.next_offset())));
-            }
+        if let Some(lowest) = dir.open_segment(sequence, OpenMode::Read)?
+            && lowest.belongs_to(&segments.stream_id, sequence)
+        {
+            return Ok(Some((lowest.header.base_offset, tail.next_offset())));
         }
     }
     Ok(Some((tail.segment.header.base_offset, tail.next_offset())))
@@ -379,10 +379,10 @@ impl<V: Vfs> Seeker<'_, V> {
         for &sequence in &segments.sequences {
             let segment = self.dir.open_segment(sequence, OpenMode::Read)?;
             let segment = segment.filter(|s| s.belongs_to(&segments.stream_id, sequence));
-            if let Some(segment) = segment {
-                if holds(&segment)? {
-                    last = Some(sequence);
-                }
+            if let Some(segment) = segment
+                && holds(&segment)?
+            {
+                last = Some(sequence);
             }
         }
         Ok(last)

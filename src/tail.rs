@@ -195,6 +195,9 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
     }
 }
 
+/// The end of a stream, and why it ends there; `None` where there is no stream yet.
+pub type FoundTail<F> = Option<(Tail<F>, Cause)>;
+
 /// Opens the active segment and reads it to its committed end; `None` where there is no
 /// stream yet.
 ///
@@ -203,7 +206,7 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
 pub fn open_tail<V: Vfs>(
     dir: &Directory<V>,
     mode: OpenMode,
-) -> Result<Option<(Tail<V::File>, Cause)>, Failure> {
+) -> Result<FoundTail<V::File>, Failure> {
     let Some(segment) = dir.open_active(mode)? else { return Ok(None) };
     Tail::scan(segment).map(Some)
 }

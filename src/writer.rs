@@ -199,8 +199,8 @@ impl<V: Vfs> Writer<V> {
             self.dir.sync()?;
             self.tail.named_durably = true;
         }
-        let known_boot = self.tail.state.is_of_boot(self.boot_id);
-        if !known_boot && !(self.raised && self.boot_id.is_none()) {
+        let raised_here = self.raised && self.boot_id.is_none();
+        if !raised_here && !self.tail.state.is_of_boot(self.boot_id) {
             self.raise_epoch(guard)?;
         }
         if self.tail.durable_to < self.tail.epoch_end {

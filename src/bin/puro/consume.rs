@@ -68,7 +68,7 @@ fn parse_from(text: &str) -> Result<From, String> {
 
 /// A consumer with a name or without.
 enum Source {
-    Plain(Consumer),
+    Plain(Box<Consumer>),
     Named(Box<NamedConsumer>),
 }
 
@@ -138,7 +138,8 @@ fn open(args: &Args) -> Result<Source, CliError> {
         (Some(From::Stored) | None, _) => None,
     };
     let Some(name) = &args.name else {
-        return open_plain(args, from.unwrap_or(Start::Beginning)).map(Source::Plain);
+        return open_plain(args, from.unwrap_or(Start::Beginning))
+            .map(|plain| Source::Plain(Box::new(plain)));
     };
     let mut waiting = open_plain(args, Start::Beginning)?;
     let begins = waiting.token().is_none();
