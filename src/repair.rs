@@ -138,13 +138,18 @@ impl<V: Vfs> Writer<V> {
     /// Cuts the segment to its committed end, on disk too.
     fn cut(&mut self, _guard: &WriterGuard<V::File>) -> Result<u64, Failure> {
         let tail = &mut self.tail;
-        let cut = |file: &V::File| -> io::Result<u64> {
+        let file = &tail.segment.file;
+        let cut = || -> io::Result<u64> {
             let before = file.status()?.len;
             file.set_len(tail.end)?;
-            file.sync_all()?;
             Ok(before.saturating_sub(tail.end))
         };
-        let cut_bytes = cut(&tail.segment.file);
+        let cut_bytes = cut().and_then(|cut_bytes| {
+            let synced = file.sync_all();
+            // Committed blocks may have been on their way to the disk too (M-6, A-14).
+            tail.sync_failed |= synced.is_err();
+            synced.map(|()| cut_bytes)
+        });
         tail.reserved_to = tail.end;
         cut_bytes.map_err(|error| tail.io_error("cut", error).into())
     }
