@@ -263,7 +263,7 @@ struct Told {
 }
 
 impl Told {
-    fn judge(&self, log: &Log, crash: Crash) -> Result<(), String> {
+    fn judge(&self, log: &[(u64, Vec<u8>)], crash: Crash) -> Result<(), String> {
         let mut seen = Vec::new();
         for (offset, value) in log {
             let Some(&(batch, index, of)) = self.records.get(value) else {
@@ -296,7 +296,7 @@ impl Notes {
 
     /// Tells the oracle all that was attempted, in the order of the log: what was
     /// answered late may well stand before what was answered early.
-    fn told_to_oracle(&self, log: &Log) -> Result<Told, String> {
+    fn told_to_oracle(&self, log: &[(u64, Vec<u8>)]) -> Result<Told, String> {
         let place =
             |attempt: &Attempt| log.iter().position(|(_, value)| attempt.values.contains(value));
         let mut attempts: Vec<_> = self.attempts.iter().collect();
@@ -340,7 +340,7 @@ impl Notes {
     }
 
     /// What readers saw is the log.
-    fn check_deliveries(&self, log: &Log) -> Result<(), String> {
+    fn check_deliveries(&self, log: &[(u64, Vec<u8>)]) -> Result<(), String> {
         for delivery in &self.deliveries {
             if !log.contains(delivery) {
                 return Err(format!("Prefix: a reader saw {delivery:?}, the log is {log:?}"));

@@ -206,3 +206,16 @@ pub fn fills_two_segments<T: Threads>() -> Role<T> {
     let (first, second) = (vec![value("y")].leak(), vec![value("z")].leak());
     appends(vec![&*first, &*second].leak())
 }
+
+/// Fills two segments, then removes the lowest, which is sealed by then (S-2).
+pub fn fills_two_segments_and_removes<T: Threads>() -> Role<T> {
+    let (fill, remove) = (fills_two_segments(), removes(0..1));
+    Arc::new(move |world, journal| {
+        let fills = fill(world.clone(), journal.clone());
+        let removes = remove(world, journal);
+        Box::new(move || {
+            fills();
+            removes();
+        })
+    })
+}

@@ -192,7 +192,7 @@ impl<T: Threads> Tree<T> {
 
     /// Puts the names of a directory on the disk.
     pub fn sync_names(&mut self, dir: &Path) {
-        let inside = |path: &PathBuf| path.parent() == Some(dir);
+        let inside = |path: &Path| path.parent() == Some(dir);
         self.disk_names.retain(|path, _| !inside(path));
         let named = self.names.iter().filter(|(path, _)| inside(path));
         self.disk_names.extend(named.map(|(path, inode)| (path.clone(), Arc::clone(inode))));
@@ -378,6 +378,7 @@ impl<T: Threads> World<T> {
     }
 
     /// The two parts of a write of `length` bytes, in their order.
+    #[allow(clippy::single_range_in_vec_init)] // one part, not a list of numbers
     pub(crate) fn parts(&self, length: usize) -> Vec<Range<usize>> {
         let unit = BLOCK_ALIGN as usize;
         if length <= unit || self.quiet() {

@@ -33,7 +33,7 @@ fn two_producers() {
 fn three_producers() {
     let cast =
         [roles::appends(&[&["a"]]), roles::appends(&[&["b", "c"]]), roles::appends(&[&["d"]])];
-    explore("three-producers", Some(2), Manner::default(), &cast);
+    explore("three-producers", Some(3), Manner::default(), &cast);
 }
 
 /// a consumer sees nothing of a block, or all of it.

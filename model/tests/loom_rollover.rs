@@ -81,14 +81,22 @@ fn opening_while_rolling() {
 #[test]
 fn consumer_opens_while_rolling() {
     let cast = [roles::opens_and_reads(Start::End), roles::appends(&[&["a"], &["b"]])];
-    explore("consumer-opens-while-rolling", Some(2), &BEFORE, &[Manner::default()], &cast);
+    explore("consumer-opens-while-rolling", Some(3), &BEFORE, &[Manner::default()], &cast);
 }
 
 /// a producer that knows an end two segments ago.
 #[test]
 fn stale_producer() {
     let cast = [roles::appends(&[&["a"]]), roles::fills_two_segments()];
-    explore("stale-producer", Some(3), &BEFORE, &[Manner::default()], &cast);
+    explore("stale-producer", None, &BEFORE, &[Manner::default()], &cast);
+}
+
+/// the same, and the segment that it knows is removed meanwhile: the stream goes on.
+#[test]
+fn idle_producer() {
+    let looked = Manner { every_look: true, ..Manner::default() };
+    let cast = [roles::appends(&[&["a"]]), roles::fills_two_segments_and_removes()];
+    explore("idle-producer", Some(3), &BEFORE, &[looked], &cast);
 }
 
 /// O-1: two make one and the same stream.

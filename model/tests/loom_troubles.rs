@@ -46,7 +46,7 @@ fn death_with_a_second_producer_and_a_reader() {
     ];
     let cast =
         [roles::appends(&[&["a", "b"]]), roles::appends(&[&["c"]]), roles::reads(Start::End, 2)];
-    explore("death-beside-two", Some(1), &torn, &cast, dies);
+    explore("death-beside-two", Some(2), &torn, &cast, dies);
 }
 
 /// a call of an append fails, whichever it is, and a consumer looks on: what was
@@ -55,7 +55,7 @@ fn death_with_a_second_producer_and_a_reader() {
 fn failing_call_with_a_reader() {
     let cast = [roles::appends(&[&["a", "b"], &["c"]]), roles::reads(Start::End, 2)];
     let fails = |step| Plan { fails: step..step + 1, ..Plan::default() };
-    explore("failing-call", Some(2), &manners(Manner::default()), &cast, fails);
+    explore("failing-call", Some(3), &manners(Manner::default()), &cast, fails);
 }
 
 /// two calls in a row fail, so that a commit can fail and not be looked at.
