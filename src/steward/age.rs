@@ -7,91 +7,101 @@
 //!
 //! Against the first: what counts is the timestamp of the segment end, which is the
 //! highest of the stream until then (F-22). Against the second: where that lies in the
-//! future, the last timestamp of the segment's own records counts; and where that does too,
-//! that of the first later segment in which it does not. Each of these moments was after the
+//! future, the highest timestamp of the segment's own records that does not; and where the last
+//! of them does, that of the first later segment in which one does not. Each of these moments was after the
 //! last record of the segment was written, as far as any clock tells.
 //!
-//! A segment is read from its end backwards for this: each block repeats the length of its
-//! body as the last but four of its bytes.
+//! The segment end is found from the end of the file backwards: each block repeats the length
+//! of its body as the last but four of its bytes. Only after a clock was ahead is
+//! a segment read as a whole.
 
 use crate::block::{BlockKind, BlockStart, Cause};
 use crate::codec::get_u32;
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext};
 use crate::layout::{block_bytes, end, header, start};
+use crate::segment::Scan;
 use crate::steward::survey::{SealedSegment, Survey};
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full};
 
-/// Tells how old the segments of a survey are, by one reading of the clock.
+/// Tells how old the segments of a survey are.
 pub struct Ages<'s, V> {
     pub dir: &'s Directory<V>,
     pub survey: &'s Survey,
-    pub now_ms: u64,
 }
 
 impl<V: Vfs> Ages<'_, V> {
     /// The moment from which the age of a sealed segment counts; `None` if all that could
     /// tell lies in the future.
     pub fn settled_ms(&self, index: usize) -> Result<Option<u64>, Failure> {
-        let past = |time_ms: &u64| *time_ms <= self.now_ms;
+        let now_ms = self.survey.now_ms;
         let later = self.survey.sealed.get(index..).unwrap_or_default();
-        let Some(segment) = later.first() else {
-            return Ok(self.survey.active.last_ms.filter(past));
-        };
-        let highest_ms = self.last_block(segment, |_| true)?.filter(past);
-        if highest_ms.is_some() {
-            return Ok(highest_ms);
-        }
-        for segment in later {
-            let last_ms = self.last_block(segment, |start| start.kind == BlockKind::Records)?;
-            if last_ms.is_some_and(|last_ms| past(&last_ms)) {
-                return Ok(last_ms);
+        if let Some(segment) = self.open(later.first())? {
+            let end = last_block(&segment)?;
+            if end.timestamp_ms <= now_ms {
+                return Ok(Some(end.timestamp_ms));
             }
         }
-        Ok(self.survey.active.last_ms.filter(past))
+        for (place, segment) in later.iter().enumerate() {
+            let Some(segment) = self.open(Some(segment))? else { continue };
+            let (highest_ms, last_ms) = times_until(&segment, now_ms)?;
+            // In a later segment, whatever was written was written later.
+            if highest_ms.is_some() && (place > 0 || last_ms <= now_ms) {
+                return Ok(highest_ms);
+            }
+        }
+        Ok(self.survey.active.highest_ms)
     }
 
-    /// The timestamp of the last block that is `wanted`.
-    fn last_block(
+    fn open(
         &self,
-        segment: &SealedSegment,
-        wanted: impl Fn(&BlockStart) -> bool,
-    ) -> Result<Option<u64>, Failure> {
-        let opened = self.dir.open_segment(segment.header.sequence, OpenMode::Read)?;
-        let Some(opened) = opened else { return Ok(None) };
-        let mut block_end = segment.bytes;
-        while block_end > header::LEN as u64 {
-            let (position, start) = block_before(&opened, block_end)?;
-            if wanted(&start) {
-                return Ok(Some(start.timestamp_ms));
-            }
-            block_end = position;
-        }
-        Ok(None)
+        segment: Option<&SealedSegment>,
+    ) -> Result<Option<OpenSegment<V::File>>, Failure> {
+        let Some(segment) = segment else { return Ok(None) };
+        self.dir.open_segment(segment.header.sequence, OpenMode::Read)
     }
 }
 
-/// Position and start of the block that ends at a place.
-fn block_before<F: VfsFile>(
+/// Of the records blocks: the highest timestamp that does not lie in the future, and the last.
+fn times_until<F: VfsFile>(
     segment: &OpenSegment<F>,
-    block_end: u64,
-) -> Result<(u64, BlockStart), Failure> {
+    now_ms: u64,
+) -> Result<(Option<u64>, u64), Failure> {
+    let mut scan = Scan::new(&segment.file, segment.header);
+    let (mut highest_ms, mut last_ms) = (None, 0);
+    while !scan.ended {
+        let (position, offset) = (scan.position, scan.link.next_offset);
+        let next = scan.next().while_doing_at("read", &segment.path, position)?;
+        let (_, block) = next.map_err(|cause| segment.damage(position, offset, cause))?;
+        let start = &block.start;
+        if start.kind == BlockKind::Records {
+            last_ms = start.timestamp_ms;
+            highest_ms = highest_ms.max(Some(last_ms).filter(|last_ms| *last_ms <= now_ms));
+        }
+    }
+    Ok((highest_ms, last_ms))
+}
+
+/// The start of the last block.
+fn last_block<F: VfsFile>(segment: &OpenSegment<F>) -> Result<BlockStart, Failure> {
     let damage = |position, cause| segment.damage(position, segment.header.base_offset, cause);
     let read = |bytes: &mut [u8], position| {
         read_full(&segment.file, bytes, position).while_doing_at("read", &segment.path, position)
     };
+    let file_end = segment.file.status().while_doing("look at", &segment.path)?.len;
     let mut length = [0; end::LEN];
-    let length_at = block_end.saturating_sub(end::LEN as u64);
+    let length_at = file_end.saturating_sub(end::LEN as u64);
     read(&mut length, length_at)?;
     let body_len = get_u32(&length, 0).unwrap_or(0) as usize;
-    let position = block_end.checked_sub(block_bytes(body_len));
+    let position = file_end.checked_sub(block_bytes(body_len));
     let position = position.filter(|position| *position >= header::LEN as u64);
     let position = position.ok_or_else(|| damage(length_at, Cause::Pad))?;
     let mut bytes = [0; start::LEN];
     read(&mut bytes, position)?;
     match BlockStart::decode(&bytes, segment.header.place(position)) {
-        Ok(start) if start.body_len == body_len => Ok((position, start)),
-        Ok(_) => Err(damage(position, Cause::Pad)),
+        Ok(start) if start.body_len != body_len => Err(damage(position, Cause::Pad)),
+        Ok(start) if start.kind == BlockKind::SegmentEnd => Ok(start),
+        Ok(_) => Err(damage(file_end, Cause::NotSealed)),
         Err(cause) => Err(damage(position, cause)),
     }
 }

@@ -77,7 +77,7 @@ impl<V: Vfs> Steward<V> {
 
     /// Whether the lowest segment should go, and what speaks against it all the same.
     fn judge(&self, survey: &Survey) -> Result<Option<(Due, Option<Why>)>, Failure> {
-        let ages = Ages { dir: &self.dir, survey, now_ms: self.dir.vfs.now_ms() };
+        let ages = Ages { dir: &self.dir, survey };
         let Some(due) = lowest_is_due(&ages)? else { return Ok(None) };
         let Some(lowest) = survey.sealed.first() else { return Ok(None) };
         let below = survey.unusable.iter().find(|(found, _)| *found < lowest.header.sequence);
@@ -141,7 +141,7 @@ impl<V: Vfs> Steward<V> {
             let since_ms = due.since_ms.max(survey.active.settings_changed_ms);
             let since_ms = since_ms.filter(|_| due.since_ms.is_some());
             let until_ms = self.grace_ends(survey, sequence, since_ms);
-            if until_ms > self.dir.vfs.now_ms() {
+            if until_ms > survey.now_ms {
                 let until_ms = Some(until_ms);
                 return Ok(Attempt::Stays(Why::Held { file: segment.id, since_ms, until_ms }));
             }
@@ -165,7 +165,7 @@ impl<V: Vfs> Steward<V> {
             Some(since_ms) => since_ms.saturating_add(millis(grace)),
             None => {
                 let left = grace.saturating_sub(monotonic.saturating_sub(first));
-                self.dir.vfs.now_ms().saturating_add(millis(left))
+                survey.now_ms.saturating_add(millis(left))
             }
         }
     }
@@ -201,7 +201,7 @@ fn outlived<V: Vfs>(ages: &Ages<'_, V>, retention: Duration) -> Result<Option<Du
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
     let Some(settled_ms) = ages.settled_ms(0)? else { return Ok(None) };
     let since_ms = settled_ms.saturating_add(retention_ms);
-    Ok((since_ms < ages.now_ms).then_some(Due { since_ms: Some(since_ms) }))
+    Ok((since_ms < ages.survey.now_ms).then_some(Due { since_ms: Some(since_ms) }))
 }
 
 /// The stream became too large for its lowest segment with the first segment up to which
@@ -235,8 +235,9 @@ fn awaited_by<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<String>, Failure> {
     let end_offset = survey.end_offset(0);
     let expiry_ms = settings.expiry.map(|expiry| expiry.as_millis());
     let counts = |time_ms: u64| {
-        expiry_ms
-            .is_none_or(|expiry_ms| u128::from(ages.now_ms.saturating_sub(time_ms)) <= expiry_ms)
+        expiry_ms.is_none_or(|expiry_ms| {
+            u128::from(ages.survey.now_ms.saturating_sub(time_ms)) <= expiry_ms
+        })
     };
     let behind = survey.positions.iter();
     let behind = behind.filter(|(_, at)| at.offset < end_offset && counts(at.time_ms));

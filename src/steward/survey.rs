@@ -13,6 +13,8 @@ use crate::vfs::{FileId, OpenMode, Vfs, VfsFile};
 pub struct Survey {
     /// The sealed segments, ascending; only they are touched (S-2).
     pub sealed: Vec<SealedSegment>,
+    /// The time of the survey.
+    pub now_ms: u64,
     /// Segments that cannot be used, with what is wrong.
     pub unusable: Vec<(u32, String)>,
     /// The active segment.
@@ -47,8 +49,8 @@ pub struct ActiveSegment {
     /// Timestamps of its blocks that hold records: the lowest since each later block that
     /// was written by a clock set back, so that only [`ActiveSegment::first_ms`] looks.
     record_times: Vec<u64>,
-    /// The timestamp of its last records block.
-    pub last_ms: Option<u64>,
+    /// The highest timestamp of its records blocks that does not lie in the future.
+    pub highest_ms: Option<u64>,
     /// When settings last changed in it.
     pub settings_changed_ms: Option<u64>,
 }
@@ -76,9 +78,15 @@ impl Survey {
         // Strays are left alone (F-9).
         sealed.retain(|segment| segment.header.stream_id == active.header.stream_id);
         let mut state = State::default();
-        let active = ActiveSegment::read(&active, &mut state)?;
-        let positions = state.positions().collect();
-        Ok(Self { sealed, unusable, active, settings: state.settings().clone(), positions })
+        let now_ms = dir.vfs.now_ms();
+        let active = ActiveSegment::read(&active, now_ms, &mut state)?;
+        let (positions, settings) = (state.positions().collect(), state.settings().clone());
+        Ok(Self { sealed, now_ms, unusable, active, settings, positions })
+    }
+
+    /// Whether the active segment is to be sealed.
+    pub fn must_seal(&self, asked: bool) -> bool {
+        self.active.must_seal(&self.settings, self.now_ms, asked)
     }
 
     /// Bytes of all segments.
@@ -102,7 +110,11 @@ fn look_at<V: Vfs>(dir: &Directory<V>, sequence: u32) -> Result<Option<SealedSeg
 }
 
 impl ActiveSegment {
-    fn read<F: VfsFile>(segment: &OpenSegment<F>, state: &mut State) -> Result<Self, Failure> {
+    fn read<F: VfsFile>(
+        segment: &OpenSegment<F>,
+        now_ms: u64,
+        state: &mut State,
+    ) -> Result<Self, Failure> {
         let status = segment.file.status().while_doing("look at", &segment.path)?;
         let mut found = Self {
             sequence: segment.header.sequence,
@@ -128,13 +140,14 @@ impl ActiveSegment {
                 found.settings_changed_ms = Some(block.start.timestamp_ms);
             }
             if block.start.kind == BlockKind::Records {
-                found.pass(block.start.timestamp_ms, block.start.record_count > 0);
+                found.pass(block.start.timestamp_ms, block.start.record_count > 0, now_ms);
             }
         }
     }
 
-    fn pass(&mut self, timestamp_ms: u64, has_records: bool) {
-        self.last_ms = Some(timestamp_ms);
+    fn pass(&mut self, timestamp_ms: u64, has_records: bool, now_ms: u64) {
+        let past = Some(timestamp_ms).filter(|timestamp_ms| *timestamp_ms <= now_ms);
+        self.highest_ms = self.highest_ms.max(past);
         let lowest = self.record_times.last().is_none_or(|lowest| timestamp_ms < *lowest);
         if has_records && lowest {
             self.record_times.push(timestamp_ms);
@@ -148,7 +161,7 @@ impl ActiveSegment {
 
     /// Whether the segment is to be sealed: it must hold a record, and be old enough or be
     /// asked for.
-    pub fn must_seal(&self, settings: &Settings, now_ms: u64, asked: bool) -> bool {
+    fn must_seal(&self, settings: &Settings, now_ms: u64, asked: bool) -> bool {
         let old = settings
             .roll
             .zip(self.first_ms(now_ms))
@@ -164,7 +177,7 @@ mod tests {
     fn active(times: &[u64]) -> ActiveSegment {
         let mut active = ActiveSegment::default();
         for time_ms in times {
-            active.pass(*time_ms, true);
+            active.pass(*time_ms, true, u64::MAX);
         }
         active
     }
