@@ -12,7 +12,8 @@
 (*                                                                         *)
 (* Time: a consumer that is away, or on its way back, is taken to have no  *)
 (* marker before it that is older than marker_grace_ms (S-7). One that     *)
-(* never lets go of its pins needs no such assumption: V-8 protects it.    *)
+(* never lets go of its pins needs no such assumption: HeldBelow protects  *)
+(* it from what the steward does above it, V-8 from what it does below.    *)
 (***************************************************************************)
 EXTENDS Directory
 
@@ -126,7 +127,10 @@ Superseded(i) == \E j \in SealedRecs : j > i /\ hist[j].key = hist[i].key
 Graced(i) == (cpc \in {"away", "open", "locked"} /\ seen # {}) => next > i
 
 \* S-7
-MarkerGoes(i, n) == hist[i].marker /\ Graced(i) /\ ~InLower(hist[i].key, n)
+HeldBelow(n) == \E m \in Segments : m < n /\ name[m] \in pins
+
+\* S-7
+MarkerGoes(i, n) == hist[i].marker /\ Graced(i) /\ ~InLower(hist[i].key, n) /\ ~HeldBelow(n)
 
 Stays(item, n) == ~IsRec(item) \/ (~Superseded(item[2]) /\ ~MarkerGoes(item[2], n))
 

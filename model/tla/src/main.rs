@@ -4,12 +4,16 @@
 //! ```text
 //! tla-check [--short | --long] [--mutants | --only-mutants] [--table] [--jobs N] [--only NAME]
 //! ```
-//! `--long` runs the large configurations too, `--mutants` the mutants (and writes
-//! their matrix; `--only-mutants` nothing else), `--table` writes the table of configurations into spec/README.md.
+//! `--long` runs the large configurations too, and `--only NAME` one configuration, large
+//! or not, and the mutants that it is the first to run; `--mutants` runs the mutants as well,
+//! `--only-mutants` nothing else. `--table` writes the table of configurations into
+//! spec/README.md (rows of those that were not run stay) and the matrix into MUTANTS.md.
 
 use puro_tla::config::{self, Config, spec_dir};
-use puro_tla::{Outcome, Verdict, inner, mutants, page, tlc};
-use std::fmt::Write as _;
+use puro_tla::mutants::{self, Mutant, Trial};
+use puro_tla::{Outcome, Verdict, inner, page, tlc};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,39 +83,52 @@ fn complaint(config: &Config, tlc: &Outcome, inner: Option<&Outcome>) -> Option<
     })
 }
 
-fn table(rows: &[(&Config, Outcome, Option<Outcome>)]) -> String {
-    let mut made = String::from(
-        "| configuration | question | states | depth | TLC, s | tla-checker, s |\n|---|---|---|---|---|---|\n",
-    );
-    for (config, tlc, inner) in rows {
-        let other = inner.as_ref().map_or("-".to_string(), |o| format!("{:.0}", o.seconds.ceil()));
-        let _ = writeln!(
-            made,
-            "| {}{} | {} | {} | {} | {:.0} | {other} |",
-            config.name,
-            if config.long { " (long form)" } else { "" },
-            config.question,
-            page::thousands(tlc.states),
-            tlc.depth,
-            tlc.seconds.ceil(),
-        );
-    }
-    made
+/// A row of the table.
+fn row(config: &Config, tlc: &Outcome, inner: Option<&Outcome>) -> String {
+    let seconds = |o: &Outcome| format!("{:.0}", o.seconds.ceil());
+    format!(
+        "| {} | {} | {} | {} | {} | {} |",
+        title(config),
+        config.question,
+        page::thousands(tlc.states),
+        tlc.depth,
+        seconds(tlc),
+        inner.map_or("-".to_string(), seconds),
+    )
 }
 
-fn run() -> Result<Vec<String>, String> {
-    let options = options()?;
-    let jar = tlc::jar()?;
-    let all = config::all(&spec_dir())?;
-    let wanted = |name: &str| options.only.as_ref().is_none_or(|only| name == only);
-    let mut complaints = Vec::new();
+fn title(config: &Config) -> String {
+    format!("{}{}", config.name, if config.long { " (long form)" } else { "" })
+}
 
-    let (long, short): (Vec<&Config>, Vec<&Config>) = all
-        .iter()
-        .filter(|c| options.configs && wanted(&c.name) && (options.long || !c.long))
-        .partition(|c| c.long);
+/// Writes the table of configurations; rows of those that were not run stay as they are.
+fn write_table(all: &[Config], made: &BTreeMap<String, String>) -> Result<(), String> {
+    let (path, marker) = (spec_dir().join("README.md"), "configurations");
+    let old = page::get(&path, marker)?;
+    let mut table = String::from(
+        "| configuration | question | states | depth | TLC, s | tla-checker, s |\n|---|---|---|---|---|---|\n",
+    );
+    let (long, short): (Vec<_>, Vec<_>) = all.iter().partition(|c| c.long);
+    for config in short.into_iter().chain(long) {
+        let head = format!("| {} |", title(config));
+        let kept = || old.lines().find(|line| line.starts_with(&head));
+        if let Some(row) = made.get(&config.name).map(String::as_str).or_else(kept) {
+            table += row;
+            table.push('\n');
+        }
+    }
+    page::put(&path, marker, &table)
+}
+
+/// Runs the configurations and tells what is wrong with them.
+fn check_configs(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<String>, String> {
+    let wanted = |c: &&Config| match &options.only {
+        Some(only) => c.name == *only,
+        None => options.long || !c.long,
+    };
+    let (long, short): (Vec<_>, Vec<_>) = all.iter().filter(wanted).partition(|c| c.long);
     let check = |config: &&Config, workers| {
-        let tlc = tlc::run(&jar, &spec_dir(), config, workers);
+        let tlc = tlc::run(jar, &spec_dir(), config, workers);
         let inner = config.both.then(|| inner::run(&spec_dir(), config));
         println!(
             "{}: {:?}, {} states, depth {}, {:.1} s; tla-checker {:?}",
@@ -122,48 +139,53 @@ fn run() -> Result<Vec<String>, String> {
             tlc.seconds,
             inner.as_ref().map(|o| (&o.verdict, o.states, o.seconds)),
         );
-        (tlc, inner)
+        let row = row(config, &tlc, inner.as_ref());
+        (config.name.clone(), row, complaint(config, &tlc, inner.as_ref()))
     };
-    let mut outcomes = each(&short, options.jobs, |c| check(c, 1));
-    outcomes.extend(each(&long, 1, |c| check(c, options.jobs as u32)));
-    let configs: Vec<&Config> = short.into_iter().chain(long).collect();
-    let rows: Vec<_> = configs.into_iter().zip(outcomes).map(|(c, (t, i))| (c, t, i)).collect();
-    complaints.extend(rows.iter().filter_map(|(c, t, i)| complaint(c, t, i.as_ref())));
-    if options.table && options.configs && options.only.is_none() {
-        page::put(&spec_dir().join("README.md"), "configurations", &table(&rows))?;
+    let mut checked = each(&short, options.jobs, |c| check(c, 1));
+    checked.extend(each(&long, 1, |c| check(c, options.jobs as u32)));
+    if options.table {
+        let rows = checked.iter().map(|(name, row, _)| (name.clone(), row.clone())).collect();
+        write_table(all, &rows)?;
     }
+    Ok(checked.into_iter().filter_map(|(.., complaint)| complaint).collect())
+}
 
+/// Runs the mutants and tells what is wrong with them.
+fn check_mutants(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<String>, String> {
+    let base = jar.ancestors().nth(3).expect("the jar lies in target/tla/").join("mutants");
+    let wanted = |m: &Mutant| options.only.as_ref().is_none_or(|o| m.name == *o || m.run[0] == *o);
+    let list: Vec<_> = mutants::list()?.into_iter().filter(wanted).collect();
+    let trials = each(&list, options.jobs, |m| {
+        let trial = mutants::try_out(jar, &base, m, all);
+        let told = |(name, o): &(String, Outcome)| {
+            format!("{name} {:?} {} states {:.1} s", o.verdict, o.states, o.seconds)
+        };
+        let runs: Vec<_> = trial.runs.iter().map(told).collect();
+        let complaint = trial.complaint.as_deref().unwrap_or_default();
+        println!("mutant {}: {} {complaint}", m.name, runs.join(", "));
+        trial
+    });
+    if options.table && options.only.is_none() {
+        let path = config::root().join("model/tla/MUTANTS.md");
+        let written = std::fs::write(&path, mutants::matrix(&trials));
+        written.map_err(|e| format!("MUTANTS.md: {e}"))?;
+    }
+    let complaint =
+        |t: &Trial| Some(format!("mutant {}: {}", t.mutant.name, t.complaint.as_ref()?));
+    Ok(trials.iter().filter_map(complaint).collect())
+}
+
+fn run() -> Result<Vec<String>, String> {
+    let options = options()?;
+    let jar = tlc::jar()?;
+    let all = config::all(&spec_dir())?;
+    let mut complaints = Vec::new();
+    if options.configs {
+        complaints.extend(check_configs(&options, &jar, &all)?);
+    }
     if options.mutants {
-        let base = jar.ancestors().nth(3).expect("the jar lies in target/tla/").join("mutants");
-        let list: Vec<_> = mutants::list()?
-            .into_iter()
-            .filter(|m| options.only.as_ref().is_none_or(|o| m.name == *o || m.run[0] == *o))
-            .collect();
-        let trials = each(&list, options.jobs, |m| {
-            let trial = mutants::try_out(&jar, &base, m, &all);
-            let runs: Vec<_> = trial
-                .runs
-                .iter()
-                .map(|(n, o)| format!("{n} {:?} {:.1} s", o.verdict, o.seconds))
-                .collect();
-            println!(
-                "mutant {}: {} {}",
-                m.name,
-                runs.join(", "),
-                trial.complaint.clone().unwrap_or_default()
-            );
-            trial
-        });
-        complaints.extend(
-            trials.iter().filter_map(|t| {
-                Some(format!("mutant {}: {}", t.mutant.name, t.complaint.as_ref()?))
-            }),
-        );
-        if options.only.is_none() {
-            let path = config::root().join("model/tla/MUTANTS.md");
-            std::fs::write(&path, mutants::matrix(&trials))
-                .map_err(|e| format!("MUTANTS.md: {e}"))?;
-        }
+        complaints.extend(check_mutants(&options, &jar, &all)?);
     }
     Ok(complaints)
 }

@@ -146,7 +146,7 @@ pub fn try_out(jar: &Path, base: &Path, mutant: &Mutant, configs: &[Config]) -> 
 /// The matrix, as a page.
 pub fn matrix(trials: &[Trial]) -> String {
     let mut page = String::from(
-        "# Mutants of the model\n\nWritten by `cargo run -p puro-tla --bin tla-check -- --mutants`; \
+        "# Mutants of the model\n\nWritten by `cargo run -p puro-tla --bin tla-check -- --mutants --table`; \
          the patches are in [mutants.txt](mutants.txt).\nEach takes one mechanism or guard out of `spec/*.tla`; \
          the configuration named refutes it by the property named.\n\n\
          | mutant | clause | what is taken away | configuration | refuted by |\n|---|---|---|---|---|\n",
@@ -169,5 +169,7 @@ pub fn matrix(trials: &[Trial]) -> String {
             let _ = writeln!(survivors, "- **{}** ({}) {why}", mutant.name, mutant.clause);
         }
     }
-    page + "\n## Survivors\n\nNo configuration refutes these; each is argued.\n\n" + &survivors
+    page + "\n## Survivors\n\nNo configuration refutes these. What the model can do without is a candidate \
+            for removal;\neach says whether it is one, and why it is there all the same.\n\n"
+        + &survivors
 }

@@ -3,6 +3,15 @@
 use std::fs;
 use std::path::Path;
 
+/// What stands between `<!-- NAME -->` and `<!-- end NAME -->` of a page.
+pub fn get(page: &Path, name: &str) -> Result<String, String> {
+    let text = fs::read_to_string(page).map_err(|e| format!("{}: {e}", page.display()))?;
+    let rest = text.split_once(&format!("<!-- {name} -->\n")).map(|(_, rest)| rest);
+    let table = rest.and_then(|rest| rest.split_once(&format!("<!-- end {name} -->")));
+    let missing = || format!("{}: no markers for {name:?}", page.display());
+    table.map(|(table, _)| table.to_string()).ok_or_else(missing)
+}
+
 /// Puts `table` between `<!-- NAME -->` and `<!-- end NAME -->` of a page.
 pub fn put(page: &Path, name: &str, table: &str) -> Result<(), String> {
     let text = fs::read_to_string(page).map_err(|e| format!("{}: {e}", page.display()))?;
