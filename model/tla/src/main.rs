@@ -4,10 +4,11 @@
 //! ```text
 //! tla-check [--short | --long] [--mutants | --only-mutants] [--table] [--jobs N] [--only NAME]
 //! ```
-//! `--long` runs the large configurations too, and `--only NAME` one configuration, large
-//! or not, and the mutants that it is the first to run; `--mutants` runs the mutants as well,
-//! `--only-mutants` nothing else. `--table` writes the table of configurations into
-//! spec/README.md (rows of those that were not run stay) and the matrix into MUTANTS.md.
+//! `--mutants` runs the mutants as well, `--only-mutants` nothing else. `--long` adds the
+//! large configurations and the mutants that are listed as survivors, which take longest;
+//! `--only NAME` takes one configuration, large or not, and the mutants that it is the first
+//! to run. `--table` writes the table of configurations into spec/README.md (rows of those
+//! that were not run stay) and, in the long form, the matrix into MUTANTS.md.
 
 use puro_tla::config::{self, Config, spec_dir};
 use puro_tla::mutants::{self, Mutant, Trial};
@@ -154,7 +155,10 @@ fn check_configs(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<St
 /// Runs the mutants and tells what is wrong with them.
 fn check_mutants(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<String>, String> {
     let base = jar.ancestors().nth(3).expect("the jar lies in target/tla/").join("mutants");
-    let wanted = |m: &Mutant| options.only.as_ref().is_none_or(|o| m.name == *o || m.run[0] == *o);
+    let wanted = |m: &Mutant| match &options.only {
+        Some(only) => m.name == *only || m.run[0] == *only,
+        None => options.long || m.survives.is_none(),
+    };
     let list: Vec<_> = mutants::list()?.into_iter().filter(wanted).collect();
     let trials = each(&list, options.jobs, |m| {
         let trial = mutants::try_out(jar, &base, m, all);
@@ -166,7 +170,7 @@ fn check_mutants(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<St
         println!("mutant {}: {} {complaint}", m.name, runs.join(", "));
         trial
     });
-    if options.table && options.only.is_none() {
+    if options.table && options.long && options.only.is_none() {
         let path = config::root().join("model/tla/MUTANTS.md");
         let written = std::fs::write(&path, mutants::matrix(&trials));
         written.map_err(|e| format!("MUTANTS.md: {e}"))?;

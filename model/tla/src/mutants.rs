@@ -146,7 +146,7 @@ pub fn try_out(jar: &Path, base: &Path, mutant: &Mutant, configs: &[Config]) -> 
 /// The matrix, as a page.
 pub fn matrix(trials: &[Trial]) -> String {
     let mut page = String::from(
-        "# Mutants of the model\n\nWritten by `cargo run -p puro-tla --bin tla-check -- --mutants --table`; \
+        "# Mutants of the model\n\nWritten by `cargo run -p puro-tla --bin tla-check -- --long --only-mutants --table`; \
          the patches are in [mutants.txt](mutants.txt).\nEach takes one mechanism or guard out of `spec/*.tla`; \
          the configuration named refutes it by the property named.\n\n\
          | mutant | clause | what is taken away | configuration | refuted by |\n|---|---|---|---|---|\n",
