@@ -4,11 +4,22 @@
 //! A checksum cannot be guessed, so the inputs are sealed first: the right checksums are
 //! put where the format wants them, and what is fuzzed is everything behind them.
 
-use puro::block::{Block, BlockBuilder, BlockMeta, BlockStart, Link, Place};
+use std::path::Path;
+
+use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
 use puro::codec::{crc, crc_continue, put_varint, split_varint};
+use puro::dir::Directory;
 use puro::layout::{BLOCK_ALIGN, end, header, start};
 use puro::record::Fields;
 use puro::segment::SegmentHeader;
+use puro::tail::open_tail;
+use puro::vfs::{OpenMode, Vfs, VfsFile, write_full};
+use puro::{Failure, OpenError, Start};
+
+use crate::generate::SEGMENT_BYTES;
+use crate::history::{Op, Player, STREAM, batch, options, read};
+use crate::oracle::Crash;
+use crate::sim::{Disk, Fault, SimVfs, World};
 
 /// Decoders never panic, and what they accept encodes back to the same bytes (F-6).
 /// The first byte says which decoder.
@@ -59,7 +70,7 @@ fn place() -> Place {
 
 fn meta() -> BlockMeta {
     BlockMeta {
-        kind: puro::block::BlockKind::Records,
+        kind: BlockKind::Records,
         link: Link { prev_crc: 1, next_offset: 2, may_jump: false },
         timestamp_ms: 3,
         durable_to: 4,
@@ -147,5 +158,110 @@ fn decode_header(data: &[u8]) {
     sealed.extend_from_slice(&crc(data).to_le_bytes());
     if let Ok(mut decoded) = SegmentHeader::decode(&sealed, false) {
         assert_eq!(decoded.encode()[..], sealed[..]);
+    }
+}
+
+/// Records that stand in the stream before anything is put behind them.
+const PREFIX: u32 = 3;
+
+/// Whatever bytes stand behind a valid prefix: repair is total and idempotent, leaves the
+/// prefix intact, and where it may not cut, changes nothing (protocol.md, chapter 5).
+/// The first byte says what stands in front of the bytes: a block that continues the
+/// stream, low or committed, claiming to know this or that to be durable.
+pub fn recover(data: &[u8]) {
+    let world = World::new(Disk::default());
+    let vfs = SimVfs::new(&world, 1);
+    let mut producer = options(SEGMENT_BYTES).open_in(vfs.clone(), STREAM).expect("a new stream");
+    for number in 1..=PREFIX {
+        producer.append_batch(&mut batch(number, 1, 10)).expect("an empty disk");
+    }
+    drop(producer);
+    let path = Path::new(STREAM).join("0000000000.puro");
+    let bytes_before = put_behind(&vfs, &path, data);
+    let opened = options(SEGMENT_BYTES).open_in(SimVfs::new(&world, 2), STREAM).map(drop);
+    let bytes = bytes_of(&world, &path);
+    if let Err(error) = opened {
+        let damage = matches!(error, OpenError::Failure(Failure::Damage(_)));
+        assert!(damage, "{error}");
+        assert_eq!(bytes, bytes_before, "damage was not left alone");
+        return;
+    }
+    drop(options(SEGMENT_BYTES).open_in(SimVfs::new(&world, 3), STREAM).expect("repaired"));
+    assert_eq!(bytes_of(&world, &path), bytes, "a second repair did something");
+    let (seen, _) = read(SimVfs::new(&world, 4), Start::Beginning, false).expect("repaired");
+    let prefix = seen.iter().take(PREFIX as usize).map(|delivery| delivery.batch);
+    assert!(prefix.eq(1..=PREFIX), "{seen:?}");
+}
+
+/// Writes the bytes behind the committed end; gives all of the file.
+fn put_behind(vfs: &SimVfs, path: &Path, data: &[u8]) -> Vec<u8> {
+    let (&shape, data) = data.split_first().unwrap_or((&0, &[]));
+    let dir = Directory::new(vfs.clone(), Path::new(STREAM));
+    let (tail, _) = open_tail(&dir, OpenMode::Write).expect("readable").expect("a stream");
+    let mut at = tail.end;
+    if shape & 3 != 0 {
+        let mut builder = BlockBuilder::default();
+        builder.push(&puro::NewRecord::new("t", "behind")).expect("a small record");
+        let committed = shape & 3 == 3;
+        let durable_to = if shape & 4 != 0 { tail.end } else { tail.end + 64 };
+        let meta = BlockMeta { committed, durable_to, ..tail.meta(BlockKind::Records, 1) };
+        // One that is not where it says, too.
+        at += u64::from(shape >> 6) * BLOCK_ALIGN;
+        let built = builder.finish(&meta, tail.segment.header.place(at));
+        write_full(&tail.segment.file, built.bytes, at).expect("an empty disk");
+        at += built.bytes.len() as u64;
+    }
+    write_full(&tail.segment.file, data, at).expect("an empty disk");
+    let length = tail.segment.file.status().expect("it is there").len as usize;
+    let mut bytes = vec![0; length];
+    puro::vfs::read_full(&vfs.open(path, OpenMode::Read).expect("it is there"), &mut bytes, 0)
+        .expect("readable");
+    bytes
+}
+
+fn bytes_of(world: &World, path: &Path) -> Vec<u8> {
+    world.disk().bytes_of(path).expect("it is there").to_vec()
+}
+
+/// How many operations one input may ask for.
+const MOST_OPERATIONS: usize = 48;
+
+/// Arbitrary operations of two producers and a consumer, with faults, deaths and losses of
+/// power between them; judged by the oracle. Four bytes make an operation.
+pub fn operations(data: &[u8]) {
+    let world = World::new(Disk::default());
+    let mut player = Player::new(world.clone(), |vfs| vfs, SEGMENT_BYTES);
+    for code in data.chunks_exact(4).take(MOST_OPERATIONS) {
+        let &[what, size, when, how] = code else { return };
+        let op = operation(what, size, when, how);
+        // Of a sync that only a consumer was told to have failed, nothing is promised (M-6).
+        if matches!(op, Op::Append { .. } | Op::Sync { .. }) && when > 0 {
+            let faults = [Fault::NoSpace, Fault::Io, Fault::Interrupted, Fault::Short];
+            world.set_fault(u64::from(when % 32), faults[usize::from(how % 4)]);
+        }
+        if let Err(violation) = player.play(&op) {
+            panic!("{violation}");
+        }
+        world.calm();
+    }
+    if let Err(violation) = player.settle(Crash::Death) {
+        panic!("{violation}");
+    }
+}
+
+fn operation(what: u8, size: u8, when: u8, how: u8) -> Op {
+    let who = usize::from(what >> 7);
+    let records = 1 + u32::from(size & 3);
+    let bytes = [0, 7, 60, 400, 1000, 2500, 3900, 5000][usize::from(size >> 5)];
+    match what & 15 {
+        0 => Op::Sync { who },
+        1 => Op::Close { who },
+        2 => Op::Read { durable: how & 1 == 1 },
+        3 | 4 => {
+            let (calls, done) = (u64::from(when % 32), usize::from(how) * 16);
+            Op::Die { who, records, bytes, calls, done }
+        }
+        5 => Op::Power { keep: how & 1 == 1 },
+        _ => Op::Append { who, records, bytes, durable: how & 0x80 != 0 },
     }
 }
