@@ -19,7 +19,7 @@ use puro::tail::open_tail;
 use puro::vfs::{LockKind, OpenMode, Vfs, VfsFile};
 use puro::{
     BackupError, BackupOptions, BackupReport, Batch, Blame, CheckOptions, Diverged, LockWait,
-    NewRecord, OwnedRecord, Producer, ReadError, Start, Token, backup, check, restore,
+    NewRecord, OwnedRecord, Producer, ReadError, Start, Steward, Token, backup, check, restore,
 };
 use real::{
     append, blocks, copy, dead_from, fast_consumer, files, flip, interpose, scratch, segment,
@@ -474,6 +474,32 @@ fn epochs_stay_where_they_began() {
     let error = fast_consumer().start(Start::Token(seen)).open(twice).unwrap_err();
     let ReadError::Diverged(Diverged::Lost { end, .. }) = error else { panic!("{error}") };
     assert_eq!(end, lost_from);
+}
+
+/// F-38, F-39: gaps, jumps and generations of compacted segments go over as they are.
+#[test]
+fn a_compacted_stream_is_copied_as_it_is() {
+    let scratch = scratch();
+    let dir = scratch.path().join("stream");
+    let (saved, to) = (scratch.path().join("backup"), scratch.path().join("restored"));
+    let mut producer = small_segments().open(&dir).unwrap();
+    producer.set_setting("cleanup", Some("compact")).unwrap();
+    for round in 0..600u32 {
+        let (key, value) = (format!("key-{}", round * 7 % 40), "v".repeat(round as usize % 200));
+        producer.append(&NewRecord::new("table", &value).key(&key)).unwrap();
+    }
+    drop(producer);
+    let before = records(&dir).len();
+    let report = Steward::open(&dir).unwrap().run_once().unwrap();
+    assert!(report.compacted.len() > 5);
+    assert!(records(&dir).len() < before / 2, "much is gone");
+    back_up(OsVfs::new(), &dir, &saved).unwrap();
+    assert_eq!(segments(&saved), segments(&dir));
+    bring_back(&saved, &to).unwrap();
+    for copied in [&saved, &to] {
+        assert_sound(copied);
+        assert_eq!(records(copied), records(&dir));
+    }
 }
 
 /// Segments of another stream are not part of this one (F-9).
