@@ -16,8 +16,8 @@
 (* in `forgot`: a failed sync made the system forget that they were still  *)
 (* to be written (M-6), and only a new write makes it remember.            *)
 (*                                                                         *)
-(* A unit that was written again with the bytes it has on disk is not in   *)
-(* danger here: M-4 is read as "of what was changed".                      *)
+(* A unit that is written again with the bytes it has on disk is not in    *)
+(* danger (M-4): such a write leaves `may` as it is.                       *)
 (***************************************************************************)
 EXTENDS Integers, Sequences, FiniteSets
 

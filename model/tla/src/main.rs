@@ -7,8 +7,8 @@
 //! `--mutants` runs the mutants as well, `--only-mutants` nothing else. `--long` adds the
 //! large configurations and the mutants that are listed as survivors, which take longest;
 //! `--only NAME` takes one configuration, large or not, and the mutants that it is the first
-//! to run. `--table` writes the table of configurations into spec/README.md (rows of those
-//! that were not run stay) and, in the long form, the matrix into MUTANTS.md.
+//! to run. `--table` writes the table of configurations into spec/README.md and the matrix
+//! of mutants into MUTANTS.md; rows of what was not run stay as they are.
 
 use puro_tla::config::{self, Config, spec_dir};
 use puro_tla::mutants::{self, Mutant, Trial};
@@ -159,7 +159,8 @@ fn check_mutants(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<St
         Some(only) => m.name == *only || m.run[0] == *only,
         None => options.long || m.survives.is_none(),
     };
-    let list: Vec<_> = mutants::list()?.into_iter().filter(wanted).collect();
+    let all_mutants = mutants::list()?;
+    let list: Vec<_> = all_mutants.iter().filter(|m| wanted(m)).collect();
     let trials = each(&list, options.jobs, |m| {
         let trial = mutants::try_out(jar, &base, m, all);
         let told = |(name, o): &(String, Outcome)| {
@@ -170,9 +171,10 @@ fn check_mutants(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<St
         println!("mutant {}: {} {complaint}", m.name, runs.join(", "));
         trial
     });
-    if options.table && options.long && options.only.is_none() {
+    if options.table {
         let path = config::root().join("model/tla/MUTANTS.md");
-        let written = std::fs::write(&path, mutants::matrix(&trials));
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let written = std::fs::write(&path, mutants::matrix(&all_mutants, &trials, &old));
         written.map_err(|e| format!("MUTANTS.md: {e}"))?;
     }
     let complaint =

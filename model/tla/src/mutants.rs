@@ -9,7 +9,6 @@
 use crate::config::{Config, spec_dir};
 use crate::{Outcome, Verdict, tlc};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -143,33 +142,43 @@ pub fn try_out(jar: &Path, base: &Path, mutant: &Mutant, configs: &[Config]) -> 
     trial
 }
 
-/// The matrix, as a page.
-pub fn matrix(trials: &[Trial]) -> String {
+fn row(Trial { mutant, runs, complaint }: &Trial) -> String {
+    let tried = || mutant.run.join(", ");
+    let (config, by) = match (runs.last(), complaint) {
+        (_, Some(why)) => (tried(), format!("**{why}**")),
+        (Some((name, Outcome { verdict: Verdict::Refuted(p), .. })), None) => {
+            (name.clone(), p.clone())
+        }
+        _ => (tried(), "survives".to_string()),
+    };
+    format!("| {} | {} | {} | {config} | {by} |\n", mutant.name, mutant.clause, mutant.what)
+}
+
+/// The matrix, as a page; rows of mutants that were not run stay as they are on the old one.
+pub fn matrix(list: &[Mutant], trials: &[Trial], old: &str) -> String {
     let mut page = String::from(
-        "# Mutants of the model\n\nWritten by `cargo run -p puro-tla --bin tla-check -- --long --only-mutants --table`; \
-         the patches are in [mutants.txt](mutants.txt).\nEach takes one mechanism or guard out of `spec/*.tla`; \
+        "# Mutants of the model\n\n\
+         Written by `cargo run -p puro-tla --bin tla-check -- --long --only-mutants --table`; \
+         the patches are in [mutants.txt](mutants.txt).\n\
+         Each takes one mechanism or guard out of `spec/*.tla`; \
          the configuration named refutes it by the property named.\n\n\
-         | mutant | clause | what is taken away | configuration | refuted by |\n|---|---|---|---|---|\n",
+         | mutant | clause | what is taken away | configuration | refuted by |\n\
+         |---|---|---|---|---|\n",
     );
-    let mut survivors = String::new();
-    for Trial { mutant, runs, complaint } in trials {
-        let (config, by) = match (runs.last(), complaint) {
-            (_, Some(why)) => (mutant.run.join(", "), format!("**{why}**")),
-            (Some((name, Outcome { verdict: Verdict::Refuted(p), .. })), None) => {
-                (name.clone(), p.clone())
-            }
-            _ => (mutant.run.join(", "), "survives".to_string()),
-        };
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} | {config} | {by} |",
-            mutant.name, mutant.clause, mutant.what
-        );
+    let mut survivors = String::from(
+        "\n## Survivors\n\nNo configuration refutes these. What the model can do without is a \
+         candidate for removal;\neach says whether it is one, and why it is there all the same.\n\n",
+    );
+    for mutant in list {
+        let head = format!("| {} |", mutant.name);
+        if let Some(trial) = trials.iter().find(|t| t.mutant.name == mutant.name) {
+            page += &row(trial);
+        } else if let Some(kept) = old.lines().find(|line| line.starts_with(&head)) {
+            page += &format!("{kept}\n");
+        }
         if let Some(why) = &mutant.survives {
-            let _ = writeln!(survivors, "- **{}** ({}) {why}", mutant.name, mutant.clause);
+            survivors += &format!("- **{}** ({}) {why}\n", mutant.name, mutant.clause);
         }
     }
-    page + "\n## Survivors\n\nNo configuration refutes these. What the model can do without is a candidate \
-            for removal;\neach says whether it is one, and why it is there all the same.\n\n"
-        + &survivors
+    page + &survivors
 }
