@@ -27,6 +27,9 @@ pub struct Bounds {
 #[derive(Default)]
 pub struct Tally {
     images: Vec<Mutex<HashSet<u64>>>,
+    /// What the segments were in the end, for each state that was recovered from and each
+    /// oracle that judged it: histories have many states in common.
+    ends: Vec<Mutex<HashMap<(u64, u64), u64>>>,
     /// Recoveries that were run and judged.
     pub recoveries: AtomicU64,
     /// Histories that were cut.
@@ -41,7 +44,18 @@ impl Tally {
     /// Nothing yet.
     pub fn new() -> Self {
         let images = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { images, ..Self::default() }
+        let ends = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { images, ends, ..Self::default() }
+    }
+
+    fn end_of(&self, key: (u64, u64)) -> Option<u64> {
+        let shard = &self.ends[(key.0 % SHARDS) as usize];
+        shard.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    fn note_end(&self, key: (u64, u64), end: u64) {
+        let shard = &self.ends[(key.0 % SHARDS) as usize];
+        shard.lock().unwrap_or_else(PoisonError::into_inner).insert(key, end);
     }
 
     fn note(&self, image: u64) {
@@ -89,10 +103,8 @@ pub struct Examiner<'t, V: Vfs, M: Fn(SimVfs) -> V> {
     bounds: Bounds,
     tally: &'t Tally,
     history: History,
-    /// The oracle at each mark.
-    oracles: Vec<Oracle>,
-    /// What the segments were in the end, for each state that was recovered from.
-    known: HashMap<(u64, usize), u64>,
+    /// The oracle at each mark, and its hash.
+    oracles: Vec<(Oracle, u64)>,
 }
 
 impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
@@ -106,8 +118,9 @@ impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
         let (oracles, steps) = record(&history, seam)?;
         tally.histories.fetch_add(1, Ordering::Relaxed);
         tally.steps.fetch_add(steps.len() as u64, Ordering::Relaxed);
-        let known = HashMap::new();
-        let mut examiner = Self { seam, bounds, tally, history, oracles, known };
+        let oracles = oracles.into_iter().map(|oracle| (oracle.clone(), hash_of(&oracle)));
+        let oracles = oracles.collect();
+        let mut examiner = Self { seam, bounds, tally, history, oracles };
         for (number, step) in steps.iter().enumerate() {
             examiner.deaths(number, step)?;
             examiner.power_losses(number, step)?;
@@ -152,14 +165,14 @@ impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
         place: &dyn Fn() -> String,
     ) -> Result<(), Box<Finding>> {
         self.tally.note(image.image_hash());
-        let key = (image.state_hash(), mark);
-        if self.known.contains_key(&key) {
+        let (oracle, oracle_hash) = self.oracles[mark].clone();
+        let key = (image.state_hash(), oracle_hash);
+        if self.tally.end_of(key).is_some() {
             return Ok(());
         }
-        let oracle = self.oracles[mark].clone();
         let recovered = self.judged(&image, &oracle, crash, true);
         let recovered = recovered.map_err(|violation| self.finding(place(), violation))?;
-        self.known.insert(key, recovered.end);
+        self.tally.note_end(key, recovered.end);
         for (number, step) in recovered.steps.iter().enumerate() {
             self.second_deaths(&recovered, number, step, mark, crash, place)?;
             self.second_power_losses(&recovered, number, step, mark, place)?;
@@ -221,11 +234,11 @@ impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
         place: &dyn Fn() -> String,
     ) -> Result<u64, Box<Finding>> {
         self.tally.note(image.image_hash());
-        let key = (image.state_hash(), mark);
-        if let Some(end) = self.known.get(&key) {
-            return Ok(*end);
+        let (oracle, oracle_hash) = self.oracles[mark].clone();
+        let key = (image.state_hash(), oracle_hash);
+        if let Some(end) = self.tally.end_of(key) {
+            return Ok(end);
         }
-        let oracle = self.oracles[mark].clone();
         let judged = self.judged(&image, &oracle, crash, false);
         // What a first loss of power left is on the disk, and what is saved of it too.
         let judged = judged.and_then(|second| match first.crash {
@@ -233,7 +246,7 @@ impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
             Crash::Death => Ok(second),
         });
         let second = judged.map_err(|violation| self.finding(place(), violation))?;
-        self.known.insert(key, second.end);
+        self.tally.note_end(key, second.end);
         Ok(second.end)
     }
 
@@ -288,6 +301,12 @@ fn record<V: Vfs, M: Fn(SimVfs) -> V + Copy>(
     Ok((oracles, steps))
 }
 
+fn hash_of(oracle: &Oracle) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    oracle.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Calls `each` with every choice that differs from `base` in at most `together` places.
 fn each_choice<E>(
     base: &[usize],
@@ -325,6 +344,10 @@ fn files(disk: &Disk) -> Files {
 
 fn is_segment(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "puro")
+}
+
+fn is_saved_tail(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "tail")
 }
 
 /// The number of the batch that every recovery is followed by.
@@ -426,7 +449,9 @@ fn is_saved(cut: &[u8], repair: &RepairReport, after: &Files) -> bool {
 /// What a first recovery saved is there after a second one.
 fn still_saved(first: &Recovered, second: &Recovered) -> Result<(), Violation> {
     for path in first.repairs.iter().filter_map(|repair| repair.saved.as_ref()) {
-        if first.after.get(path) != second.after.get(path) {
+        let bytes = first.after.get(path);
+        let saved = |(path, held): (&PathBuf, &Vec<u8>)| is_saved_tail(path) && Some(held) == bytes;
+        if !second.after.iter().any(saved) {
             let what = format!("{} is gone after a second crash", path.display());
             return Err(Violation::new(Promise::NothingDestroyed, what));
         }

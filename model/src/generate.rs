@@ -70,13 +70,18 @@ pub fn history(number: u64) -> History {
         3 => vec![SMALL, Op::Power { keep: false }],
         4 => vec![SMALL, died(&mut rng)],
         5 => {
-            vec![FILL, Op::Die { who: 1, records: 1, bytes: 8, calls: 4 + rng.below(16), done: 1 }]
+            // Each call of a rollover in turn is the last of whoever rolls.
+            let calls = 4 + (number / 8) % 16;
+            vec![FILL, Op::Die { who: 1, records: 1, bytes: 8, calls, done: 1 }]
         }
         6 => vec![SMALL, LOOSE, LOOSE, read, Op::Power { keep: rng.one_in(2) }],
         _ => vec![FILL, LOOSE, read],
     };
     let count = 1 + rng.below(2);
-    let ops = (0..count).map(|_| operation(&mut rng)).collect();
+    let mut ops: Vec<Op> = (0..count).map(|_| operation(&mut rng)).collect();
+    if number % 8 == 5 {
+        ops.insert(0, SMALL);
+    }
     History { number, before, ops }
 }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use puro::vfs::Vfs;
 use puro::{AppendError, Batch, Consumer, ConsumerOptions, LockWait, NewRecord, Producer};
-use puro::{ProducerOptions, ReadError, Start};
+use puro::{ProducerOptions, ReadError, Start, Token};
 
 use crate::oracle::{Crash, Delivery, Oracle, Promise, Violation};
-use crate::sim::power::PowerLoss;
+use crate::sim::power::{GRAINS, PowerLoss};
 use crate::sim::{Fuse, SimVfs, World};
 
 /// The stream's directory in every simulated machine.
@@ -147,10 +147,14 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
                 let process = actor.process;
                 self.world.set_fuse(Fuse { process, calls, bytes: done });
                 self.append(who, records, bytes, false)?;
-                self.world.calm();
+                self.world.defuse();
                 self.world.kill(process);
                 self.producers[who] = None;
-                Ok(())
+                // What it left is committed by now, or never will be.
+                let fault = self.world.hold_fault();
+                let looked = self.look(false).map(drop);
+                self.world.resume_fault(fault);
+                looked
             }
             Op::Power { keep } => {
                 self.power(|loss| if keep { loss.newest() } else { loss.oldest() })
@@ -206,15 +210,20 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
     }
 
     fn read(&mut self, durable: bool) -> Result<(), Violation> {
-        let process = self.new_process();
-        let vfs = (self.seam)(SimVfs::new(&self.world, process));
-        // A stream that cannot be read now delivers nothing.
-        let Ok((seen, consumer)) = read(vfs, Start::Beginning, durable) else { return Ok(()) };
-        self.oracle.delivered(&seen, durable)?;
-        if let Some(token) = consumer.token() {
+        if let Some(token) = self.look(durable)? {
             self.oracle.kept(token);
         }
         Ok(())
+    }
+
+    /// Reads all; tells the position behind it.
+    fn look(&mut self, durable: bool) -> Result<Option<Token>, Violation> {
+        let process = self.new_process();
+        let vfs = (self.seam)(SimVfs::new(&self.world, process));
+        // A stream that cannot be read now delivers nothing.
+        let Ok((seen, consumer)) = read(vfs, Start::Beginning, durable) else { return Ok(None) };
+        self.oracle.delivered(&seen, durable)?;
+        Ok(consumer.token())
     }
 
     /// Loses the power with what `choose` keeps, then looks at what is left.
@@ -222,8 +231,17 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
         &mut self,
         choose: impl FnOnce(&PowerLoss<'_>) -> Vec<usize>,
     ) -> Result<(), Violation> {
+        self.power_at(GRAINS[0], choose)
+    }
+
+    /// The same, where the disk writes units of so many bytes.
+    pub fn power_at(
+        &mut self,
+        grain: usize,
+        choose: impl FnOnce(&PowerLoss<'_>) -> Vec<usize>,
+    ) -> Result<(), Violation> {
         let disk = self.world.disk();
-        let loss = PowerLoss::at_most(&disk, 64);
+        let loss = PowerLoss::new(&disk, grain);
         let left = loss.apply(&choose(&loss));
         self.world.calm();
         self.world.restart(left, self.processes);

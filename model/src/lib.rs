@@ -1,6 +1,7 @@
 //! Worlds in which the code of puro is checked.
 
 pub mod crash;
+pub mod faults;
 pub mod fuzz;
 pub mod generate;
 pub mod history;
@@ -8,6 +9,7 @@ pub mod judge;
 pub mod locks;
 pub mod loom_world;
 pub mod oracle;
+pub mod planted;
 pub mod roles;
 pub mod shared_file;
 pub mod shared_vfs;

@@ -73,14 +73,14 @@ pub enum Crash {
 }
 
 /// A batch of records, by number, with how many they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Batch {
     number: u32,
     records: u32,
 }
 
 /// A position that some consumer keeps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Witness {
     /// The position.
     pub token: Token,
@@ -91,7 +91,7 @@ pub struct Witness {
 }
 
 /// The abstract log.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Oracle {
     attempts: u32,
     /// What is known to be committed, in order.
@@ -107,9 +107,15 @@ pub struct Oracle {
 impl Oracle {
     /// A batch is about to be appended; gives it a number.
     pub fn attempt(&mut self, records: u32) -> u32 {
-        self.attempts += 1;
-        self.open.push(Batch { number: self.attempts, records });
+        self.attempt_as(self.attempts + 1, records);
         self.attempts
+    }
+
+    /// The same with a number that was given before: for attempts that run side by side, and are
+    /// told of in the order of their answers.
+    pub fn attempt_as(&mut self, number: u32, records: u32) {
+        self.attempts = self.attempts.max(number);
+        self.open.push(Batch { number, records });
     }
 
     fn take_open(&mut self, number: u32) -> Option<Batch> {
@@ -199,12 +205,11 @@ impl Oracle {
     pub fn settle(&mut self, seen: &[Delivery], crash: Crash) -> Result<(), Violation> {
         self.judge(seen, crash)?;
         self.log = atomic(seen)?;
-        let log = &self.log;
-        self.open.retain(|open| !log.contains(open));
+        // Nobody is appending while all is read: what is not there by now never will be.
+        self.open.clear();
         if crash == Crash::Power {
             // What is read after a start of the machine was read from the disk.
             self.durable = self.log.len();
-            self.open.clear();
             for witness in &mut self.witnesses {
                 witness.lost |= witness.batches > self.log.len();
             }

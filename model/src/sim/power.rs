@@ -194,11 +194,13 @@ fn decide_file(decisions: &mut Vec<Decision>, number: FileNumber, file: &FileSta
 struct Chunk {
     versions: Vec<Vec<u8>>,
     written: Vec<bool>,
+    disk_len: usize,
 }
 
 impl Chunk {
     fn new(disk: &[u8], index: usize, grain: usize) -> Self {
-        let mut chunk = Self { versions: Vec::new(), written: vec![false; grain] };
+        let (versions, written) = (Vec::new(), vec![false; grain]);
+        let mut chunk = Self { versions, written, disk_len: disk.len() };
         chunk.push_version(disk, index * grain);
         chunk
     }
@@ -223,9 +225,16 @@ impl Chunk {
     fn decide(mut self, file: FileNumber, at: usize) -> Decision {
         let newest = self.versions.len() - 1;
         let latest = self.versions[newest].clone();
+        // Bytes that are on the disk and were only ever written the same again are not harmed:
+        // what A-14 relies on.
+        let on_disk = &self.versions[0];
+        let harmed = |i: usize| {
+            let changed = self.versions.iter().any(|version| version[i] != on_disk[i]);
+            self.written[i] && (changed || at + i >= self.disk_len)
+        };
         let replaced = |with: &dyn Fn(usize) -> u8| -> Vec<u8> {
             let bytes = latest.iter().enumerate();
-            bytes.map(|(i, byte)| if self.written[i] { with(i) } else { *byte }).collect()
+            bytes.map(|(i, byte)| if harmed(i) { with(i) } else { *byte }).collect()
         };
         for version in [replaced(&|_| 0), replaced(&|i| garbage(at + i))] {
             if !self.versions.contains(&version) {

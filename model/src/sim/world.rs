@@ -145,15 +145,44 @@ impl World {
         self.machine().fuse = Some(fuse);
     }
 
+    /// Takes back a death that has not happened.
+    pub fn defuse(&self) {
+        self.machine().fuse = None;
+    }
+
     /// Lets a call fail: the one after so many more.
     pub fn set_fault(&self, calls: u64, fault: Fault) {
         self.machine().fault = Some((calls, fault));
     }
 
+    /// Takes a fault back that has not happened, to be set again later.
+    pub fn hold_fault(&self) -> Option<(u64, Fault)> {
+        self.machine().fault.take()
+    }
+
+    /// Sets a fault again.
+    pub fn resume_fault(&self, fault: Option<(u64, Fault)>) {
+        self.machine().fault = fault;
+    }
+
+    /// Whether a fault was set that has not happened.
+    pub fn has_fault(&self) -> bool {
+        self.machine().fault.is_some()
+    }
+
+    /// Whether an interruption was set that has not happened.
+    pub fn has_interruption(&self) -> bool {
+        self.machine().interruption.is_some()
+    }
+
     /// Takes back what was set and has not happened.
     pub fn calm(&self) {
         let mut machine = self.machine();
-        (machine.fuse, machine.fault, machine.interruption) = (None, None, None);
+        (machine.fuse, machine.fault) = (None, None);
+        let interruption = machine.interruption.take();
+        // It may own files, whose closing needs the machine.
+        drop(machine);
+        drop(interruption);
     }
 
     /// Runs something else before one of a process's calls: the one after so many more.
