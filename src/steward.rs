@@ -211,12 +211,12 @@ impl<V: Vfs> Steward<V> {
     /// `Busy` while another steward works; or where a step failed. What was done before it
     /// stays done, and the next pass goes on from there.
     pub fn run_once(&mut self) -> Result<Report, StewardError> {
-        let Some(_lock) = take_steward_lock(&self.dir)? else {
+        let Some(_lock) = take_steward_lock(&self.dir, LockWait::Try)? else {
             return Err(self.busy());
         };
         let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
         let mut survey = Survey::of(&self.dir)?;
-        if survey.active.must_seal(&survey.settings, self.dir.vfs.now_ms(), self.options.roll) {
+        if survey.must_seal(self.options.roll) {
             report.sealed = Some(survey.active.sequence);
             if !self.options.dry_run {
                 seal(&self.dir, survey.active.sequence, self.options.lock_wait)?;
@@ -241,11 +241,18 @@ impl<V: Vfs> Steward<V> {
     }
 }
 
-/// Tries `steward.lock`; `None` if another steward has it (S-1).
-fn take_steward_lock<V: Vfs>(dir: &Directory<V>) -> Result<Option<V::File>, Failure> {
+/// How long a producer that rolled waits for another one to be done with deleting, which is
+/// what keeps a fast one from running ahead; not so long that a compaction would stop it.
+const TIDY_WAIT: Duration = Duration::from_millis(500);
+
+/// Takes `steward.lock`; `None` if another steward has it (S-1).
+fn take_steward_lock<V: Vfs>(
+    dir: &Directory<V>,
+    wait: LockWait,
+) -> Result<Option<V::File>, Failure> {
     let path = dir.path.join(STEWARD_LOCK);
     let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-    if !file.lock(LockKind::Exclusive, LockWait::Try).while_doing("lock", &path)? {
+    if !file.lock(LockKind::Exclusive, wait).while_doing("lock", &path)? {
         return Ok(None);
     }
     Hint::of_this_process(&dir.vfs).leave(&file);
@@ -291,11 +298,27 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
     if settings.retention.is_none() && settings.retention_bytes.is_none() {
         return Ok(());
     }
-    let Some(_lock) = take_steward_lock(dir)? else { return Ok(()) };
-    let mut survey = Survey::of(dir)?;
-    dir.sync()?;
+    let Some(_lock) = take_steward_lock(dir, LockWait::AtMost(TIDY_WAIT))? else { return Ok(()) };
     let options = StewardOptions::default();
     let mut steward =
         Steward { dir: dir.clone(), options, first_held: BTreeMap::new(), memo: None };
-    steward.delete(&mut survey, &mut Report::default())
+    loop {
+        let mut survey = Survey::of(dir)?;
+        if !steward.has_something_to_delete(&survey)? {
+            return Ok(());
+        }
+        let lock = WriterLock::open(dir)?;
+        let _paused = if survey.holds_writers_up() {
+            lock.take(LockWait::AtMost(TIDY_WAIT)).ok()
+        } else {
+            None
+        };
+        dir.sync()?;
+        let mut report = Report::default();
+        steward.delete(&mut survey, &mut report)?;
+        // Others may have rolled meanwhile, and left the rest to whoever had the lock.
+        if report.deleted.is_empty() {
+            return Ok(());
+        }
+    }
 }

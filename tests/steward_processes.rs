@@ -8,7 +8,7 @@ mod steward;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use puro::hint::Hint;
@@ -50,14 +50,14 @@ fn holders_of(dir: &Path, file: &str) -> Vec<Holder> {
     all.into_iter().filter(|holder| holder.file == file && holder.lock.is_some()).collect()
 }
 
-/// A consumer that reads one record, says so, and reads on when it is continued.
+/// A consumer that reads one record, says so, and reads on when it is told to.
 #[test]
 fn child_consumer() {
     let Some(dir) = stream_of("PURO_CHILD_CONSUMER") else { return };
     let mut consumer = ConsumerOptions::new().open(&dir).unwrap();
     println!("\n@read {}", consumer.try_next().unwrap().unwrap().offset);
-    // Until the parent closes the pipe it sees nothing else.
-    signal(std::process::id(), "-STOP");
+    // It is stopped here, with the segment in its hands.
+    std::io::stdin().read_line(&mut String::new()).unwrap();
     loop {
         match consumer.try_next() {
             Ok(Some(_)) => {}
@@ -80,18 +80,23 @@ fn a_stopped_consumer_is_shown_and_loses_its_segment() {
     let mut producer = clock.producer(dir.path());
     roll(&mut producer, dir.path(), 3);
     let variables = [("PURO_CHILD_CONSUMER", dir.path().display().to_string())];
-    let mut child = Reaped(again("child_consumer", &variables).spawn().unwrap());
+    let mut child = again("child_consumer", &variables);
+    let mut child = Reaped(child.stdin(Stdio::piped()).spawn().unwrap());
     let pid = child.0.id();
     let mut lines = BufReader::new(child.0.stdout.take().unwrap());
     let mut said = String::new();
     while !said.contains("@read 0") {
         assert!(lines.read_line(&mut said).unwrap() > 0, "{said}");
     }
+    signal(pid, "-STOP");
     wait_until("the stop", || state(pid) == 'T');
 
     producer.set_setting("retention_bytes", Some("5000")).unwrap();
     let report = clock.pass(dir.path());
-    let Why::Held { file, until_ms, .. } = report.kept[0].why else { panic!("{report:?}") };
+    let Some(Why::Held { file, until_ms, .. }) = report.kept.first().map(|kept| &kept.why) else {
+        panic!("{report:?}")
+    };
+    let (file, until_ms) = (*file, *until_ms);
     assert_eq!(until_ms, Some(NOON + 300_000));
     let found = holders_of(dir.path(), "0000000000.puro");
     let [holder] = found.as_slice() else { panic!("{found:?}") };
@@ -106,6 +111,7 @@ fn a_stopped_consumer_is_shown_and_loses_its_segment() {
     let found = holders_of(dir.path(), "0000000000.puro");
     assert!(found.iter().all(|holder| holder.deleted && holder.pid == Some(pid)), "{found:?}");
 
+    drop(child.0.stdin.take());
     signal(pid, "-CONT");
     lines.read_to_string(&mut said).unwrap();
     assert!(child.0.wait().unwrap().success());
@@ -206,6 +212,8 @@ fn kills_anywhere_leave_the_latest_values() {
         drop(producers);
         append_unkeyed(&mut first);
     }
+    // What the dead left half done is done now.
+    puro::StewardOptions::new().roll(true).open(dir.path()).unwrap().run_once().unwrap();
     while let Some(record) = follower.try_next().unwrap() {
         note(&mut followed, record.key, record.value);
     }

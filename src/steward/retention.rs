@@ -38,6 +38,12 @@ enum Attempt {
 }
 
 impl<V: Vfs> Steward<V> {
+    /// Whether retention lets the lowest segment go, whatever speaks against it.
+    pub(super) fn has_something_to_delete(&self, survey: &Survey) -> Result<bool, Failure> {
+        let ages = Ages { dir: &self.dir, survey };
+        Ok(!survey.sealed.is_empty() && lowest_is_due(&ages)?.is_some())
+    }
+
     /// Deletes what retention lets go, and takes it out of the survey.
     pub(super) fn delete(
         &mut self,

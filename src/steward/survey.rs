@@ -89,6 +89,17 @@ impl Survey {
         self.active.must_seal(&self.settings, self.now_ms, asked)
     }
 
+    /// Whether writers are to be held up while segments are deleted, so that they do not fill
+    /// the disk faster than that. Not where very much is to be deleted: a retention was set
+    /// anew then, and that may take its time.
+    pub fn holds_writers_up(&self) -> bool {
+        const MOST_SEGMENTS: u64 = 8;
+        let Some(limit) = self.settings.retention_bytes else { return false };
+        let above = self.total_bytes().saturating_sub(limit);
+        let segment_bytes = self.settings.segment_bytes;
+        above > 0 && above / MOST_SEGMENTS <= segment_bytes
+    }
+
     /// Bytes of all segments.
     pub fn total_bytes(&self) -> u64 {
         self.active.bytes + self.sealed.iter().map(|segment| segment.bytes).sum::<u64>()
