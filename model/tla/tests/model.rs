@@ -78,3 +78,20 @@ fn patches_fit() {
     }
     assert!(root().join("model/tla/MUTANTS.md").exists());
 }
+
+/// The page of mutants is written by a command that takes long; this is what tells that it
+/// was forgotten.
+#[test]
+fn the_matrix_is_complete() {
+    let list = mutants::list().expect("the list of mutants can be read");
+    let page = std::fs::read_to_string(root().join("model/tla/MUTANTS.md"));
+    let page = page.expect("MUTANTS.md can be read");
+    for mutant in &list {
+        let head = format!("| {} | {} | {} |", mutant.name, mutant.clause, mutant.what);
+        let row = page.lines().find(|line| line.starts_with(&head));
+        let row = row.unwrap_or_else(|| panic!("no row for {}", mutant.name));
+        assert!(!row.contains("**"), "{row}");
+        assert_eq!(row.ends_with("| survives |"), mutant.survives.is_some(), "{row}");
+    }
+    assert_eq!(page, mutants::matrix(&list, &[], &page), "the page is not what the list says");
+}
