@@ -1,7 +1,7 @@
 ----------------------------- MODULE StewardLong ----------------------------
 (***************************************************************************)
-(* The same with one record more and a loss of power: consumer, steward   *)
-(* and power loss together. This is the large one.                         *)
+(* StewardPins with a loss of power: consumer, steward and power loss      *)
+(* together.                                                               *)
 (***************************************************************************)
 EXTENDS Steward
 =============================================================================
