@@ -201,10 +201,10 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
     fn sync(&mut self, who: usize) -> Result<(), Violation> {
         self.open_producer(who);
         let Some(actor) = &mut self.producers[who] else { return Ok(()) };
-        if actor.producer.sync().is_ok() {
-            if let Some(last) = actor.last {
-                self.oracle.durable_to(last);
-            }
+        if actor.producer.sync().is_ok()
+            && let Some(last) = actor.last
+        {
+            self.oracle.durable_to(last);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ pub mod locks;
 pub mod loom_world;
 pub mod oracle;
 pub mod planted;
+pub mod report;
 pub mod roles;
 pub mod shared_file;
 pub mod shared_vfs;

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use puro_model::crash::{Bounds, Examiner, Finding, Tally};
 use puro_model::generate::history;
+use puro_model::report::publish;
 
 const BOUNDS: Bounds = Bounds { decisions: 8, together: 3 };
 
@@ -45,13 +46,17 @@ fn every_cut_of_short_histories() {
             });
         }
     });
-    println!(
-        "histories {}, steps {}, distinct crash images {}, recoveries {}, seconds {:.1}",
-        tally.histories.load(Ordering::Relaxed),
-        tally.steps.load(Ordering::Relaxed),
-        tally.images(),
-        tally.recoveries.load(Ordering::Relaxed),
-        begun.elapsed().as_secs_f64()
+    publish(
+        "crash images",
+        &format!(
+            "| histories | steps cut | distinct crash images | recoveries judged | seconds |\n\
+             |---|---|---|---|---|\n| {} | {} | {} | {} | {:.0} |",
+            tally.histories.load(Ordering::Relaxed),
+            tally.steps.load(Ordering::Relaxed),
+            tally.images(),
+            tally.recoveries.load(Ordering::Relaxed),
+            begun.elapsed().as_secs_f64()
+        ),
     );
     if let Some(finding) = found.into_inner().unwrap() {
         panic!(

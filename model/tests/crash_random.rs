@@ -6,6 +6,7 @@
 use puro_model::generate::{Rng, SEGMENT_BYTES};
 use puro_model::history::{Op, Player};
 use puro_model::oracle::{Crash, Violation};
+use puro_model::report::publish;
 use puro_model::sim::power::{GRAINS, PowerLoss};
 use puro_model::sim::{Disk, Fault, World};
 
@@ -92,8 +93,12 @@ fn long_histories_at_random() {
         }
     }
     let [faults, deaths, losses] = totals;
-    println!(
-        "runs {runs}, operations {}, calls that failed {faults}, deaths {deaths}, losses of power {losses}",
-        runs * OPS
+    publish(
+        "random runs",
+        &format!(
+            "| runs | operations | calls that failed | deaths in a call | losses of power |\n\
+             |---|---|---|---|---|\n| {runs} | {} | {faults} | {deaths} | {losses} |",
+            runs * OPS
+        ),
     );
 }

@@ -7,6 +7,7 @@ use puro_model::generate::history;
 use puro_model::locks::Family;
 use puro_model::oracle::Promise;
 use puro_model::planted::{Plant, PlantedVfs};
+use puro_model::report::publish;
 use puro_model::sim::SimVfs;
 
 const BOUNDS: Bounds = Bounds { decisions: 6, together: 2 };
@@ -58,7 +59,8 @@ fn without_a_planted_bug_nothing_is_noticed() {
 #[test]
 fn every_planted_bug_is_noticed() {
     let mut wrong = Vec::new();
-    println!("| planted bug | clause | killed by | promise |\n|---|---|---|---|");
+    let mut table =
+        "| planted bug | clause | killed by | promise |\n|---|---|---|---|\n".to_owned();
     for plant in Plant::ALL {
         let killed = killed_by(Some(*plant));
         let survivor = SURVIVORS.iter().find(|(survivor, _)| survivor == plant);
@@ -67,10 +69,15 @@ fn every_planted_bug_is_noticed() {
             (None, Some((_, why))) => ("*survives*".to_owned(), (*why).to_owned()),
             (None, None) => ("**nothing**".to_owned(), String::new()),
         };
-        println!("| {plant:?}: {} | {} | {check} | {promise} |", plant.what(), plant.clause());
+        table += &format!(
+            "| {plant:?}: {} | {} | {check} | {promise} |\n",
+            plant.what(),
+            plant.clause()
+        );
         if killed.is_some() == survivor.is_some() {
             wrong.push(*plant);
         }
     }
+    publish("planted bugs", &table);
     assert!(wrong.is_empty(), "not as expected: {wrong:?}");
 }

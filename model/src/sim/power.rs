@@ -5,7 +5,7 @@
 //! makes the disk that follows from one choice for every decision.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::disk::{Change, Disk, FileNumber, FileState, Names, Node};
 
@@ -157,13 +157,13 @@ fn is_pending_name(disk: &Disk, number: FileNumber) -> bool {
     nodes.any(|node| *node == Node::File(number))
 }
 
-fn decide_names(decisions: &mut Vec<Decision>, dir: &PathBuf, names: &Names) {
+fn decide_names(decisions: &mut Vec<Decision>, dir: &Path, names: &Names) {
     for (name, later) in &names.pending {
         let mut nodes = vec![names.disk.get(name).copied()];
         nodes.extend(later.iter().copied());
         nodes.dedup();
         if nodes.len() > 1 {
-            decisions.push(Decision::Name { dir: dir.clone(), name: name.clone(), nodes });
+            decisions.push(Decision::Name { dir: dir.to_owned(), name: name.clone(), nodes });
         }
     }
 }

@@ -285,10 +285,8 @@ impl Step {
     /// The disk if the process dies in this step with so many bytes of its write done.
     pub fn cut_at(&self, bytes: usize) -> Disk {
         let mut disk = self.disk.clone();
-        if let Some((file, at, written)) = &self.write {
-            if bytes > 0 {
-                disk.write(*file, *at, &written[..bytes]);
-            }
+        if let Some((file, at, written)) = self.write.as_ref().filter(|_| bytes > 0) {
+            disk.write(*file, *at, &written[..bytes]);
         }
         disk
     }
