@@ -217,6 +217,11 @@ impl Oracle {
         Ok(())
     }
 
+    /// How many batches must survive a loss of power.
+    pub fn durable_batches(&self) -> usize {
+        self.durable
+    }
+
     /// How many batches are known to be committed.
     pub fn batches(&self) -> usize {
         self.log.len()
