@@ -5,8 +5,8 @@
     allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
-pub mod batch;
 pub mod backup;
+pub mod batch;
 pub mod block;
 pub mod check;
 pub mod codec;

@@ -329,10 +329,10 @@ impl Notes {
             for other in &self.attempts {
                 if let (Outcome::At { offset: first, .. }, Outcome::At { offset: second, .. }) =
                     (&one.outcome, &other.outcome)
+                    && one.ended < other.begun
+                    && first >= second
                 {
-                    if one.ended < other.begun && first >= second {
-                        return Err(format!("Prefix: {one:?} came before {other:?}"));
-                    }
+                    return Err(format!("Prefix: {one:?} came before {other:?}"));
                 }
             }
         }
