@@ -4,7 +4,6 @@
 #[allow(dead_code)] // Its `main` is for the command line.
 #[path = "../examples/transform.rs"]
 mod example;
-#[allow(dead_code)]
 #[path = "common/real.rs"]
 mod real;
 
