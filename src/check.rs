@@ -102,7 +102,8 @@ pub fn check<V: Vfs>(
     let dir = Directory::new(vfs, dir);
     let report = CheckReport::default();
     let strays = BTreeSet::new();
-    let mut checker = Checker { dir, options, report, expected: None, strays, progress, total: 0 };
+    let mut checker =
+        Checker { dir, options, report, expected: None, strays, at_end: false, progress, total: 0 };
     checker.run()?;
     Ok(checker.report)
 }
@@ -115,6 +116,9 @@ struct Checker<'o, V> {
     expected: Option<(u32, Option<Carried>)>,
     /// Segments of other streams.
     strays: BTreeSet<u32>,
+    /// Whether a segment without a successor was passed: verification ends with the end that
+    /// the stream had then, whatever is appended meanwhile.
+    at_end: bool,
     progress: &'o mut dyn FnMut(u64, u64),
     total: u64,
 }
@@ -137,6 +141,9 @@ impl<V: Vfs> Checker<'_, V> {
         while let Some(&last) = todo.last() {
             for &sequence in &todo {
                 self.check_segment(sequence, sequence < last)?;
+            }
+            if self.at_end {
+                break;
             }
             let later = self.list()?.segments.into_iter();
             let later = later.filter(|found| *found > last && !self.strays.contains(found));
@@ -305,6 +312,7 @@ impl<V: Vfs> Checker<'_, V> {
             sealed = self.has_successor(segment)?;
             if !sealed {
                 self.report.findings.extend(tail);
+                self.at_end = true;
                 break;
             }
         }
