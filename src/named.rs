@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::consumer::{Consumer, ConsumerOptions, Start};
 use crate::dir::{CONSUMERS, Directory};
 use crate::error::{AppendError, Blame, Failure, IoContext, OpenError, ReadError, RecordError};
+use crate::hint::Hint;
 use crate::os::OsVfs;
 use crate::producer::{Producer, ProducerOptions, check_name};
 use crate::record::Record;
@@ -247,6 +248,7 @@ impl<F: VfsFile> OwnerLock<F> {
         let file = file.map_err(Failure::from)?;
         let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path);
         if locked.map_err(Failure::from)? {
+            Hint::of_this_process(&dir.vfs).leave(&file);
             return Ok(Self { _file: file });
         }
         Err(NamedError::Busy { name: name.to_owned(), path })

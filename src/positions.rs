@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::consumer::{ConsumerOptions, Start};
 use crate::dir::Directory;
 use crate::error::{Failure, IoContext, ReadError};
+use crate::hint::Hint;
 use crate::named::{NamedError, OwnerLock, PositionChange, owner_lock_path};
 use crate::os::OsVfs;
 use crate::producer::{ProducerOptions, check_name};
@@ -26,6 +27,8 @@ pub struct PositionReport {
     pub lag_bytes: Option<u64>,
     /// Whether a process runs under the name now.
     pub running: bool,
+    /// Which, as far as its lock file tells (F-40).
+    pub owner_pid: Option<u32>,
 }
 
 /// The positions of all named consumers of a stream, by name.
@@ -46,10 +49,12 @@ pub fn list_in<V: Vfs>(vfs: V, dir: impl AsRef<Path>) -> Result<Vec<PositionRepo
         return Err(Failure::NotAStream { dir: dir.path }.into());
     };
     let report = |(name, position): (String, Position)| {
+        let owner = owner(&dir, &name)?;
         Ok(PositionReport {
             lag_records: tail.next_offset().saturating_sub(position.offset),
             lag_bytes: lag_bytes(&dir, position.offset)?,
-            running: is_running(&dir, &name)?,
+            running: owner.is_some(),
+            owner_pid: owner.flatten().map(|hint| hint.pid),
             name,
             position,
         })
@@ -78,15 +83,15 @@ fn lag_bytes<V: Vfs>(dir: &Directory<V>, offset: u64) -> Result<Option<u64>, Rea
     Ok(Some(bytes))
 }
 
-/// Whether somebody holds the lock of a name.
-fn is_running<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<bool, Failure> {
+/// Who holds the lock of a name; inside `None` where the lock file does not tell.
+fn owner<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<Option<Option<Hint>>, Failure> {
     let path = owner_lock_path(dir, name);
     let file = match dir.vfs.open(&path, OpenMode::Read) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.while_doing("open", &path)?,
     };
     let free = file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?;
-    Ok(!free)
+    Ok((!free).then(|| Hint::read(&file)))
 }
 
 /// Sets the position of a consumer that is not running, or with `None` removes it; tells

@@ -88,6 +88,7 @@ fn to_json(report: &PositionReport) -> serde_json::Value {
         "lag_records": report.lag_records,
         "lag_bytes": report.lag_bytes,
         "running": report.running,
+        "owner_pid": report.owner_pid,
     })
 }
 
@@ -96,7 +97,11 @@ fn to_text(report: &PositionReport) -> String {
         Some(bytes) => format!("{bytes} bytes"),
         None => "out of range".to_owned(),
     };
-    let running = if report.running { "running" } else { "not running" };
+    let running = match (report.running, report.owner_pid) {
+        (true, Some(pid)) => format!("running as process {pid}"),
+        (true, None) => "running".to_owned(),
+        (false, _) => "not running".to_owned(),
+    };
     format!(
         "{}\toffset {}\tlag {} records, {lag_bytes}\tcommitted {}\t{running}",
         report.name,
