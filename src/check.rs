@@ -1,7 +1,7 @@
 //! Verification: whether the files of a stream are as the specification says, and if not,
 //! where and how. It only reads, and may run beside writers and readers.
 //!
-//! What one segment must be like is in [`course`]; this file goes from segment to segment
+//! What one segment must be like is in `course`; this file goes from segment to segment
 //! and looks at what stands at the end of the last.
 
 mod course;

@@ -2,15 +2,15 @@
 //! is superseded (protocol.md, chapter 10). It never appends a record.
 //!
 //! There need not be one: producers do the cheap part, deleting, after each rollover
-//! ([`tidy_after_roll`]). Whoever maintains holds `steward.lock`, works on sealed segments
+//! (`tidy_after_roll`). Whoever maintains holds `steward.lock`, works on sealed segments
 //! only, and takes each one's exclusive lock by trying, never by waiting: a consumer that
 //! reads a segment keeps it as it is. What could not be done is in the report, with why.
 //!
 //! A pass goes through these steps, each in a file of its own:
-//! - seal the active segment if it is old enough ([`age`] says how old things are);
-//! - [`survey`]: list the segments, then put their names on the disk (S-1);
-//! - [`retention`]: delete from the lowest up (S-3, S-4, S-10);
-//! - [`compact`]: rewrite segments without what is superseded (S-5 to S-7).
+//! - seal the active segment if it is old enough (`age` says how old things are);
+//! - `survey`: list the segments, then put their names on the disk (S-1);
+//! - `retention`: delete from the lowest up (S-3, S-4, S-10);
+//! - `compact`: rewrite segments without what is superseded (S-5 to S-7).
 
 mod age;
 mod compact;
