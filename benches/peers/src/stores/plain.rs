@@ -1,0 +1,116 @@
+//! The limit: the same keys and values in a bare file, one `pwrite` for each append.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use super::{Ack, Appender, Store};
+use crate::load::{KEY_LEN, Rec, Tally};
+
+/// Bytes of one `pread`: much more gains nothing and falls out of the core's cache.
+const READ_LEN: usize = 256 << 10;
+
+/// The limit.
+pub struct Plain;
+
+/// The same, but a reader looks at the bytes, as all others do.
+pub struct PlainLookedAt;
+
+/// Where the records stand, and how long each is: the file itself says nothing of it.
+const DATA: &str = "data";
+const RECORD_LEN: &str = "record-len";
+
+impl Store for Plain {
+    fn name(&self) -> &'static str {
+        "plain pwrite"
+    }
+
+    fn ack(&self) -> Ack {
+        Ack::PageCache
+    }
+
+    fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
+        let file = File::create_new(dir.join(DATA))?;
+        let (buffer, note) = (Vec::new(), File::create_new(dir.join(RECORD_LEN))?);
+        Ok(Box::new(PlainAppender { file, note, buffer, end: 0 }))
+    }
+
+    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()> {
+        let look = tally.is_checking();
+        read(dir, |record_len, records| {
+            if !look {
+                tally.skip((records.len() / record_len) as u64);
+                return;
+            }
+            tally_all(tally, record_len, records);
+        })
+    }
+}
+
+impl Store for PlainLookedAt {
+    fn name(&self) -> &'static str {
+        "plain, bytes added up"
+    }
+
+    fn ack(&self) -> Ack {
+        Ack::PageCache
+    }
+
+    fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
+        Plain.create(dir)
+    }
+
+    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()> {
+        read(dir, |record_len, records| tally_all(tally, record_len, records))
+    }
+}
+
+fn tally_all(tally: &mut Tally, record_len: usize, records: &[u8]) {
+    for record in records.chunks_exact(record_len) {
+        let (key, value) = record.split_at(KEY_LEN);
+        tally.record(key, value);
+    }
+}
+
+/// Hands out the length of a record, and whole records, as many as one `pread` brings.
+fn read(dir: &Path, mut each: impl FnMut(usize, &[u8])) -> Result<()> {
+    let record_len: usize = std::fs::read_to_string(dir.join(RECORD_LEN))?.parse()?;
+    let file = File::open(dir.join(DATA))?;
+    let mut buffer = vec![0; READ_LEN / record_len * record_len];
+    let mut position = 0;
+    loop {
+        let count = file.read_at(&mut buffer, position)?;
+        ensure!(count % record_len == 0, "a torn record at the end");
+        if count == 0 {
+            return Ok(());
+        }
+        each(record_len, &buffer[..count]);
+        position += count as u64;
+    }
+}
+
+struct PlainAppender {
+    file: File,
+    note: File,
+    buffer: Vec<u8>,
+    end: u64,
+}
+
+impl Appender for PlainAppender {
+    fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
+        self.buffer.clear();
+        for record in records {
+            self.buffer.extend_from_slice(&record.key);
+            self.buffer.extend_from_slice(record.value);
+        }
+        if self.end == 0 {
+            let record_len = self.buffer.len() / records.len();
+            self.note.write_all_at(record_len.to_string().as_bytes(), 0)?;
+        }
+        self.file.write_all_at(&self.buffer, self.end)?;
+        self.end += self.buffer.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Puro, with default settings.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use puro::{Batch, Consumer, NewRecord, Producer};
+
+use super::{Ack, Appender, Store};
+use crate::load::{Rec, TOPIC, Tally};
+
+pub struct Puro;
+
+impl Store for Puro {
+    fn name(&self) -> &'static str {
+        "Puro"
+    }
+
+    fn ack(&self) -> Ack {
+        Ack::PageCache
+    }
+
+    fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
+        let producer = Producer::open(dir.join("stream"))?;
+        Ok(Box::new(PuroAppender { producer, batch: Batch::new() }))
+    }
+
+    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()> {
+        let mut consumer = Consumer::open(dir.join("stream"))?;
+        while let Some(record) = consumer.try_next()? {
+            tally.record(record.key.context("no key")?, record.value.context("no value")?);
+        }
+        Ok(())
+    }
+}
+
+struct PuroAppender {
+    producer: Producer,
+    batch: Batch,
+}
+
+impl Appender for PuroAppender {
+    fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
+        if let [record] = records {
+            self.producer.append(&NewRecord::new(TOPIC, record.value).key(&record.key))?;
+            return Ok(());
+        }
+        self.batch.clear();
+        for record in records {
+            self.batch.push(&NewRecord::new(TOPIC, record.value).key(&record.key))?;
+        }
+        self.producer.append_batch(&mut self.batch)?;
+        Ok(())
+    }
+}
