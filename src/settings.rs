@@ -194,49 +194,74 @@ fn parse_cleanup(text: &str) -> Option<Cleanup> {
 }
 
 impl Default for Settings {
+    /// What holds where nothing is set.
     fn default() -> Self {
-        Self::from_entries([].into_iter())
+        let cleanup = Cleanup { delete: true, compact: false };
+        let mut settings = Self {
+            segment_bytes: DEFAULT_SEGMENT_BYTES,
+            retention: None,
+            retention_bytes: None,
+            roll: None,
+            marker_grace: Duration::ZERO,
+            pin_grace: Duration::ZERO,
+            expiry: None,
+            keep_unconsumed: false,
+            keep_unconsumed_limit_bytes: None,
+            keep_unconsumed_limit: None,
+            durable: false,
+            cleanup,
+            cleanup_of: BTreeMap::new(),
+        };
+        defaults().for_each(|(name, default)| settings.take(name, default));
+        settings
     }
 }
 
 impl Settings {
-    /// Reads the entries of kind `setting`. A value that cannot be counts as not set (F-34).
+    /// Reads the entries of kind `setting`.
     pub fn from_entries<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let mut set = BTreeMap::new();
-        let mut cleanup_of = BTreeMap::new();
-        for (name, value) in entries {
-            let (Ok(name), Ok(value)) = (str::from_utf8(name), str::from_utf8(value)) else {
-                continue;
-            };
-            if check(name, value).is_err() {
-                continue;
+        let mut settings = Self::default();
+        entries.for_each(|(name, value)| settings.set(name, Some(value)));
+        settings
+    }
+
+    /// Takes over an entry of kind `setting`, or its removal. A value that cannot be counts
+    /// as not set (F-34).
+    pub fn set(&mut self, name: &[u8], value: Option<&[u8]>) {
+        let Ok(name) = str::from_utf8(name) else { return };
+        let value = value.and_then(|value| str::from_utf8(value).ok());
+        let value = value.filter(|value| check(name, value).is_ok());
+        if let Some(topic) = name.strip_prefix(CLEANUP_OF) {
+            match value.and_then(parse_cleanup) {
+                Some(cleanup) => _ = self.cleanup_of.insert(topic.as_bytes().to_vec(), cleanup),
+                None => _ = self.cleanup_of.remove(topic.as_bytes()),
             }
-            match name.strip_prefix(CLEANUP_OF).zip(parse_cleanup(value)) {
-                Some((topic, cleanup)) => _ = cleanup_of.insert(topic.as_bytes().to_vec(), cleanup),
-                None => _ = set.insert(name, value),
-            }
+        } else if let Some((name, default)) = defaults().find(|(known, _)| *known == name) {
+            self.take(name, value.unwrap_or(default));
         }
-        let default = |name: &str| defaults().find(|(known, _)| *known == name).map(|(_, d)| d);
-        let text = |name: &str| set.get(name).copied().or(default(name)).unwrap_or_default();
-        let number = |name: &str| parse_number(text(name)).unwrap_or_default();
-        let limit = |name: &str| Some(number(name)).filter(|number| *number > 0);
-        let time = |name: &str| limit(name).map(Duration::from_millis);
-        let truth = |name: &str| parse_truth(text(name)).unwrap_or_default();
-        Self {
-            segment_bytes: number("segment_bytes").max(MIN_SEGMENT_BYTES),
-            retention: time("retention_ms"),
-            retention_bytes: limit("retention_bytes"),
-            roll: time("roll_ms"),
-            marker_grace: Duration::from_millis(number("marker_grace_ms")),
-            pin_grace: Duration::from_millis(number("pin_grace_ms")),
-            expiry: time("expiry_ms"),
-            keep_unconsumed: truth("keep_unconsumed"),
-            keep_unconsumed_limit_bytes: limit("keep_unconsumed_limit_bytes"),
-            keep_unconsumed_limit: time("keep_unconsumed_limit_ms"),
-            durable: truth("durable"),
-            cleanup: parse_cleanup(text("cleanup"))
-                .unwrap_or(Cleanup { delete: true, compact: false }),
-            cleanup_of,
+    }
+
+    /// Takes over a value that was checked.
+    fn take(&mut self, name: &str, value: &str) {
+        let number = parse_number(value).unwrap_or_default();
+        let limit = Some(number).filter(|number| *number > 0);
+        let truth = parse_truth(value).unwrap_or_default();
+        match name {
+            "segment_bytes" => self.segment_bytes = number.max(MIN_SEGMENT_BYTES),
+            "retention_ms" => self.retention = limit.map(Duration::from_millis),
+            "retention_bytes" => self.retention_bytes = limit,
+            "roll_ms" => self.roll = limit.map(Duration::from_millis),
+            "cleanup" => self.cleanup = parse_cleanup(value).unwrap_or(self.cleanup),
+            "marker_grace_ms" => self.marker_grace = Duration::from_millis(number),
+            "pin_grace_ms" => self.pin_grace = Duration::from_millis(number),
+            "expiry_ms" => self.expiry = limit.map(Duration::from_millis),
+            "keep_unconsumed" => self.keep_unconsumed = truth,
+            "keep_unconsumed_limit_bytes" => self.keep_unconsumed_limit_bytes = limit,
+            "keep_unconsumed_limit_ms" => {
+                self.keep_unconsumed_limit = limit.map(Duration::from_millis);
+            }
+            "durable" => self.durable = truth,
+            _ => {}
         }
     }
 
@@ -281,6 +306,25 @@ mod tests {
             assert!(check(name, value).is_err(), "{name}={value}");
             let entries = [(name.as_bytes(), value.as_bytes())];
             assert_eq!(Settings::from_entries(entries.into_iter()), Settings::default());
+        }
+    }
+
+    /// Each name in `KNOWN` leads to a field of its own: a value changes something, and
+    /// taking it back changes it back.
+    #[test]
+    fn every_setting_is_taken_over_and_back() {
+        for (name, default) in defaults() {
+            let other = ["5000", "true", "compact"];
+            let other = other.into_iter().find(|other| check(name, other).is_ok()).unwrap();
+            assert_ne!(other, default);
+            let mut settings = Settings::default();
+            settings.set(name.as_bytes(), Some(other.as_bytes()));
+            assert_ne!(settings, Settings::default(), "{name}");
+            settings.set(name.as_bytes(), Some(b"no such value"));
+            assert_eq!(settings, Settings::default(), "{name}");
+            settings.set(name.as_bytes(), Some(other.as_bytes()));
+            settings.set(name.as_bytes(), None);
+            assert_eq!(settings, Settings::default(), "{name}");
         }
     }
 

@@ -54,7 +54,7 @@ impl State {
         };
         match fields.topic {
             EPOCH => self.fold_epochs()?,
-            SETTING => self.settings = Settings::from_entries(self.of_kind(SETTING)),
+            SETTING => self.settings.set(key, fields.value),
             _ => {}
         }
         Ok(())

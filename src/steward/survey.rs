@@ -1,11 +1,11 @@
 //! What a pass finds: which segments there are, how large and how old.
 
-use crate::block::BlockKind;
+use crate::block::{Block, BlockKind};
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext};
 use crate::segment::{Scan, SegmentHeader};
 use crate::settings::Settings;
-use crate::state::{Position, State};
+use crate::state::{Position, SETTING, State};
 use crate::vfs::{FileId, OpenMode, Vfs, VfsFile};
 
 /// The segments of a stream when a pass began, and what its settings say.
@@ -112,6 +112,11 @@ impl Survey {
     }
 }
 
+/// Whether a block changes a setting.
+fn sets_a_setting(block: &Block<'_>) -> bool {
+    block.control_records().flatten().any(|fields| fields.topic == SETTING)
+}
+
 /// Header, length and identity of a segment; `None` if it is gone or stray.
 fn look_at<V: Vfs>(dir: &Directory<V>, sequence: u32) -> Result<Option<SealedSegment>, Failure> {
     let Some(segment) = dir.open_segment(sequence, OpenMode::Read)? else { return Ok(None) };
@@ -143,7 +148,7 @@ impl ActiveSegment {
             if !opening && block.start.kind == BlockKind::Checkpoint {
                 continue;
             }
-            let before = (!opening && block.start.has_control).then(|| state.settings().clone());
+            let before = (!opening && sets_a_setting(&block)).then(|| state.settings().clone());
             let offset = block.start.first_offset;
             let applied = state.apply(&block);
             applied.map_err(|cause| segment.damage(position, offset, cause))?;
