@@ -37,6 +37,8 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    // SAFETY: nothing has been started yet.
+    unsafe { stores::set_environment(&args.dir) };
     let effort = Effort { rounds: args.rounds, quick: args.quick };
     let wanted =
         |id: &str| args.workloads.is_empty() || args.workloads.iter().any(|given| given == id);

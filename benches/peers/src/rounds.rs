@@ -86,6 +86,13 @@ impl Table {
         }
     }
 
+    /// Adds the figure of this round to a contestant's row, if it has one.
+    pub fn add(&mut self, contestant: &str, value: f64) {
+        if let Some(row) = self.rows.iter_mut().find(|row| row.contestant == contestant) {
+            row.values.push(value);
+        }
+    }
+
     pub fn row(&self, contestant: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.contestant == contestant)
     }

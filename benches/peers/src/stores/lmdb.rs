@@ -7,8 +7,8 @@ use heed::byteorder::BigEndian;
 use heed::types::{Bytes, U64};
 use heed::{Database, Env, EnvFlags, EnvOpenOptions, PutFlags};
 
-use super::{Ack, Appender, Store};
-use crate::load::{KEY_LEN, Rec, Tally};
+use super::{Ack, Appender, Joined, Reader, Store, tally_joined};
+use crate::load::{Rec, Tally};
 
 #[derive(Clone, Copy)]
 pub enum Lmdb {
@@ -21,7 +21,7 @@ pub enum Lmdb {
 type Events = Database<U64<BigEndian>, Bytes>;
 
 impl Lmdb {
-    fn open(self, dir: &Path) -> Result<Env> {
+    fn map(self, dir: &Path) -> Result<Env> {
         let mut options = EnvOpenOptions::new();
         options.map_size(8 << 30);
         if matches!(self, Self::NoSync) {
@@ -49,20 +49,32 @@ impl Store for Lmdb {
     }
 
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
-        let env = self.open(dir)?;
+        let env = self.map(dir)?;
         let mut txn = env.write_txn()?;
         let events = env.create_database(&mut txn, None)?;
         txn.commit()?;
-        Ok(Box::new(LmdbAppender { env, events, next: 0, buffer: Vec::new() }))
+        Ok(Box::new(LmdbAppender { env, events, next: 0, joined: Joined::default() }))
     }
 
-    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()> {
-        let env = self.open(dir)?;
-        let txn = env.read_txn()?;
-        let events: Events = env.open_database(&txn, None)?.context("no database")?;
+    fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(LmdbReader { env: self.map(dir)? }))
+    }
+
+    fn reads(&self) -> bool {
+        matches!(self, Self::NoSync)
+    }
+}
+
+struct LmdbReader {
+    env: Env,
+}
+
+impl Reader for LmdbReader {
+    fn read(&mut self, tally: &mut Tally) -> Result<()> {
+        let txn = self.env.read_txn()?;
+        let events: Events = self.env.open_database(&txn, None)?.context("no database")?;
         for entry in events.iter(&txn)? {
-            let (key, value) = entry?.1.split_at_checked(KEY_LEN).context("a short record")?;
-            tally.record(key, value);
+            tally_joined(tally, entry?.1)?;
         }
         Ok(())
     }
@@ -72,17 +84,15 @@ struct LmdbAppender {
     env: Env,
     events: Events,
     next: u64,
-    buffer: Vec<u8>,
+    joined: Joined,
 }
 
 impl Appender for LmdbAppender {
     fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
         let mut txn = self.env.write_txn()?;
-        for record in records {
-            self.buffer.clear();
-            self.buffer.extend_from_slice(&record.key);
-            self.buffer.extend_from_slice(record.value);
-            self.events.put_with_flags(&mut txn, PutFlags::APPEND, &self.next, &self.buffer)?;
+        self.joined.set(records);
+        for record in self.joined.iter() {
+            self.events.put_with_flags(&mut txn, PutFlags::APPEND, &self.next, record)?;
             self.next += 1;
         }
         Ok(txn.commit()?)

@@ -2,14 +2,22 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::load::{Rec, Tally};
+use crate::load::{KEY_LEN, Rec, Tally};
 
+mod commitlog;
+mod fjall;
 mod lmdb;
+mod logdb;
+mod mrecordlog;
+mod okaywal;
 mod plain;
 mod puro;
+mod redb;
 mod sqlite;
+mod walrus;
+mod yaque;
 
 /// What survives what, once an append has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -43,8 +51,22 @@ pub trait Store {
     fn ack(&self) -> Ack;
     /// Makes it in an empty directory.
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>>;
-    /// Reads all records in their order, after whoever wrote them has closed.
-    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()>;
+    /// Opens it for reading, after whoever wrote it has closed. Belongs to no time taken.
+    fn open(&self, dir: &Path) -> Result<Box<dyn Reader>>;
+    /// Whether it is a way of its own to write.
+    fn writes(&self) -> bool {
+        true
+    }
+    /// Whether it is a way of its own to read.
+    fn reads(&self) -> bool {
+        true
+    }
+}
+
+/// Whoever reads.
+pub trait Reader {
+    /// Reads all records in their order, from the first one on.
+    fn read(&mut self, tally: &mut Tally) -> Result<()>;
 }
 
 /// Whoever appends.
@@ -59,6 +81,15 @@ pub trait Appender {
     fn close(self: Box<Self>) -> Result<()> {
         Ok(())
     }
+}
+
+/// Tells those who want it by environment where to work.
+///
+/// # Safety
+/// While no other thread runs.
+pub unsafe fn set_environment(base: &Path) {
+    // SAFETY: as the caller says.
+    unsafe { walrus::set_directory(base) };
 }
 
 /// The bare file: what all others are held against.
@@ -77,5 +108,45 @@ pub fn all() -> Vec<Box<dyn Store>> {
         Box::new(sqlite::Sqlite::Full),
         Box::new(lmdb::Lmdb::NoSync),
         Box::new(lmdb::Lmdb::Sync),
+        Box::new(redb::Redb::None),
+        Box::new(redb::Redb::Immediate),
+        Box::new(fjall::Fjall),
+        Box::new(commitlog::Commitlog),
+        Box::new(mrecordlog::Mrecordlog),
+        Box::new(yaque::Yaque),
+        Box::new(logdb::Logdb),
+        Box::new(walrus::Walrus),
+        Box::new(okaywal::Okaywal),
     ]
+}
+
+/// Records as whoever knows no keys stores them: the key, then the value.
+#[derive(Default)]
+struct Joined {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Joined {
+    fn set(&mut self, records: &[Rec<'_>]) {
+        self.bytes.clear();
+        self.ends.clear();
+        for record in records {
+            self.bytes.extend_from_slice(&record.key);
+            self.bytes.extend_from_slice(record.value);
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+}
+
+/// Takes apart what [`Joined`] put together.
+fn tally_joined(tally: &mut Tally, joined: &[u8]) -> Result<()> {
+    let (key, value) = joined.split_at_checked(KEY_LEN).context("a short record")?;
+    tally.record(key, value);
+    Ok(())
 }

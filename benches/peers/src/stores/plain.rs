@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use super::{Ack, Appender, Store};
+use super::{Ack, Appender, Reader, Store};
 use crate::load::{KEY_LEN, Rec, Tally};
 
 /// Bytes of one `pread`: much more gains nothing and falls out of the core's cache.
@@ -15,7 +15,7 @@ const READ_LEN: usize = 256 << 10;
 /// The limit.
 pub struct Plain;
 
-/// The same, but a reader looks at the bytes, as all others do.
+/// The same, but its reader looks at the bytes, as those of all others do.
 pub struct PlainLookedAt;
 
 /// Where the records stand, and how long each is: the file itself says nothing of it.
@@ -24,7 +24,7 @@ const RECORD_LEN: &str = "record-len";
 
 impl Store for Plain {
     fn name(&self) -> &'static str {
-        "plain pwrite"
+        "plain file"
     }
 
     fn ack(&self) -> Ack {
@@ -37,15 +37,8 @@ impl Store for Plain {
         Ok(Box::new(PlainAppender { file, note, buffer, end: 0 }))
     }
 
-    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()> {
-        let look = tally.is_checking();
-        read(dir, |record_len, records| {
-            if !look {
-                tally.skip((records.len() / record_len) as u64);
-                return;
-            }
-            tally_all(tally, record_len, records);
-        })
+    fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(PlainReader { dir: dir.to_owned(), look: false }))
     }
 }
 
@@ -62,8 +55,30 @@ impl Store for PlainLookedAt {
         Plain.create(dir)
     }
 
-    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()> {
-        read(dir, |record_len, records| tally_all(tally, record_len, records))
+    fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(PlainReader { dir: dir.to_owned(), look: true }))
+    }
+
+    fn writes(&self) -> bool {
+        false
+    }
+}
+
+struct PlainReader {
+    dir: PathBuf,
+    look: bool,
+}
+
+impl Reader for PlainReader {
+    fn read(&mut self, tally: &mut Tally) -> Result<()> {
+        let look = self.look || tally.is_checking();
+        read(&self.dir, |record_len, records| {
+            if look {
+                tally_all(tally, record_len, records);
+            } else {
+                tally.skip((records.len() / record_len) as u64);
+            }
+        })
     }
 }
 

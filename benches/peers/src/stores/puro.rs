@@ -1,11 +1,11 @@
 //! Puro, with default settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use puro::{Batch, Consumer, NewRecord, Producer};
 
-use super::{Ack, Appender, Store};
+use super::{Ack, Appender, Reader, Store};
 use crate::load::{Rec, TOPIC, Tally};
 
 pub struct Puro;
@@ -24,8 +24,18 @@ impl Store for Puro {
         Ok(Box::new(PuroAppender { producer, batch: Batch::new() }))
     }
 
-    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()> {
-        let mut consumer = Consumer::open(dir.join("stream"))?;
+    fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(PuroReader { dir: dir.join("stream") }))
+    }
+}
+
+struct PuroReader {
+    dir: PathBuf,
+}
+
+impl Reader for PuroReader {
+    fn read(&mut self, tally: &mut Tally) -> Result<()> {
+        let mut consumer = Consumer::open(&self.dir)?;
         while let Some(record) = consumer.try_next()? {
             tally.record(record.key.context("no key")?, record.value.context("no value")?);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use rusqlite::Connection;
 
-use super::{Ack, Appender, Store};
+use super::{Ack, Appender, Reader, Store};
 use crate::load::{Rec, Tally};
 
 /// The setting `synchronous`.
@@ -17,7 +17,7 @@ pub enum Sqlite {
 }
 
 impl Sqlite {
-    fn open(self, dir: &Path) -> Result<Connection> {
+    fn connect(self, dir: &Path) -> Result<Connection> {
         let connection = Connection::open(dir.join("events.sqlite"))?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         let level = match self {
@@ -47,16 +47,30 @@ impl Store for Sqlite {
     }
 
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
-        let connection = self.open(dir)?;
+        let connection = self.connect(dir)?;
         connection.execute_batch(
             "CREATE TABLE events (offset INTEGER PRIMARY KEY, key BLOB, value BLOB NOT NULL)",
         )?;
         Ok(Box::new(SqliteAppender { connection }))
     }
 
-    fn read(&self, dir: &Path, tally: &mut Tally) -> Result<()> {
-        let connection = self.open(dir)?;
-        let mut query = connection.prepare("SELECT key, value FROM events ORDER BY offset")?;
+    fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(SqliteReader { connection: self.connect(dir)? }))
+    }
+
+    fn reads(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+}
+
+struct SqliteReader {
+    connection: Connection,
+}
+
+impl Reader for SqliteReader {
+    fn read(&mut self, tally: &mut Tally) -> Result<()> {
+        let mut query =
+            self.connection.prepare_cached("SELECT key, value FROM events ORDER BY offset")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             tally.record(row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
