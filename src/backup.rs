@@ -27,7 +27,7 @@ use self::copy::{Copied, copy_segment};
 use self::target::Target;
 use crate::block::Cause;
 use crate::check::{CheckOptions, Finding, Verdict, check};
-use crate::dir::{Directory, LOOKS, OpenSegment};
+use crate::dir::{Directory, LOOKS, OpenSegment, SEEK};
 use crate::error::{Blame, Damage, Failure, IoContext, IoError};
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::token::Token;
@@ -236,7 +236,9 @@ fn try_pin_all<V: Vfs>(dir: &Directory<V>, wait: LockWait) -> Result<Pinned<V::F
     let segments = dir.segments()?.ok_or_else(not_a_stream)?;
     let mut pinned: Vec<OpenSegment<V::File>> = Vec::new();
     for sequence in segments.sequences {
-        let Some(segment) = dir.pin_segment(sequence, wait)? else { return Ok(Pinned::Changed) };
+        let Some(segment) = dir.pin_segment(sequence, wait, SEEK)? else {
+            return Ok(Pinned::Changed);
+        };
         if !segment.belongs_to(&segments.stream_id, sequence) {
             continue; // stray (F-9)
         }

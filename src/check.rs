@@ -15,7 +15,7 @@ pub use finding::{Finding, Problem, Severity, Verdict};
 
 use self::course::{Carried, Course};
 use crate::block::Cause;
-use crate::dir::{Directory, Listing, OpenSegment};
+use crate::dir::{Directory, Listing, OpenSegment, SEEK};
 use crate::error::{Failure, IoContext};
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::segment::{CommittedPart, Tail, classify};
@@ -219,7 +219,7 @@ impl<V: Vfs> Checker<'_, V> {
 
     fn check_segment(&mut self, sequence: u32, sealed: bool) -> Result<(), Failure> {
         let wait = LockWait::AtMost(DEFAULT_LOCK_WAIT);
-        let segment = match self.dir.pin_segment(sequence, wait) {
+        let segment = match self.dir.pin_segment(sequence, wait, SEEK) {
             Ok(Some(segment)) => segment,
             Ok(None) => return self.note_deleted(sequence),
             Err(failure) => return self.note_unusable(sequence, failure),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::block::{BlockKind, Cause, RecordCursor};
-use crate::dir::Directory;
+use crate::dir::{Directory, HOP};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::layout::header;
 use crate::os::OsVfs;
@@ -402,14 +402,21 @@ impl<V: Vfs> Consumer<V> {
                 }
                 continue;
             }
+            let action = reader.place.action("Deliver");
             match reader.load()? {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
+                    return Ok(true);
+                }
                 // What the window holds may be older than the file: read afresh.
                 Err(_) if !fresh => {
                     reader.window.clear();
                     fresh = true;
                 }
-                Err(cause) => return self.look_around(cause),
+                Err(cause) => {
+                    self.dir.vfs.trace(&reader.place.action("ReadAfresh"));
+                    return self.look_around(cause);
+                }
             }
         }
     }
@@ -434,8 +441,12 @@ impl<V: Vfs> Consumer<V> {
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.
         reader.window.clear();
+        let action = reader.place.action("Deliver");
         match reader.load()? {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
+                Ok(true)
+            }
             Err(_) => {
                 let cause = if cause == Cause::End { Cause::NotSealed } else { cause };
                 let offset = reader.place.link.next_offset;
@@ -451,20 +462,23 @@ impl<V: Vfs> Consumer<V> {
         let Some(reader) = &mut self.reader else { return Ok(false) };
         let held = &reader.place.segment;
         let sequence = held.header.sequence.saturating_add(1);
-        let Some(next) = self.dir.pin_segment(sequence, self.options.lock_wait)? else {
+        let Some(next) = self.dir.pin_segment(sequence, self.options.lock_wait, HOP)? else {
             return self.next_is_missing(sequence);
         };
         let offset = reader.place.link.next_offset;
         if next.header.stream_id != held.header.stream_id || next.header.sequence != sequence {
             return Err(next.damage(0, offset, Cause::HeaderField("stream id or sequence")).into());
         }
-        if !self.dir.still_names(held).map_err(Failure::from)? {
+        let named = self.dir.still_names(held).map_err(Failure::from)?;
+        self.dir.vfs.trace(&reader.place.action("LookBack").value(u64::from(named)));
+        if !named {
             return Err(self.out_of_range(offset)?);
         }
         if next.header.base_offset != offset {
             return Err(next.damage(0, offset, Cause::HeaderField("base offset")).into());
         }
         let epoch = reader.place.epoch;
+        self.dir.vfs.trace(&reader.place.action("Unpin"));
         reader.place = Place { epoch, ..Place::at_start_of(next) };
         reader.window.clear();
         reader.synced_to = 0;
@@ -488,6 +502,7 @@ impl<V: Vfs> Consumer<V> {
             return Ok(false);
         }
         if gone {
+            self.dir.vfs.trace(&reader.place.action("HopOpen").label("told"));
             return Err(self.out_of_range(offset)?);
         }
         Err(held.damage(reader.place.position, offset, Cause::MissingSegment).into())
@@ -591,6 +606,8 @@ impl<F: VfsFile> Reader<F> {
             true => Err(std::io::Error::other("an earlier sync failed")),
         };
         self.sync_failed = synced.is_err();
+        let told = place.action(if self.sync_failed { "SyncFails" } else { "SyncRead" });
+        dir.vfs.trace(&told.label("SyncRead"));
         synced.while_doing("sync", &place.segment.path).map_err(Failure::from)?;
         self.synced_to = place.position;
         Ok(())

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::block::Cause;
 use crate::error::{Damage, Failure, IoContext, IoError};
+use crate::layout::header;
 use crate::segment::{HeaderCause, SegmentHeader};
+use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// Name of the lock of whoever appends.
@@ -61,6 +63,13 @@ pub struct Segments {
     /// Sequence numbers of all files with a segment's name, ascending; strays too.
     pub sequences: Vec<u32>,
 }
+
+/// The names of the steps of a pin: open, lock, look whether it is still the right file.
+pub type PinActions = [&'static str; 3];
+/// The first segment that a reader is in.
+pub const SEEK: PinActions = ["Seek", "Pin", "CheckName"];
+/// The next one, while the one before is held (V-8).
+pub const HOP: PinActions = ["HopOpen", "HopPin", "HopCheckName"];
 
 /// How often a look at a directory that changes meanwhile is started over.
 pub(crate) const LOOKS: usize = 100;
@@ -238,13 +247,21 @@ impl<V: Vfs> Directory<V> {
         &self,
         sequence: u32,
         wait: LockWait,
+        [open, pin, check]: PinActions,
     ) -> Result<Option<OpenSegment<V::File>>, Failure> {
+        let trace = |name, value| {
+            self.vfs.trace(&Action::new(name).at(sequence, header::LEN as u64).value(value));
+        };
         for _ in 0..LOOKS {
             let Some(segment) = self.open_segment(sequence, OpenMode::Read)? else {
                 return Ok(None);
             };
+            trace(open, segment.header.base_offset);
             lock(&segment.file, &segment.path, LockKind::Shared, wait)?;
-            if self.still_names(&segment)? {
+            trace(pin, 0);
+            let named = self.still_names(&segment)?;
+            trace(check, u64::from(named));
+            if named {
                 return Ok(Some(segment));
             }
         }

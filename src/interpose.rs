@@ -122,6 +122,8 @@ pub trait Hook: Send + Sync + 'static {
     fn file_system(&self, real: FileSystem) -> FileSystem {
         real
     }
+    /// Takes note of a protocol action.
+    fn trace(&self, _action: &Action<'_>) {}
 }
 
 impl<F: Fn(&Call<'_>) -> Verdict + Send + Sync + 'static> Hook for F {
@@ -355,6 +357,7 @@ impl<V: Vfs> Vfs for Interpose<V> {
     }
 
     fn trace(&self, action: &Action<'_>) {
+        self.hook.trace(action);
         self.inner.trace(action);
     }
 }

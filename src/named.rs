@@ -13,6 +13,7 @@ use crate::producer::{Producer, ProducerOptions, check_name};
 use crate::record::Record;
 use crate::state::Position;
 use crate::token::Token;
+use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// When a named consumer commits its position by itself. It never does so without
@@ -129,6 +130,8 @@ impl NamedOptions {
         let options = ProducerOptions::new().create(false).allow_network(self.allow_network);
         let committer = options.open_in(dir.vfs.clone(), &dir.path)?;
         let stored = committer.position(name);
+        let entry = Action::new("ReadEntry").label(name);
+        dir.vfs.trace(&entry.value(stored.map_or(0, |position| position.offset)));
         let start = match stored {
             Some(position) if !self.ignore_stored => {
                 Start::Token(position_token(committer.stream_id(), &position))
@@ -248,6 +251,7 @@ impl<F: VfsFile> OwnerLock<F> {
         let file = file.map_err(Failure::from)?;
         let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path);
         if locked.map_err(Failure::from)? {
+            dir.vfs.trace(&Action::new("LockName").label(name));
             Hint::of_this_process(&dir.vfs).leave(&file);
             return Ok(Self { _file: file });
         }
@@ -335,6 +339,7 @@ impl<V: Vfs> NamedConsumer<V> {
         self.delivered = 0;
         self.last_commit = self.vfs.monotonic();
         let Some(change) = self.change() else { return Ok(false) };
+        self.vfs.trace(&Action::new("WantCommit").label(&self.name));
         let time_ms = self.committer.commit_position(&change)?;
         self.committed(&change, time_ms);
         Ok(true)

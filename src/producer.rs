@@ -161,10 +161,9 @@ impl ProducerOptions {
 /// ([`ProducerOptions::durable`]) or call [`Producer::sync`].
 ///
 /// A producer belongs to one thread at a time; threads may each open their own.
-#[derive(Debug)]
 pub struct Producer<V: Vfs = OsVfs> {
     writer: Writer<V>,
-    lock: WriterLock<V::File>,
+    lock: WriterLock<V>,
     lock_wait: LockWait,
     /// `None`: as the stream's setting says.
     durable: Option<bool>,
@@ -172,6 +171,13 @@ pub struct Producer<V: Vfs = OsVfs> {
     single: BlockBuilder,
     /// Whether it sealed a segment and has not tidied up since (S-9).
     rolled: bool,
+}
+
+impl<V: Vfs> std::fmt::Debug for Producer<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = &self.writer.tail.segment.path;
+        f.debug_struct("Producer").field("segment", end).finish_non_exhaustive()
+    }
 }
 
 impl Producer {
@@ -340,6 +346,11 @@ impl<V: Vfs> Producer<V> {
         let appended = appended?;
         drop(guard);
         let durable = if self.is_durable() { self.make_durable() } else { Ok(()) };
+        // A sync is told as such; all other outcomes here.
+        if !(self.is_durable() && durable.is_ok()) {
+            let label = if durable.is_ok() { "" } else { "not durable" };
+            self.writer.trace(self.writer.tail.action("Return").label(label));
+        }
         if std::mem::take(&mut self.rolled) {
             // Whatever goes wrong there, the records were appended; the next one to roll,
             // or a steward, tries again.
@@ -351,13 +362,14 @@ impl<V: Vfs> Producer<V> {
 
     fn append_locked(
         &mut self,
-        guard: &WriterGuard<V::File>,
+        guard: &WriterGuard<V>,
         builder: &mut BlockBuilder,
         request: &Request<'_>,
     ) -> Result<Appended, AppendError> {
         let writer = &mut self.writer;
         writer.catch_up(guard)?;
         if let Some(duplicate) = request.check(writer)? {
+            writer.trace(writer.tail.action("Duplicate").value(duplicate.first_offset));
             return Ok(duplicate);
         }
         writer.prepare(guard)?;
@@ -373,6 +385,11 @@ impl<V: Vfs> Producer<V> {
             Ok(()) => {}
             Err(CommitError::NotAppended(failure)) => return Err(failure.into()),
             Err(CommitError::Unknown(error)) => return Err(AppendError::Unknown(error)),
+        }
+        if let Some(change) = request.position {
+            let name = if record_count > 0 { "CommitBoth" } else { "CommitPosition" };
+            let offset = change.after.map_or(0, |after| after.offset);
+            writer.trace(writer.tail.action(name).label(&change.name).value(offset));
         }
         let token = writer.tail.token();
         Ok(Appended { first_offset, record_count, timestamp_ms, token, duplicate: false })
@@ -392,9 +409,10 @@ impl<V: Vfs> Producer<V> {
     fn make_durable(&mut self) -> Result<(), crate::error::IoError> {
         let tail = &self.writer.tail;
         if tail.durable_to >= tail.end {
+            self.writer.trace(tail.action("Return").label("durable"));
             return Ok(());
         }
-        let Err(error) = self.writer.try_sync() else { return Ok(()) };
+        let Err(error) = self.writer.try_sync("Sync") else { return Ok(()) };
         let Ok(guard) = self.lock.take(self.lock_wait) else { return Err(error) };
         match self.writer.rewrite_and_sync(&guard) {
             Ok(()) => Ok(()),
@@ -474,6 +492,7 @@ impl Request<'_> {
         }
         if let Some(change) = self.position {
             if tail.state.position(&change.name) != change.before {
+                writer.trace(tail.action("CommitRefused").label(&change.name));
                 return Err(AppendError::PositionChanged { name: change.name.clone() });
             }
             change.after.as_ref().map_or(Ok(()), known)?;

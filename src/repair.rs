@@ -9,6 +9,7 @@ use crate::dir::LOST;
 use crate::error::{Failure, IoContext};
 use crate::layout::header;
 use crate::segment::{Tail as Finding, classify};
+use crate::trace::Action;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::writer::{Writer, WriterGuard};
 
@@ -36,7 +37,7 @@ impl<V: Vfs> Writer<V> {
     /// # Errors
     /// Rows `unreadable` and `damaged`; nothing was changed then. Or a step that failed:
     /// done again, repair goes on from there.
-    pub(crate) fn repair(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+    pub(crate) fn repair(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
         let tail = &self.tail;
         if tail.end == header::LEN as u64 {
             return Err(tail.damage(Cause::NoCheckpoint));
@@ -46,6 +47,8 @@ impl<V: Vfs> Writer<V> {
         let finding = finding.map_err(|error| tail.io_error("read", error))?;
         let label = match finding {
             Finding::Damaged { durable_to } => {
+                self.trace(tail.action("Classify").label("damaged").value(durable_to));
+                self.trace(tail.action("StopDamaged"));
                 return Err(tail.damage(Cause::Synced { durable_to }));
             }
             Finding::Clean => return Ok(()),
@@ -53,6 +56,7 @@ impl<V: Vfs> Writer<V> {
             Finding::Unseen => "unseen",
             Finding::Lost => "lost",
         };
+        self.trace(tail.action("Classify").label(label));
         let lost = finding == Finding::Lost;
         let saved = if lost { Some(self.save()?) } else { None };
         let cut_bytes = self.cut(guard)?;
@@ -82,6 +86,7 @@ impl<V: Vfs> Writer<V> {
         file.sync_all().while_doing("sync", &path)?;
         vfs.sync_dir(&lost).while_doing("sync", &lost)?;
         self.dir.sync()?;
+        self.trace(tail.action("SaveTail"));
         Ok(path)
     }
 
@@ -136,16 +141,20 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Cuts the segment to its committed end, on disk too.
-    fn cut(&mut self, _guard: &WriterGuard<V::File>) -> Result<u64, Failure> {
-        let tail = &mut self.tail;
+    fn cut(&mut self, _guard: &WriterGuard<V>) -> Result<u64, Failure> {
+        let (vfs, tail) = (&self.dir.vfs, &mut self.tail);
         let file = &tail.segment.file;
         let cut = || -> io::Result<u64> {
             let before = file.status()?.len;
             file.set_len(tail.end)?;
+            vfs.trace(&tail.action("Truncate"));
             Ok(before.saturating_sub(tail.end))
         };
         let cut_bytes = cut().and_then(|cut_bytes| {
             let synced = file.sync_all();
+            let told = if synced.is_ok() { "SyncCut" } else { "SyncFails" };
+            let told = Action::new(told).at(tail.segment.header.sequence, tail.end);
+            vfs.trace(&told.label("SyncCut"));
             // Committed blocks may have been on their way to the disk too (M-6, A-14).
             tail.sync_failed |= synced.is_err();
             synced.map(|()| cut_bytes)

@@ -12,6 +12,7 @@ use crate::segment::SegmentHeader;
 use crate::state::{EPOCH, SETTING, State, encode_epoch};
 use crate::tail::Tail;
 use crate::token::Epoch;
+use crate::trace::Action;
 use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, write_full};
 use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
 
@@ -32,7 +33,7 @@ impl<V: Vfs> Writer<V> {
     /// # Errors
     /// `NoSpace` before anything was written; or a step that failed: whoever comes next
     /// finishes it (V-6).
-    pub fn roll(&mut self, guard: &WriterGuard<V::File>, block_bytes: u64) -> Result<(), Failure> {
+    pub fn roll(&mut self, guard: &WriterGuard<V>, block_bytes: u64) -> Result<(), Failure> {
         self.check_space(block_bytes)?;
         self.forget_expired(guard)?;
         let mut builder = BlockBuilder::default();
@@ -44,7 +45,7 @@ impl<V: Vfs> Writer<V> {
 
     /// Removes the entries that nobody renewed for too long (C-5), so that a checkpoint does
     /// not carry them on.
-    fn forget_expired(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+    fn forget_expired(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
         let tail = &self.tail;
         let Some(expiry) = tail.state.settings().expiry else { return Ok(()) };
         let now_ms = self.dir.vfs.now_ms().min(tail.opening_timestamp_ms);
@@ -63,12 +64,14 @@ impl<V: Vfs> Writer<V> {
         self.prepare(guard)?;
         let now_ms = self.dir.vfs.now_ms();
         let written = self.append_block(guard, &mut builder, BlockKind::Records, now_ms);
-        written.map_err(CommitError::into_failure)
+        written.map_err(CommitError::into_failure)?;
+        self.trace(self.tail.action("Expire"));
+        Ok(())
     }
 
     /// Makes the next segment of a sealed one (V-6).
-    pub(crate) fn finish_rollover(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
-        self.sync(guard)?;
+    pub(crate) fn finish_rollover(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
+        self.sync(guard, "SyncSeal")?;
         // Gives back what was reserved beyond the end; of no consequence if it fails.
         let _ = self.tail.segment.file.set_len(self.tail.end);
         let tail = &self.tail;
@@ -102,7 +105,7 @@ impl<V: Vfs> Writer<V> {
 /// Writes a segment under its temporary name, syncs it, names it, and syncs that (V-4, V-5).
 fn make_segment<V: Vfs>(
     dir: &Directory<V>,
-    _guard: &WriterGuard<V::File>,
+    _guard: &WriterGuard<V>,
     mut header: SegmentHeader,
     state: &State,
     max_timestamp_ms: u64,
@@ -128,14 +131,19 @@ fn make_segment<V: Vfs>(
         written.map_err(|error| tail.io_error("write", error))?;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
     }
+    let trace = |action: Action<'_>| dir.vfs.trace(&action.value(tail.next_offset()));
+    trace(tail.action("Make"));
     tail.segment.file.sync_data().while_doing("sync", &temporary)?;
+    trace(tail.action("SyncMade"));
     // What has the name already is a stray, and not ours to replace (F-9).
     if dir.vfs.id_of(&path).while_doing("look at", &path)?.is_some() {
         return Err(io::ErrorKind::AlreadyExists.into()).while_doing("name", &path)?;
     }
     dir.vfs.rename(&temporary, &path).while_doing("name", &path)?;
+    trace(tail.action("Name"));
     tail.segment.path = path;
     dir.sync()?;
+    dir.vfs.trace(&tail.action("SyncName").value(tail.next_offset()));
     tail.named_durably = true;
     Ok(tail)
 }
@@ -177,10 +185,13 @@ pub(crate) fn create<V: Vfs>(
     refuse_strays(dir)?;
     let lock = WriterLock::open(dir)?;
     let guard = lock.take(wait)?;
-    if dir.segments()?.is_some() {
+    let found = dir.segments()?.is_some();
+    dir.vfs.trace(&Action::new("Finish").label(if found { "" } else { "nothing" }));
+    if found {
         return Ok(false);
     }
     sync_parent(dir)?;
+    dir.vfs.trace(&Action::new("SyncParent"));
     let now_ms = dir.vfs.now_ms();
     let header = SegmentHeader {
         stream_id: dir

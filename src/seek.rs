@@ -1,12 +1,13 @@
 //! A reader's place in the stream, and how it is found.
 
 use crate::block::{Block, BlockKind, Cause, Link};
-use crate::dir::{Directory, LOOKS, OpenSegment, Segments};
+use crate::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments};
 use crate::error::{Diverged, Failure, IoContext, ReadError};
 use crate::layout::header;
 use crate::segment::{READ_AHEAD_BYTES, Window};
 use crate::tail::{Tail, open_tail};
 use crate::token::{Token, check_history};
+use crate::trace::Action;
 use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 
 /// Where a consumer begins to read.
@@ -66,6 +67,11 @@ pub struct Place<F> {
 }
 
 impl<F: VfsFile> Place<F> {
+    /// An action at this place.
+    pub fn action(&self, name: &'static str) -> Action<'static> {
+        Action::new(name).at(self.segment.header.sequence, self.position)
+    }
+
     /// Before the first block of a segment.
     pub fn at_start_of(segment: OpenSegment<F>) -> Self {
         let (link, epoch) = (segment.header.first_link(), segment.header.epoch);
@@ -155,8 +161,9 @@ pub fn find<V: Vfs>(
             }
         };
         // Segments may be deleted while they are looked for; then look again.
-        if found.is_some() {
-            return Ok(found);
+        if let Some(found) = found {
+            dir.vfs.trace(&found.place.action("Placed").value(found.first_offset));
+            return Ok(Some(found));
         }
     }
     Err(Failure::from(dir.restless()).into())
@@ -187,7 +194,7 @@ type Sought<F> = Result<Option<F>, ReadError>;
 impl<V: Vfs> Seeker<'_, V> {
     /// Pins a segment; `None` if it is gone or stray.
     fn pin(&self, segments: &Segments, sequence: u32) -> Sought<OpenSegment<V::File>> {
-        let segment = self.dir.pin_segment(sequence, self.wait)?;
+        let segment = self.dir.pin_segment(sequence, self.wait, SEEK)?;
         Ok(segment.filter(|segment| segment.belongs_to(&segments.stream_id, sequence)))
     }
 
@@ -391,7 +398,11 @@ impl<V: Vfs> Seeker<'_, V> {
     /// Whether a token's history is still that of the stream (E-7, E-8).
     fn check_token(&self, token: &Token) -> Result<(), ReadError> {
         let Some((tail, _)) = open_tail(self.dir, OpenMode::Read)? else { return Ok(()) };
-        Ok(check_token_against(token, &tail)?)
+        let checked = check_token_against(token, &tail);
+        if checked.is_err() {
+            self.dir.vfs.trace(&tail.action("Resume").value(token.offset));
+        }
+        Ok(checked?)
     }
 }
 

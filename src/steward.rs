@@ -33,6 +33,7 @@ use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::settings::Settings;
 use crate::tail::open_tail;
+use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::writer::{Writer, WriterLock};
 
@@ -211,7 +212,7 @@ impl<V: Vfs> Steward<V> {
     /// `Busy` while another steward works; or where a step failed. What was done before it
     /// stays done, and the next pass goes on from there.
     pub fn run_once(&mut self) -> Result<Report, StewardError> {
-        let Some(_lock) = take_steward_lock(&self.dir, LockWait::Try)? else {
+        let Some(_lock) = take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? else {
             return Err(self.busy());
         };
         let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
@@ -225,6 +226,7 @@ impl<V: Vfs> Steward<V> {
         }
         if !self.options.dry_run {
             self.dir.sync().map_err(Failure::from)?;
+            self.dir.vfs.trace(&Action::new("BeginPass").at(survey.active.sequence, 0));
             remove_leftovers(&self.dir)?;
         }
         self.delete(&mut survey, &mut report)?;
@@ -245,18 +247,33 @@ impl<V: Vfs> Steward<V> {
 /// what keeps a fast one from running ahead; not so long that a compaction would stop it.
 const TIDY_WAIT: Duration = Duration::from_millis(500);
 
-/// Takes `steward.lock`; `None` if another steward has it (S-1).
+/// Proof that `steward.lock` is held; gives it back when dropped.
+struct StewardGuard<V: Vfs> {
+    vfs: V,
+    _file: V::File,
+}
+
+impl<V: Vfs> Drop for StewardGuard<V> {
+    fn drop(&mut self) {
+        self.vfs.trace(&Action::new("UnlockSteward"));
+    }
+}
+
+/// Takes `steward.lock`; `None` if another steward has it (S-1). `action` says who asks.
 fn take_steward_lock<V: Vfs>(
     dir: &Directory<V>,
     wait: LockWait,
-) -> Result<Option<V::File>, Failure> {
+    action: &'static str,
+) -> Result<Option<StewardGuard<V>>, Failure> {
     let path = dir.path.join(STEWARD_LOCK);
     let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-    if !file.lock(LockKind::Exclusive, wait).while_doing("lock", &path)? {
+    let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path)?;
+    dir.vfs.trace(&Action::new(action).value(u64::from(locked)));
+    if !locked {
         return Ok(None);
     }
     Hint::of_this_process(&dir.vfs).leave(&file);
-    Ok(Some(file))
+    Ok(Some(StewardGuard { vfs: dir.vfs.clone(), _file: file }))
 }
 
 /// Seals the active segment, if it is still the one with this number.
@@ -298,7 +315,8 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
     if settings.retention.is_none() && settings.retention_bytes.is_none() {
         return Ok(());
     }
-    let Some(_lock) = take_steward_lock(dir, LockWait::AtMost(TIDY_WAIT))? else { return Ok(()) };
+    let wait = LockWait::AtMost(TIDY_WAIT);
+    let Some(_lock) = take_steward_lock(dir, wait, "TrySteward")? else { return Ok(()) };
     let options = StewardOptions::default();
     let mut steward =
         Steward { dir: dir.clone(), options, first_held: BTreeMap::new(), memo: None };
@@ -314,6 +332,7 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
             None
         };
         dir.sync()?;
+        dir.vfs.trace(&Action::new("BeginPass").at(survey.active.sequence, 0));
         let mut report = Report::default();
         steward.delete(&mut survey, &mut report)?;
         // Others may have rolled meanwhile, and left the rest to whoever had the lock.

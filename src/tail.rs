@@ -10,6 +10,7 @@ use crate::layout::header;
 use crate::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
 use crate::state::State;
 use crate::token::Token;
+use crate::trace::Action;
 use crate::vfs::{OpenMode, Vfs};
 
 /// A writer's memory of the active segment up to its committed end.
@@ -89,6 +90,12 @@ impl<F> Tail<F> {
     pub fn committed_part(&self, boot_id: Option<[u8; 16]>) -> CommittedPart {
         let current_boot = self.state.is_of_boot(boot_id);
         CommittedPart { end: self.end, durable_to: self.durable_to, current_boot }
+    }
+
+    /// An action at the committed end.
+    #[must_use]
+    pub fn action(&self, name: &'static str) -> Action<'static> {
+        Action::new(name).at(self.segment.header.sequence, self.end)
     }
 
     /// Says that something is wrong at the committed end.

@@ -4,6 +4,7 @@
 //! Whatever writes past the committed end takes the [`WriterGuard`] as an argument: there
 //! is no way to do so without holding `writer.lock`.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,46 +18,65 @@ use crate::repair::RepairReport;
 use crate::state::{EPOCH, encode_epoch};
 use crate::tail::Tail;
 use crate::token::Epoch;
+use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
 
 /// The lock that every writer holds while it writes (L-1).
-#[derive(Debug)]
-pub struct WriterLock<F> {
-    file: Arc<F>,
+pub struct WriterLock<V: Vfs> {
+    shared: Arc<LockFile<V>>,
+}
+
+struct LockFile<V: Vfs> {
+    vfs: V,
+    file: V::File,
     path: PathBuf,
 }
 
 /// Proof that `writer.lock` is held; gives it back when dropped.
-#[derive(Debug)]
-pub struct WriterGuard<F: VfsFile> {
-    file: Arc<F>,
+pub struct WriterGuard<V: Vfs> {
+    lock: Arc<LockFile<V>>,
 }
 
-impl<F: VfsFile> WriterLock<F> {
+impl<V: Vfs> fmt::Debug for WriterLock<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WriterLock").field(&self.shared.path).finish()
+    }
+}
+
+impl<V: Vfs> fmt::Debug for WriterGuard<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WriterGuard").field(&self.lock.path).finish()
+    }
+}
+
+impl<V: Vfs> WriterLock<V> {
     /// Opens the lock file, and makes it if it is missing.
     ///
     /// # Errors
     /// What the system says.
-    pub fn open<V: Vfs<File = F>>(dir: &Directory<V>) -> Result<Self, Failure> {
+    pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
         let path = dir.path.join(WRITER_LOCK);
         let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-        Ok(Self { file: Arc::new(file), path })
+        Ok(Self { shared: Arc::new(LockFile { vfs: dir.vfs.clone(), file, path }) })
     }
 
     /// Takes the lock.
     ///
     /// # Errors
     /// `LockTimeout` when others kept it for longer than `wait`.
-    pub fn take(&self, wait: LockWait) -> Result<WriterGuard<F>, Failure> {
-        lock(&*self.file, &self.path, LockKind::Exclusive, wait)?;
-        Ok(WriterGuard { file: Arc::clone(&self.file) })
+    pub fn take(&self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
+        let LockFile { vfs, file, path } = &*self.shared;
+        let taken = lock(file, path, LockKind::Exclusive, wait);
+        vfs.trace(&Action::new(if taken.is_ok() { "Lock" } else { "TimesOut" }));
+        taken.map(|()| WriterGuard { lock: Arc::clone(&self.shared) })
     }
 }
 
-impl<F: VfsFile> Drop for WriterGuard<F> {
+impl<V: Vfs> Drop for WriterGuard<V> {
     fn drop(&mut self) {
+        self.lock.vfs.trace(&Action::new("Unlock"));
         // A lock that cannot be given back goes with the file; there is nothing to tell.
-        let _ = self.file.unlock();
+        let _ = self.lock.file.unlock();
     }
 }
 
@@ -134,8 +154,8 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// Where the stream cannot be read, is damaged, or was removed.
-    pub fn catch_up(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
-        let mut scanned_again = false;
+    pub fn catch_up(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
+        let (mut scanned_again, mut looked) = (false, false);
         loop {
             if self.tail.sealed && self.hop()? {
                 continue;
@@ -160,12 +180,29 @@ impl<V: Vfs> Writer<V> {
                 self.tail.scan_again()?;
                 continue;
             }
+            self.trace_look();
+            looked = true;
             self.repair(guard)?;
         }
-        if self.tail.sealed {
+        if !looked {
+            self.trace_look();
+            self.trace(self.tail.action("Classify").label("clean"));
+        }
+        let sealed = self.tail.sealed;
+        self.trace(self.tail.action("Finish").label(if sealed { "sealed" } else { "" }));
+        if sealed {
             self.finish_rollover(guard)?;
         }
         Ok(())
+    }
+
+    /// Hands an action to whoever keeps a trace.
+    pub(crate) fn trace(&self, action: Action<'_>) {
+        self.dir.vfs.trace(&action);
+    }
+
+    fn trace_look(&self) {
+        self.trace(self.tail.action("StepOver").value(self.tail.next_offset()));
     }
 
     /// Goes on from a sealed segment to the active one, if there is a later one.
@@ -194,17 +231,18 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// Where a sync or a write fails.
-    pub fn prepare(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+    pub fn prepare(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
         if !self.tail.named_durably {
             self.dir.sync()?;
             self.tail.named_durably = true;
+            self.trace(self.tail.action("SyncNamesFirst"));
         }
         let raised_here = self.raised && self.boot_id.is_none();
         if !raised_here && !self.tail.state.is_of_boot(self.boot_id) {
             self.raise_epoch(guard)?;
         }
         if self.tail.durable_to < self.tail.epoch_end {
-            self.sync(guard)?;
+            self.sync(guard, "SyncEpoch")?;
         }
         Ok(())
     }
@@ -214,7 +252,7 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// Where a sync or a write fails.
-    pub fn raise_epoch(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+    pub fn raise_epoch(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
         let now_ms = self.dir.vfs.now_ms();
         let epoch = Epoch {
             number: self.tail.epoch().saturating_add(1),
@@ -230,7 +268,7 @@ impl<V: Vfs> Writer<V> {
             self.write_block(guard, &mut builder, BlockKind::Records, now_ms, epoch.number);
         written.map_err(CommitError::into_failure)?;
         self.raised = true;
-        self.sync(guard)
+        self.sync(guard, "SyncRaise")
     }
 
     /// An error of our own making, told instead of a panic.
@@ -246,7 +284,7 @@ impl<V: Vfs> Writer<V> {
     /// Which outcome it had instead.
     pub fn append_block(
         &mut self,
-        guard: &WriterGuard<V::File>,
+        guard: &WriterGuard<V>,
         builder: &mut BlockBuilder,
         kind: BlockKind,
         timestamp_ms: u64,
@@ -257,32 +295,41 @@ impl<V: Vfs> Writer<V> {
 
     fn write_block(
         &mut self,
-        _guard: &WriterGuard<V::File>,
+        _guard: &WriterGuard<V>,
         builder: &mut BlockBuilder,
         kind: BlockKind,
         timestamp_ms: u64,
         epoch: u32,
     ) -> Result<(), CommitError> {
-        let tail = &mut self.tail;
+        let (dir, tail) = (&self.dir, &mut self.tail);
         let mut meta = tail.meta(kind, timestamp_ms);
         meta.epoch = epoch;
         let built = builder.finish(&meta, tail.segment.header.place(tail.end));
-        reserve(&self.dir, tail, tail.end + built.bytes.len() as u64)?;
+        let length = built.bytes.len() as u64;
+        reserve(dir, tail, tail.end + length)?;
+        let begin = if epoch == tail.epoch() { "Reserve" } else { "RaiseEpoch" };
+        let steps = if kind == BlockKind::SegmentEnd { None } else { Some([begin, "WritePart"]) };
+        let trace = |action: Action<'_>| dir.vfs.trace(&action.value(length));
+        steps.inspect(|[begin, _]| trace(tail.action(begin)));
         if let Err(error) = write_full(&tail.segment.file, built.bytes, tail.end) {
-            withdraw(tail);
+            withdraw(dir, tail);
             return Err(CommitError::NotAppended(tail.io_error("write", error).into()));
         }
-        commit(tail)?;
+        steps.inspect(|[_, write]| trace(tail.action(write)));
+        commit(dir, tail)?;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
+        let done = tail.action(if steps.is_some() { "Commit" } else { "Seal" });
+        dir.vfs.trace(&done.value(tail.next_offset()));
         Ok(())
     }
 
-    /// Puts the segment on the disk, whatever it takes.
+    /// Puts the segment on the disk, whatever it takes: the step of the
+    /// protocol that is called `action`.
     ///
     /// # Errors
     /// `Io` when rewriting and syncing again failed too.
-    pub fn sync(&mut self, guard: &WriterGuard<V::File>) -> Result<(), Failure> {
-        if self.try_sync().is_ok() {
+    pub fn sync(&mut self, guard: &WriterGuard<V>, action: &'static str) -> Result<(), Failure> {
+        if self.try_sync(action).is_ok() {
             return Ok(());
         }
         self.rewrite_and_sync(guard)
@@ -292,7 +339,7 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// What the system says; then only [`Writer::rewrite_and_sync`] helps (M-6).
-    pub fn try_sync(&mut self) -> Result<(), IoError> {
+    pub fn try_sync(&mut self, action: &'static str) -> Result<(), IoError> {
         let tail = &mut self.tail;
         let path = &tail.segment.path;
         if tail.sync_failed {
@@ -303,10 +350,12 @@ impl<V: Vfs> Writer<V> {
         match tail.segment.file.sync_data() {
             Ok(()) => {
                 tail.durable_to = tail.durable_to.max(end);
+                self.dir.vfs.trace(&tail.action(action));
                 Ok(())
             }
             Err(error) => {
                 tail.sync_failed = true;
+                self.dir.vfs.trace(&tail.action("SyncFails").label(action));
                 Err(error).while_doing("sync", path)
             }
         }
@@ -319,7 +368,7 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// What the system says.
-    pub fn rewrite_and_sync(&mut self, _guard: &WriterGuard<V::File>) -> Result<(), Failure> {
+    pub fn rewrite_and_sync(&mut self, _guard: &WriterGuard<V>) -> Result<(), Failure> {
         let tail = &mut self.tail;
         let (file, path) = (&tail.segment.file, &tail.segment.path);
         let mut position = tail.durable_to.min(tail.end);
@@ -334,7 +383,11 @@ impl<V: Vfs> Writer<V> {
             write_full(file, held, position).while_doing_at("rewrite", path, position)?;
             position += count as u64;
         }
-        file.sync_data().while_doing("sync", path)?;
+        self.dir.vfs.trace(&tail.action("Rewrite"));
+        let synced = file.sync_data();
+        let told = tail.action(if synced.is_ok() { "SyncAgain" } else { "SyncFails" });
+        self.dir.vfs.trace(&told.label("SyncAgain"));
+        synced.while_doing("sync", path)?;
         tail.sync_failed = false;
         tail.durable_to = tail.durable_to.max(position.min(tail.end));
         Ok(())
@@ -374,13 +427,14 @@ fn reserve<V: Vfs>(
 
 /// Cuts off what was written of a block that will not be committed. If that fails, the
 /// block stays low, and the next repair does it.
-fn withdraw<F: VfsFile>(tail: &mut Tail<F>) {
-    let _ = tail.segment.file.set_len(tail.end);
+fn withdraw<V: Vfs>(dir: &Directory<V>, tail: &mut Tail<V::File>) {
+    let cut = tail.segment.file.set_len(tail.end).is_ok();
     tail.reserved_to = tail.end;
+    dir.vfs.trace(&tail.action("GiveUp").label(if cut { "cut" } else { "left" }));
 }
 
 /// Writes the signal high: the commit; reads it back where that fails.
-fn commit<F: VfsFile>(tail: &mut Tail<F>) -> Result<(), CommitError> {
+fn commit<V: Vfs>(dir: &Directory<V>, tail: &mut Tail<V::File>) -> Result<(), CommitError> {
     let Err(error) = write_full(&tail.segment.file, &[SIGNAL_HIGH], tail.end) else {
         return Ok(());
     };
@@ -389,9 +443,12 @@ fn commit<F: VfsFile>(tail: &mut Tail<F>) -> Result<(), CommitError> {
     match read_full(&tail.segment.file, &mut signal, tail.end) {
         Ok(1) if signal == [SIGNAL_HIGH] => Ok(()),
         Ok(1) if signal == [SIGNAL_LOW] => {
-            withdraw(tail);
+            withdraw(dir, tail);
             Err(CommitError::NotAppended(error.into()))
         }
-        _ => Err(CommitError::Unknown(error)),
+        _ => {
+            dir.vfs.trace(&tail.action("GiveUp").label("unknown"));
+            Err(CommitError::Unknown(error))
+        }
     }
 }

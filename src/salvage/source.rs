@@ -1,7 +1,7 @@
 //! What there is to salvage from: segments whose header may be damaged.
 
 use crate::check::Problem;
-use crate::dir::{Directory, OpenSegment};
+use crate::dir::{Directory, OpenSegment, SEEK};
 use crate::error::Failure;
 use crate::layout::SIGNAL_LOW;
 use crate::producer::DEFAULT_LOCK_WAIT;
@@ -30,7 +30,7 @@ pub fn open<V: Vfs>(
     dir: &Directory<V>,
     sequence: u32,
 ) -> Result<Result<Source<V::File>, NoSource>, Failure> {
-    let problem = match dir.pin_segment(sequence, LockWait::AtMost(DEFAULT_LOCK_WAIT)) {
+    let problem = match dir.pin_segment(sequence, LockWait::AtMost(DEFAULT_LOCK_WAIT), SEEK) {
         Ok(Some(segment)) => return Ok(Ok(Source { segment, damaged_header: None })),
         Ok(None) => return Ok(Err(NoSource::Gone)),
         Err(Failure::Damage(damage)) => Problem::Bytes(damage.cause),

@@ -20,6 +20,7 @@ use crate::steward::Steward;
 use crate::steward::age::Ages;
 use crate::steward::report::{Deleted, Kept, Report, Task, Why};
 use crate::steward::survey::{SealedSegment, Survey};
+use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// Why a segment should go.
@@ -143,6 +144,11 @@ impl<V: Vfs> Steward<V> {
         };
         let locked = opened.file.lock(LockKind::Exclusive, LockWait::Try);
         let locked = locked.while_doing("lock", &opened.path)?;
+        let tried = Action::new("TryExclusive").at(sequence, 0).value(u64::from(locked));
+        self.dir.vfs.trace(&tried);
+        if locked {
+            self.dir.vfs.trace(&Action::new("LockToDelete").at(sequence, 0));
+        }
         if !locked {
             let since_ms = due.since_ms.max(survey.active.settings_changed_ms);
             let since_ms = since_ms.filter(|_| due.since_ms.is_some());
@@ -156,7 +162,7 @@ impl<V: Vfs> Steward<V> {
             return Ok(Attempt::Gone { forced: false });
         }
         if !self.options.dry_run {
-            self.unlink(&opened)?;
+            self.unlink(&opened, if locked { "Delete" } else { "DeleteForced" })?;
         }
         Ok(Attempt::Gone { forced: !locked })
     }
@@ -176,9 +182,13 @@ impl<V: Vfs> Steward<V> {
         }
     }
 
-    fn unlink(&self, segment: &OpenSegment<V::File>) -> Result<(), Failure> {
+    fn unlink(&self, segment: &OpenSegment<V::File>, action: &'static str) -> Result<(), Failure> {
+        let trace = |name| self.dir.vfs.trace(&Action::new(name).at(segment.header.sequence, 0));
         self.dir.vfs.remove(&segment.path).while_doing("delete", &segment.path)?;
-        Ok(self.dir.sync()?)
+        trace(action);
+        self.dir.sync()?;
+        trace("SyncDelete");
+        Ok(())
     }
 }
 

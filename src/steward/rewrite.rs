@@ -14,6 +14,7 @@ use crate::segment::{Scan, SegmentHeader};
 use crate::steward::compact::Judge;
 use crate::steward::report::{Compacted, Why};
 use crate::steward::survey::SealedSegment;
+use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
 
 /// What came of it.
@@ -45,7 +46,7 @@ pub(super) fn rewrite<V: Vfs>(
     };
     let held = Why::Held { file: segment.id, since_ms: None, until_ms: None };
     // Tried before the work is done, and given back until it is: readers may come and go.
-    let free = try_exclusive(&source)?;
+    let free = try_exclusive(dir, &source)?;
     if plan.removed == 0 {
         return Ok(Rewritten::Not { held: !free });
     }
@@ -70,7 +71,11 @@ pub(super) fn rewrite<V: Vfs>(
         ..source.header
     };
     let target = OpenSegment { file, header, path: temporary };
+    let trace = |name| dir.vfs.trace(&Action::new(name).at(sequence, 0).value(plan.removed));
     let replaced = write(&source, target, &plan, judge).and_then(|target| {
+        trace("Build");
+        target.file.sync_data().while_doing("sync", &target.path)?;
+        trace("SyncBuilt");
         let replaced = replace(dir, &source, &target)?;
         Ok(replaced.then_some(target))
     });
@@ -84,9 +89,15 @@ pub(super) fn rewrite<V: Vfs>(
     Ok(Rewritten::Done(done))
 }
 
-fn try_exclusive<F: VfsFile>(segment: &OpenSegment<F>) -> Result<bool, IoError> {
+fn try_exclusive<V: Vfs>(
+    dir: &Directory<V>,
+    segment: &OpenSegment<V::File>,
+) -> Result<bool, IoError> {
     let locked = segment.file.lock(LockKind::Exclusive, LockWait::Try);
-    locked.while_doing("lock", &segment.path)
+    let locked = locked.while_doing("lock", &segment.path)?;
+    let tried = Action::new("TryExclusive").at(segment.header.sequence, 0);
+    dir.vfs.trace(&tried.value(u64::from(locked)));
+    Ok(locked)
 }
 
 /// Gives the rewritten segment the name of the old one; `false` if somebody holds that (S-6).
@@ -95,11 +106,16 @@ fn replace<V: Vfs>(
     source: &OpenSegment<V::File>,
     target: &OpenSegment<V::File>,
 ) -> Result<bool, Failure> {
-    if !try_exclusive(source)? || !dir.still_names(source)? {
+    let trace = |name| dir.vfs.trace(&Action::new(name).at(source.header.sequence, 0));
+    if !try_exclusive(dir, source)? || !dir.still_names(source)? {
+        trace("LeaveAsItIs");
         return Ok(false);
     }
+    trace("LockToReplace");
     dir.vfs.rename(&target.path, &source.path).while_doing("replace", &source.path)?;
+    trace("Replace");
     dir.sync()?;
+    trace("SyncReplace");
     source.file.unlock().while_doing("unlock", &source.path)?;
     Ok(true)
 }
@@ -221,7 +237,7 @@ fn each_block<F: VfsFile>(
 /// Bytes that are written in one go.
 const WRITE_BYTES: usize = 1024 * 1024;
 
-/// Writes the segment anew, and puts it on the disk.
+/// Writes the segment anew.
 fn write<F: VfsFile>(
     source: &OpenSegment<F>,
     mut target: OpenSegment<F>,
@@ -269,6 +285,5 @@ fn write<F: VfsFile>(
         let source = std::io::Error::other("a sealed segment has changed");
         return Err(source).while_doing("compact into", &target.path).map_err(Failure::from);
     }
-    target.file.sync_data().while_doing("sync", &target.path)?;
     Ok(target)
 }
