@@ -40,6 +40,7 @@ impl<V: Vfs> Writer<V> {
         let timestamp_ms = self.tail.max_timestamp_ms;
         let sealed = self.append_block(guard, &mut builder, BlockKind::SegmentEnd, timestamp_ms);
         sealed.map_err(CommitError::into_failure)?;
+        self.trace(self.tail.action("Seal").value(self.tail.next_offset()));
         self.finish_rollover(guard)
     }
 

@@ -14,8 +14,8 @@
 //!
 //! # Where code and model are not equally fine
 //! - `WritePart` is the whole of a block but its signal; `Commit` is the signal.
-//! - `Reserve` or `RaiseEpoch` tells that the block that follows is begun. A segment end is
-//!   `Seal` alone, and a segment that is made is `Make` alone.
+//! - `Reserve` or `RaiseEpoch` tells that the block that follows is begun. With the label `end`
+//!   it is a segment end, which as a whole is `Seal`. A segment that is made is `Make` alone.
 //! - `StepOver` is the whole look of, told once, when nothing is left to step over.
 //!   What stands behind is told by `Classify`, also where that is nothing (`clean`).
 //! - `Deliver` says that a block was found committed, whatever it holds, and `ReadAfresh` that

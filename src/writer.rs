@@ -308,18 +308,16 @@ impl<V: Vfs> Writer<V> {
         let length = built.bytes.len() as u64;
         reserve(dir, tail, tail.end + length)?;
         let begin = if epoch == tail.epoch() { "Reserve" } else { "RaiseEpoch" };
-        let steps = if kind == BlockKind::SegmentEnd { None } else { Some([begin, "WritePart"]) };
-        let trace = |action: Action<'_>| dir.vfs.trace(&action.value(length));
-        steps.inspect(|[begin, _]| trace(tail.action(begin)));
+        let label = if kind == BlockKind::SegmentEnd { "end" } else { "" };
+        dir.vfs.trace(&tail.action(begin).value(length).label(label));
         if let Err(error) = write_full(&tail.segment.file, built.bytes, tail.end) {
             withdraw(dir, tail);
             return Err(CommitError::NotAppended(tail.io_error("write", error).into()));
         }
-        steps.inspect(|[_, write]| trace(tail.action(write)));
+        dir.vfs.trace(&tail.action("WritePart").value(length).label(label));
         commit(dir, tail)?;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
-        let done = tail.action(if steps.is_some() { "Commit" } else { "Seal" });
-        dir.vfs.trace(&done.value(tail.next_offset()));
+        dir.vfs.trace(&tail.action("Commit").value(tail.next_offset()).label(label));
         Ok(())
     }
 
