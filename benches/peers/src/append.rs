@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::load::{Load, Tally};
 use crate::rounds::{Effort, Row, Table, interleave};
+use crate::scratch;
 use crate::stores::{self, Store};
 
 /// One way of appending.
@@ -74,7 +75,7 @@ pub fn run(shape: &Shape, base: &Path, effort: Effort) -> Result<Vec<Table>> {
         effort,
         stores.len(),
         |which| {
-            let dir = tempfile::Builder::new().prefix("peers-").tempdir_in(base)?;
+            let dir = scratch(base)?;
             let (records, rate) = append(shape, &*stores[which], &load, dir.path(), effort)?;
             let (written, read) = &mut *tables.borrow_mut();
             let store = &*stores[which];

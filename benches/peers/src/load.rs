@@ -57,11 +57,16 @@ impl Load {
     /// What a reader of the first `count` records must have seen.
     pub fn expected(&self, count: u64) -> Tally {
         let mut tally = Tally::checking();
-        for index in 0..count {
+        self.add(&mut tally, 0..count);
+        tally
+    }
+
+    /// Adds these records to a tally.
+    pub fn add(&self, tally: &mut Tally, indices: std::ops::Range<u64>) {
+        for index in indices {
             let record = self.record(index);
             tally.record(&record.key, record.value);
         }
-        tally
     }
 }
 
@@ -69,7 +74,15 @@ impl Load {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub records: u64,
-    digest: Option<u32>,
+    digest: Option<Digest>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Digest {
+    /// Of all of them, one after the other.
+    InOrder(u32),
+    /// The sum of that of each.
+    InAnyOrder(u64),
 }
 
 impl Tally {
@@ -81,22 +94,25 @@ impl Tally {
 
     /// Takes the checksum of all keys and values, in their order.
     pub fn checking() -> Self {
-        Self { records: 0, digest: Some(0) }
+        Self { records: 0, digest: Some(Digest::InOrder(0)) }
+    }
+
+    /// The same, whatever their order: for what several have written at once.
+    pub fn checking_in_any_order() -> Self {
+        Self { records: 0, digest: Some(Digest::InAnyOrder(0)) }
     }
 
     #[inline]
     pub fn record(&mut self, key: &[u8], value: &[u8]) {
         self.records += 1;
         match &mut self.digest {
-            Some(digest) => {
-                *digest = crc32c::crc32c_append(crc32c::crc32c_append(*digest, key), value)
-            }
+            Some(Digest::InOrder(digest)) => *digest = crc(*digest, key, value),
+            Some(Digest::InAnyOrder(sum)) => *sum = sum.wrapping_add(u64::from(crc(0, key, value))),
             None => {
                 std::hint::black_box(sum(key) ^ sum(value));
             }
         }
     }
-
     /// Counts records that nobody looks into: the limit of a mere `pread`.
     pub fn skip(&mut self, records: u64) {
         self.records += records;
@@ -105,6 +121,10 @@ impl Tally {
     pub fn is_checking(&self) -> bool {
         self.digest.is_some()
     }
+}
+
+fn crc(digest: u32, key: &[u8], value: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(digest, key), value)
 }
 
 /// Looks at all bytes, eight at a time.

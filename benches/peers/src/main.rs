@@ -1,12 +1,14 @@
 //! Puro beside the limit of the file system, and beside what people would use instead.
 //! See `benches/README.md`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Parser;
+use tempfile::TempDir;
 
 mod append;
+mod durable;
 mod load;
 mod report;
 mod rounds;
@@ -35,6 +37,11 @@ struct Args {
     quick: bool,
 }
 
+/// A directory to work in, gone when it is dropped.
+fn scratch(base: &Path) -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("peers-").tempdir_in(base)?)
+}
+
 fn main() -> Result<()> {
     let args = Args::parse();
     // SAFETY: nothing has been started yet.
@@ -45,6 +52,9 @@ fn main() -> Result<()> {
     let mut tables = Vec::new();
     for shape in append::SHAPES.iter().filter(|shape| wanted(shape.id)) {
         tables.extend(append::run(shape, &args.dir, effort)?);
+    }
+    if wanted("W4") {
+        tables.extend(durable::run(&args.dir, effort)?);
     }
     let machine = Machine::of(&args.dir);
     let Effort { rounds, quick } = effort;

@@ -49,11 +49,16 @@ impl Store for Lmdb {
     }
 
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
+        self.create_shared(dir, 1)?.pop().context("no appender")
+    }
+
+    fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
         let env = self.map(dir)?;
         let mut txn = env.write_txn()?;
         let events = env.create_database(&mut txn, None)?;
         txn.commit()?;
-        Ok(Box::new(LmdbAppender { env, events, next: 0, joined: Joined::default() }))
+        let one = || LmdbAppender { env: env.clone(), events, joined: Joined::default() };
+        Ok((0..threads).map(|_| Box::new(one()) as Box<dyn Appender>).collect())
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
@@ -83,17 +88,18 @@ impl Reader for LmdbReader {
 struct LmdbAppender {
     env: Env,
     events: Events,
-    next: u64,
     joined: Joined,
 }
 
 impl Appender for LmdbAppender {
     fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
         let mut txn = self.env.write_txn()?;
+        // Others may have appended as well.
+        let mut next = self.events.last(&txn)?.map_or(0, |(last, _)| last + 1);
         self.joined.set(records);
         for record in self.joined.iter() {
-            self.events.put_with_flags(&mut txn, PutFlags::APPEND, &self.next, record)?;
-            self.next += 1;
+            self.events.put_with_flags(&mut txn, PutFlags::APPEND, &next, record)?;
+            next += 1;
         }
         Ok(txn.commit()?)
     }

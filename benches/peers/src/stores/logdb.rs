@@ -1,41 +1,61 @@
 //! logdb: appends go to a ring in memory, which a thread of its own writes out.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use logdb::{Config, DurabilityMode, LogDb};
 
 use super::{Ack, Appender, Joined, Reader, Store, tally_joined};
 use crate::load::{Rec, Tally};
 
-pub struct Logdb;
+pub enum Logdb {
+    /// Synced only by its `flush`: what compares to the page cache of the others.
+    Async,
+    /// Each append waits for `flush`.
+    Sync,
+}
 
-fn open(dir: &Path) -> Result<LogDb> {
-    // Not synced but by `flush`, which is what the page cache of the others compares to.
-    let config = Config {
-        data_dir: dir.to_owned(),
-        durability_mode: DurabilityMode::Async,
-        ..Config::default()
-    };
+fn open(dir: &Path, durability_mode: DurabilityMode) -> Result<LogDb> {
+    let config = Config { data_dir: dir.to_owned(), durability_mode, ..Config::default() };
     Ok(LogDb::open(config)?)
 }
 
 impl Store for Logdb {
     fn name(&self) -> &'static str {
-        "logdb"
+        match self {
+            Self::Async => "logdb",
+            Self::Sync => "logdb Sync",
+        }
     }
 
     fn ack(&self) -> Ack {
-        Ack::Memory
+        match self {
+            Self::Async => Ack::Memory,
+            Self::Sync => Ack::Disk,
+        }
     }
 
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
-        Ok(Box::new(LogdbAppender { log: open(dir)?, joined: Joined::default() }))
+        self.create_shared(dir, 1)?.pop().context("no appender")
+    }
+
+    fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
+        let (mode, sync) = match self {
+            Self::Async => (DurabilityMode::Async, false),
+            Self::Sync => (DurabilityMode::Sync, true),
+        };
+        let log = Arc::new(open(dir, mode)?);
+        let appenders = (0..threads).map(|_| {
+            let (log, joined) = (Arc::clone(&log), Joined::default());
+            Box::new(LogdbAppender { log, joined, sync }) as Box<dyn Appender>
+        });
+        Ok(appenders.collect())
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
-        Ok(Box::new(LogdbReader { log: open(dir)? }))
+        Ok(Box::new(LogdbReader { log: open(dir, DurabilityMode::Async)? }))
     }
 }
 
@@ -53,8 +73,9 @@ impl Reader for LogdbReader {
 }
 
 struct LogdbAppender {
-    log: LogDb,
+    log: Arc<LogDb>,
     joined: Joined,
+    sync: bool,
 }
 
 impl Appender for LogdbAppender {
@@ -62,11 +83,13 @@ impl Appender for LogdbAppender {
         self.joined.set(records);
         if records.len() == 1 {
             self.log.append(&self.joined.bytes)?;
-            return Ok(());
+        } else {
+            let contents: Vec<&[u8]> = self.joined.iter().collect();
+            self.log.append_batch(&contents)?;
         }
-        let contents: Vec<&[u8]> = self.joined.iter().collect();
-        self.log.append_batch(&contents)?;
-        Ok(())
+        Ok(if self.sync {
+            self.log.flush()?
+        })
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -77,7 +100,7 @@ impl Appender for LogdbAppender {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        let closed = self.log.shutdown(Duration::from_secs(60));
-        closed.map(drop).map_err(|error| anyhow!("{error:?}"))
+        let drained = self.log.drain(Duration::from_secs(60));
+        drained.map(drop).map_err(|error| anyhow!("{error:?}"))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::load::{KEY_LEN, Rec, Tally};
 
@@ -16,6 +16,7 @@ mod plain;
 mod puro;
 mod redb;
 mod sqlite;
+mod synced;
 mod walrus;
 mod yaque;
 
@@ -51,6 +52,11 @@ pub trait Store {
     fn ack(&self) -> Ack;
     /// Makes it in an empty directory.
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>>;
+    /// The same for several threads, each of which appends one record a call.
+    fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
+        ensure!(threads == 1, "{} is for one thread", self.name());
+        Ok(vec![self.create(dir)?])
+    }
     /// Opens it for reading, after whoever wrote it has closed. Belongs to no time taken.
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>>;
     /// Whether it is a way of its own to write.
@@ -70,7 +76,7 @@ pub trait Reader {
 }
 
 /// Whoever appends.
-pub trait Appender {
+pub trait Appender: Send {
     /// Appends all of `records` in one go, and returns once they are acknowledged.
     fn append(&mut self, records: &[Rec<'_>]) -> Result<()>;
     /// Hands what is still in this process's memory to the system; belongs to the time taken.
@@ -102,7 +108,7 @@ pub fn all() -> Vec<Box<dyn Store>> {
     vec![
         limit(),
         Box::new(plain::PlainLookedAt),
-        Box::new(puro::Puro),
+        Box::new(puro::Puro::Default),
         Box::new(sqlite::Sqlite::Off),
         Box::new(sqlite::Sqlite::Normal),
         Box::new(sqlite::Sqlite::Full),
@@ -110,12 +116,28 @@ pub fn all() -> Vec<Box<dyn Store>> {
         Box::new(lmdb::Lmdb::Sync),
         Box::new(redb::Redb::None),
         Box::new(redb::Redb::Immediate),
-        Box::new(fjall::Fjall),
+        Box::new(fjall::Fjall::Default),
         Box::new(commitlog::Commitlog),
         Box::new(mrecordlog::Mrecordlog),
         Box::new(yaque::Yaque),
-        Box::new(logdb::Logdb),
-        Box::new(walrus::Walrus),
+        Box::new(logdb::Logdb::Async),
+        Box::new(walrus::Walrus::NoSync),
+        Box::new(okaywal::Okaywal),
+    ]
+}
+
+/// All that put each append on the disk, the limits first.
+pub fn durable() -> Vec<Box<dyn Store>> {
+    vec![
+        Box::new(synced::Bare),
+        Box::new(synced::Leader),
+        Box::new(puro::Puro::Durable),
+        Box::new(sqlite::Sqlite::Full),
+        Box::new(lmdb::Lmdb::Sync),
+        Box::new(redb::Redb::Immediate),
+        Box::new(fjall::Fjall::Durable),
+        Box::new(logdb::Logdb::Sync),
+        Box::new(walrus::Walrus::SyncEach),
         Box::new(okaywal::Okaywal),
     ]
 }

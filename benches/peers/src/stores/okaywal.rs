@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use okaywal::{Configuration, Entry, EntryId, LogManager, SegmentReader, WriteAheadLog};
 
 use super::{Ack, Appender, Reader, Store, tally_joined};
@@ -39,7 +39,13 @@ impl Store for Okaywal {
     }
 
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
-        Ok(Box::new(OkaywalAppender { log: open(dir, Arc::default())? }))
+        self.create_shared(dir, 1)?.pop().context("no appender")
+    }
+
+    fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
+        let log = open(dir, Arc::default())?;
+        let one = |_| Box::new(OkaywalAppender { log: log.clone() }) as Box<dyn Appender>;
+        Ok((0..threads).map(one).collect())
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
@@ -75,10 +81,6 @@ impl Appender for OkaywalAppender {
         }
         entry.commit()?;
         Ok(())
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        Ok(self.log.shutdown()?)
     }
 }
 

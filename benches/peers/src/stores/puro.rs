@@ -3,25 +3,47 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use puro::{Batch, Consumer, NewRecord, Producer};
+use puro::{Batch, Consumer, NewRecord, Producer, ProducerOptions};
 
 use super::{Ack, Appender, Reader, Store};
 use crate::load::{Rec, TOPIC, Tally};
 
-pub struct Puro;
+pub enum Puro {
+    /// As it comes.
+    Default,
+    /// Each append on the disk.
+    Durable,
+}
+
+impl Puro {
+    fn producer(&self, dir: &Path) -> Result<Box<dyn Appender>> {
+        let durable = matches!(self, Self::Durable);
+        let producer = ProducerOptions::new().durable(durable).open(dir.join("stream"))?;
+        Ok(Box::new(PuroAppender { producer, batch: Batch::new() }))
+    }
+}
 
 impl Store for Puro {
     fn name(&self) -> &'static str {
-        "Puro"
+        match self {
+            Self::Default => "Puro",
+            Self::Durable => "Puro durable",
+        }
     }
 
     fn ack(&self) -> Ack {
-        Ack::PageCache
+        match self {
+            Self::Default => Ack::PageCache,
+            Self::Durable => Ack::Disk,
+        }
     }
 
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
-        let producer = Producer::open(dir.join("stream"))?;
-        Ok(Box::new(PuroAppender { producer, batch: Batch::new() }))
+        self.producer(dir)
+    }
+
+    fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
+        (0..threads).map(|_| self.producer(dir)).collect()
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {

@@ -1,8 +1,9 @@
 //! redb: keys are offsets.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::{Ack, Appender, Joined, Reader, Store, tally_joined};
@@ -33,12 +34,19 @@ impl Store for Redb {
     }
 
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
-        let database = Database::create(dir.join("events.redb"))?;
+        self.create_shared(dir, 1)?.pop().context("no appender")
+    }
+
+    fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
+        let database = Arc::new(Database::create(dir.join("events.redb"))?);
         let txn = database.begin_write()?;
         txn.open_table(EVENTS)?;
         txn.commit()?;
-        let joined = Joined::default();
-        Ok(Box::new(RedbAppender { database, durability: *self, next: 0, joined }))
+        let appenders = (0..threads).map(|_| {
+            let (database, joined) = (Arc::clone(&database), Joined::default());
+            Box::new(RedbAppender { database, durability: *self, joined }) as Box<dyn Appender>
+        });
+        Ok(appenders.collect())
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
@@ -65,9 +73,8 @@ impl Reader for RedbReader {
 }
 
 struct RedbAppender {
-    database: Database,
+    database: Arc<Database>,
     durability: Redb,
-    next: u64,
     joined: Joined,
 }
 
@@ -81,9 +88,10 @@ impl Appender for RedbAppender {
         })?;
         {
             let mut events = txn.open_table(EVENTS)?;
+            let mut next = events.last()?.map_or(0, |(last, _)| last.value() + 1);
             for record in self.joined.iter() {
-                events.insert(self.next, record)?;
-                self.next += 1;
+                events.insert(next, record)?;
+                next += 1;
             }
         }
         Ok(txn.commit()?)

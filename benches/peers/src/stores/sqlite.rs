@@ -1,6 +1,7 @@
 //! SQLite with a write-ahead log: a table by topic, the row id as the offset.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -19,6 +20,7 @@ pub enum Sqlite {
 impl Sqlite {
     fn connect(self, dir: &Path) -> Result<Connection> {
         let connection = Connection::open(dir.join("events.sqlite"))?;
+        connection.busy_timeout(Duration::from_secs(60))?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         let level = match self {
             Self::Off => "off",
@@ -52,6 +54,14 @@ impl Store for Sqlite {
             "CREATE TABLE events (offset INTEGER PRIMARY KEY, key BLOB, value BLOB NOT NULL)",
         )?;
         Ok(Box::new(SqliteAppender { connection }))
+    }
+
+    fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
+        let mut appenders = vec![self.create(dir)?];
+        for _ in 1..threads {
+            appenders.push(Box::new(SqliteAppender { connection: self.connect(dir)? }));
+        }
+        Ok(appenders)
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
