@@ -1,5 +1,6 @@
 //! W1, W2, W3, W5: appending in one thread, and reading back what was appended.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -36,7 +37,7 @@ pub const SHAPES: [Shape; 3] = [
         batch: 100,
         value_len: 100,
         records: 1_000_000,
-        read: Some(("W5", "reading back W2: 100 B values")),
+        read: Some(("W5 of W2", "reading back W2: 100 B values")),
     },
     Shape {
         id: "W3",
@@ -44,7 +45,7 @@ pub const SHAPES: [Shape; 3] = [
         batch: 100,
         value_len: 1024,
         records: 200_000,
-        read: Some(("W5", "reading back W3: 1 KiB values")),
+        read: Some(("W5 of W3", "reading back W3: 1 KiB values")),
     },
 ];
 
@@ -54,46 +55,50 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// A reading is repeated until it has taken so long.
 const LONG_ENOUGH: Duration = Duration::from_millis(200);
 
-/// Runs one shape through all contestants; the second table is of reading it back.
+/// Runs one shape through all contestants: tables of writing, of reading back where asked
+/// for, and with that of the room taken on the disk.
 pub fn run(shape: &Shape, base: &Path, effort: Effort) -> Result<Vec<Table>> {
     let stores = stores::all();
     let load = Load::new(shape.value_len);
-    let mut written = Table::new(shape.id, shape.title, "records/s");
-    let (read_id, read_title) = shape.read.unwrap_or(("", ""));
-    let mut read = Table::new(read_id, read_title, "records/s");
+    let mut tables = vec![Table::new(shape.id, shape.title, "records/s", effort)];
+    if let Some((id, title)) = shape.read {
+        tables.push(Table::new(id, title, "records/s", effort));
+        let title = format!("disk space after {}", shape.id);
+        let id = format!("size, {}", shape.id);
+        tables.push(Table::new(&id, &title, "bytes/record", effort).lower_is_better());
+    }
     for store in &stores {
-        if store.writes() {
-            written.rows.push(Row::new(store.name(), store.ack().name()));
-        }
-        if store.reads() {
-            read.rows.push(Row::new(store.name(), store.ack().name()));
+        let row = Row::new(store.name(), store.ack().name());
+        for (which, table) in tables.iter_mut().enumerate() {
+            if if which == 1 { store.reads() } else { store.writes() } {
+                table.rows.push(row.clone());
+            }
         }
     }
-    let tables = std::cell::RefCell::new((&mut written, &mut read));
-    interleave(
-        shape.id,
-        effort,
-        stores.len(),
-        |which| {
-            let dir = scratch(base)?;
-            let (records, rate) = append(shape, &*stores[which], &load, dir.path(), effort)?;
-            let (written, read) = &mut *tables.borrow_mut();
-            let store = &*stores[which];
-            written.add(store.name(), rate);
-            if shape.read.is_some() && store.reads() {
+    interleave(&mut tables, effort, stores.len(), |tables, which| {
+        let (store, dir) = (&*stores[which], scratch(base)?);
+        let (records, rate) = append(shape, store, &load, dir.path(), effort)?;
+        tables[0].add(store.name(), rate);
+        if let [_, read, size] = tables {
+            size.add(store.name(), disk_bytes(dir.path())? as f64 / records as f64);
+            if store.reads() {
                 read.add(store.name(), read_back(store, dir.path(), records)?);
             }
-            check(store, &load, dir.path(), records)
-        },
-        || {
-            let (written, read) = &mut *tables.borrow_mut();
-            written.close_round();
-            read.close_round();
-        },
-    )?;
-    let mut made = vec![written];
-    made.extend(shape.read.map(|_| read));
-    Ok(made)
+        }
+        check(store, &load, dir.path(), records)
+    })?;
+    Ok(tables)
+}
+
+/// Bytes that the file system has set aside for a directory's files.
+fn disk_bytes(dir: &Path) -> Result<u64> {
+    let mut total = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let status = entry.metadata()?;
+        total += if status.is_dir() { disk_bytes(&entry.path())? } else { status.blocks() * 512 };
+    }
+    Ok(total)
 }
 
 /// Appends; tells how many records, and how many a second.

@@ -15,44 +15,31 @@ const VALUE_LEN: usize = 100;
 /// How long each contestant appends.
 const LONG: Duration = Duration::from_secs(2);
 /// Records of one thread are numbered from a multiple of this.
-const THREAD_STRIDE: u64 = 1 << 32;
+pub const THREAD_STRIDE: u64 = 1 << 32;
 
 pub fn run(base: &Path, effort: Effort) -> Result<Vec<Table>> {
     let alone = table(1, "W4, 1 thread", "durable appends from one thread", base, effort)?;
     let many = table(8, "W4, 8 threads", "durable appends from eight threads", base, effort)?;
-    Ok(vec![alone, many])
+    Ok(alone.into_iter().chain(many).collect())
 }
 
-fn table(
-    threads: usize,
-    id: &'static str,
-    title: &'static str,
-    base: &Path,
-    effort: Effort,
-) -> Result<Table> {
+fn table(threads: usize, id: &str, title: &str, base: &Path, effort: Effort) -> Result<[Table; 1]> {
     let mut stores = stores::durable();
     if threads > 1 {
         // One by one is no limit there.
         stores.swap(0, 1);
     }
     let load = Load::new(VALUE_LEN);
-    let mut made = Table::new(id, title, "records/s");
+    let mut tables = [Table::new(id, title, "records/s", effort)];
     for store in &stores {
-        made.rows.push(Row::new(store.name(), store.ack().name()));
+        tables[0].rows.push(Row::new(store.name(), store.ack().name()));
     }
-    let made = std::cell::RefCell::new(made);
-    interleave(
-        id,
-        effort,
-        stores.len(),
-        |which| {
-            let rate = append(&*stores[which], threads, &load, base, effort)?;
-            made.borrow_mut().add(stores[which].name(), rate);
-            Ok(())
-        },
-        || made.borrow_mut().close_round(),
-    )?;
-    Ok(made.into_inner())
+    interleave(&mut tables, effort, stores.len(), |tables, which| {
+        let rate = append(&*stores[which], threads, &load, base, effort)?;
+        tables[0].add(stores[which].name(), rate);
+        Ok(())
+    })?;
+    Ok(tables)
 }
 
 /// Appends from all threads for some time; tells how many records a second.
@@ -101,7 +88,8 @@ fn append_until(
     Ok(count)
 }
 
-fn check(store: &dyn Store, dir: &Path, load: &Load, counts: &[u64]) -> Result<()> {
+/// Holds what several have written against what there must be: so many records of each.
+pub fn check(store: &dyn Store, dir: &Path, load: &Load, counts: &[u64]) -> Result<()> {
     let mut expected = Tally::checking_in_any_order();
     for (first, count) in (0..).step_by(THREAD_STRIDE as usize).zip(counts) {
         load.add(&mut expected, first..first + count);

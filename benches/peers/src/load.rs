@@ -34,15 +34,6 @@ impl Load {
         Self { pool, value_len }
     }
 
-    pub fn value_len(&self) -> usize {
-        self.value_len
-    }
-
-    /// Bytes of a record's key and value.
-    pub fn record_len(&self) -> usize {
-        KEY_LEN + self.value_len
-    }
-
     /// Record number `index`; its key is the number in hexadecimal.
     pub fn record(&self, index: u64) -> Rec<'_> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -113,6 +104,7 @@ impl Tally {
             }
         }
     }
+
     /// Counts records that nobody looks into: the limit of a mere `pread`.
     pub fn skip(&mut self, records: u64) {
         self.records += records;

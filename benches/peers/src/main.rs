@@ -8,25 +8,36 @@ use clap::Parser;
 use tempfile::TempDir;
 
 mod append;
+mod chart;
+mod children;
 mod durable;
+mod latency;
 mod load;
+mod memory;
+mod opening;
+mod processes;
+mod publish;
 mod report;
 mod rounds;
+mod seeking;
 mod stores;
+mod targets;
 
 use report::{Machine, Results};
-use rounds::Effort;
+use rounds::{Effort, Table};
 
 #[derive(Parser)]
 #[command(about)]
 struct Args {
-    /// Where to put results.json and results.md.
+    /// Where to put results.json, results.md and chart.svg. Workloads that do not run now
+    /// keep the figures that results.json has of them.
     #[arg(long, default_value = "out")]
     out: PathBuf,
     /// Where to work: a directory of the file system to be measured.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     dir: PathBuf,
-    /// Which workloads (W1,W2,...); all of them if not given. W5 comes with W2 and W3.
+    /// Which workloads (W1,W2,...,memory); all of them if not given, `none` for none. W5 and
+    /// the sizes come with W2 and W3.
     #[arg(long, value_delimiter = ',')]
     workloads: Vec<String>,
     /// How often each contestant runs each workload.
@@ -35,6 +46,11 @@ struct Args {
     /// A quarter of everything, for a first look.
     #[arg(long)]
     quick: bool,
+    /// A Markdown file to put the tables into, between its markers.
+    #[arg(long)]
+    into: Vec<PathBuf>,
+    #[command(subcommand)]
+    role: Option<children::Role>,
 }
 
 /// A directory to work in, gone when it is dropped.
@@ -44,22 +60,46 @@ fn scratch(base: &Path) -> Result<TempDir> {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some(role) = args.role {
+        return children::play(role);
+    }
     // SAFETY: nothing has been started yet.
     unsafe { stores::set_environment(&args.dir) };
+    let mut results = Results::load(&args.out)?;
+    results.machine = Machine::of(&args.dir);
+    measure(&args, |tables| {
+        results.replace(tables);
+        report::write(&args.out, &results)
+    })?;
+    report::write(&args.out, &results)?;
+    for file in &args.into {
+        publish::into(file, &results)?;
+    }
+    print!("{}", report::markdown(&results)?);
+    print!("{}", targets::markdown(&results)?);
+    Ok(())
+}
+
+/// Runs what is wanted; hands out the tables as soon as they are complete.
+fn measure(args: &Args, mut done: impl FnMut(Vec<Table>) -> Result<()>) -> Result<()> {
+    type Workload = fn(&Path, Effort) -> Result<Vec<Table>>;
+    const OTHERS: [(&str, Workload); 7] = [
+        ("W4", durable::run),
+        ("W6", latency::run),
+        ("W7", opening::run),
+        ("W8", processes::run),
+        ("W9", seeking::one_topic),
+        ("W10", seeking::in_the_middle),
+        ("memory", memory::run),
+    ];
     let effort = Effort { rounds: args.rounds, quick: args.quick };
     let wanted =
         |id: &str| args.workloads.is_empty() || args.workloads.iter().any(|given| given == id);
-    let mut tables = Vec::new();
     for shape in append::SHAPES.iter().filter(|shape| wanted(shape.id)) {
-        tables.extend(append::run(shape, &args.dir, effort)?);
+        done(append::run(shape, &args.dir, effort)?)?;
     }
-    if wanted("W4") {
-        tables.extend(durable::run(&args.dir, effort)?);
+    for (_, run) in OTHERS.iter().filter(|(id, _)| wanted(id)) {
+        done(run(&args.dir, effort)?)?;
     }
-    let machine = Machine::of(&args.dir);
-    let Effort { rounds, quick } = effort;
-    let results = Results { machine: &machine, rounds, quick, tables: &tables };
-    report::write(&args.out, &results)?;
-    print!("{}", report::markdown(&results)?);
     Ok(())
 }

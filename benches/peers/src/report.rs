@@ -1,14 +1,16 @@
 //! What was measured, as JSON and as Markdown.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Result;
 
 use crate::rounds::Table;
+use crate::{chart, targets};
 
 /// The machine, as far as it matters and names nobody.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Machine {
     pub cores: usize,
     pub processor: String,
@@ -43,38 +45,114 @@ fn file_system(dir: &Path) -> String {
 }
 
 /// Everything, as it is kept.
-#[derive(serde::Serialize)]
-pub struct Results<'a> {
-    pub machine: &'a Machine,
-    pub rounds: usize,
-    pub quick: bool,
-    pub tables: &'a [Table],
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+pub struct Results {
+    pub machine: Machine,
+    pub tables: Vec<Table>,
 }
 
-pub fn write(out: &Path, results: &Results<'_>) -> Result<()> {
+impl Results {
+    /// What was measured before, if anything.
+    pub fn load(out: &Path) -> Result<Self> {
+        match std::fs::read(out.join(JSON)) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts tables in the place of those of the same name.
+    pub fn replace(&mut self, tables: Vec<Table>) {
+        for table in tables {
+            match self.tables.iter_mut().find(|known| known.id == table.id) {
+                Some(known) => *known = table,
+                None => self.tables.push(table),
+            }
+        }
+        self.tables.sort_by_key(|table| place(&table.id));
+    }
+
+    pub fn table(&self, id: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.id == id)
+    }
+}
+
+/// W1 to W10 in their order, then the rest.
+fn place(id: &str) -> (u32, String) {
+    let digits: String =
+        id.strip_prefix('W').unwrap_or("99").chars().take_while(char::is_ascii_digit).collect();
+    (digits.parse().unwrap_or(99), id.to_owned())
+}
+
+const JSON: &str = "results.json";
+
+pub fn write(out: &Path, results: &Results) -> Result<()> {
     std::fs::create_dir_all(out)?;
-    std::fs::write(out.join("results.json"), serde_json::to_string_pretty(results)?)?;
-    std::fs::write(out.join("results.md"), markdown(results)?)?;
+    std::fs::write(out.join(JSON), serde_json::to_string_pretty(results)?)?;
+    let text = format!("{}{}", markdown(results)?, targets::markdown(results)?);
+    std::fs::write(out.join("results.md"), text)?;
+    std::fs::write(out.join("chart.svg"), chart::svg(results)?)?;
     Ok(())
 }
 
-pub fn markdown(results: &Results<'_>) -> Result<String> {
+/// The machine and the versions, in a sentence.
+pub fn about(results: &Results) -> String {
+    let Machine { cores, processor, kernel, file_system } = &results.machine;
+    let rounds = results.tables.iter().filter_map(|table| table.rows.first());
+    let rounds = rounds.map(|row| row.values.len()).min().unwrap_or(0);
+    let quick = results.tables.iter().any(|table| table.quick);
+    let quick = if quick { ", some of them quick and not to be quoted" } else { "" };
+    let versions = PEERS.map(|name| format!("{name} {}", version(name))).join(", ");
+    format!(
+        "{cores} cores ({processor}), Linux {kernel}, {file_system}; medians of at least {rounds} \
+         rounds{quick}. {versions}."
+    )
+}
+
+const PEERS: [&str; 10] = [
+    "rusqlite",
+    "heed",
+    "redb",
+    "fjall",
+    "commitlog",
+    "mrecordlog",
+    "yaque",
+    "logdb",
+    "walrus-rust",
+    "okaywal",
+];
+
+/// The version of a package that this was built with.
+fn version(name: &str) -> &'static str {
+    let lock = include_str!("../Cargo.lock");
+    let found = lock.split_once(&format!("name = \"{name}\"\nversion = \""));
+    found.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("?")
+}
+
+/// All of it.
+pub fn markdown(results: &Results) -> Result<String> {
+    Ok(format!("{}\n{}", about(results), tables(results)?))
+}
+
+/// A table for each workload.
+pub fn tables(results: &Results) -> Result<String> {
     let mut text = String::new();
-    let Machine { cores, processor, kernel, file_system } = results.machine;
-    writeln!(
-        text,
-        "{cores} cores ({processor}), Linux {kernel}, {file_system}; medians of {} rounds{}.",
-        results.rounds,
-        if results.quick { ", quick: not to be quoted" } else { "" }
-    )?;
-    for table in results.tables {
-        writeln!(text, "\n**{}** {}\n", table.id, table.title)?;
+    for table in &results.tables {
         let base = table.rows.first().map_or("", |row| row.contestant.as_str());
-        writeln!(text, "| | {} | of {base} | acknowledged from |", table.unit)?;
-        writeln!(text, "|---|---:|---:|---|")?;
+        writeln!(text, "\n**{}**: {}\n", table.id, table.title)?;
+        let (from, column) = match table.rows.iter().any(|row| !row.acknowledges.is_empty()) {
+            true => (" acknowledged from |", "---|"),
+            false => ("", ""),
+        };
+        writeln!(text, "| | {} | of {base} |{from}", table.unit)?;
+        writeln!(text, "|---|---:|---:|{column}")?;
         for row in &table.rows {
             let (median, ratio) = (number(row.median()), number(row.ratio()));
-            writeln!(text, "| {} | {median} | {ratio} | {} |", row.contestant, row.acknowledges)?;
+            write!(text, "| {} | {median} | {ratio} |", row.contestant)?;
+            if !from.is_empty() {
+                write!(text, " {} |", row.acknowledges)?;
+            }
+            writeln!(text)?;
         }
     }
     Ok(text)

@@ -18,18 +18,19 @@ impl Effort {
 }
 
 /// The figures of one contestant in one workload, one a round.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Row {
     pub contestant: String,
-    pub acknowledges: &'static str,
+    /// What survives what, where that is a question.
+    pub acknowledges: String,
     pub values: Vec<f64>,
     /// Against the baseline of the same round.
     pub ratios: Vec<f64>,
 }
 
 impl Row {
-    pub fn new(contestant: impl Into<String>, acknowledges: &'static str) -> Self {
-        let contestant = contestant.into();
+    pub fn new(contestant: &str, acknowledges: &str) -> Self {
+        let (contestant, acknowledges) = (contestant.to_owned(), acknowledges.to_owned());
         Self { contestant, acknowledges, values: Vec::new(), ratios: Vec::new() }
     }
 
@@ -54,22 +55,31 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// The table of one workload.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Table {
     /// `W1` and so on.
-    pub id: &'static str,
+    pub id: String,
     pub title: String,
     /// What the values are.
-    pub unit: &'static str,
+    pub unit: String,
     /// Whether more is better.
     pub higher_is_better: bool,
+    /// Whether a quarter of everything was run.
+    pub quick: bool,
     /// The first row is what the ratios are taken against.
     pub rows: Vec<Row>,
 }
 
 impl Table {
-    pub fn new(id: &'static str, title: impl Into<String>, unit: &'static str) -> Self {
-        Self { id, title: title.into(), unit, higher_is_better: true, rows: Vec::new() }
+    pub fn new(id: &str, title: &str, unit: &str, effort: Effort) -> Self {
+        Self {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            unit: unit.to_owned(),
+            higher_is_better: true,
+            quick: effort.quick,
+            rows: Vec::new(),
+        }
     }
 
     pub fn lower_is_better(mut self) -> Self {
@@ -96,23 +106,30 @@ impl Table {
     pub fn row(&self, contestant: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.contestant == contestant)
     }
+
+    /// The figure of one against that of another, taken round by round.
+    pub fn ratio(&self, one: &str, other: &str) -> Option<f64> {
+        let (one, other) = (self.row(one)?, self.row(other)?);
+        let ratios: Vec<f64> = one.values.iter().zip(&other.values).map(|(a, b)| a / b).collect();
+        Some(median(&ratios))
+    }
 }
 
-/// Runs `run(contestant)` once for each of `count` contestants in each round, starting with
-/// another one each time.
+/// Runs `run(tables, contestant)` once for each of `count` contestants in each round, starting
+/// with another one each time; `run` adds the figures to the tables.
 pub fn interleave(
-    what: &str,
+    tables: &mut [Table],
     effort: Effort,
     count: usize,
-    mut run: impl FnMut(usize) -> Result<()>,
-    mut round_over: impl FnMut(),
+    mut run: impl FnMut(&mut [Table], usize) -> Result<()>,
 ) -> Result<()> {
+    let what = tables.first().map_or("", |table| &table.id).to_owned();
     for round in 0..effort.rounds {
         for turn in 0..count {
             let contestant = (round + turn) % count;
-            run(contestant).with_context(|| format!("{what}, contestant {contestant}"))?;
+            run(tables, contestant).with_context(|| format!("{what}, contestant {contestant}"))?;
         }
-        round_over();
+        tables.iter_mut().for_each(Table::close_round);
         eprintln!("{what}: round {} of {}", round + 1, effort.rounds);
     }
     Ok(())

@@ -70,6 +70,18 @@ impl Store for Lmdb {
     }
 }
 
+/// Looks for the record at an offset, in a snapshot of its own each time.
+pub fn lookup(dir: &Path) -> Result<impl FnMut(u64) -> Result<Option<Vec<u8>>> + use<>> {
+    let env = Lmdb::NoSync.map(dir)?;
+    let txn = env.read_txn()?;
+    let events: Events = env.open_database(&txn, None)?.context("no database")?;
+    drop(txn);
+    Ok(move |offset| {
+        let txn = env.read_txn()?;
+        Ok(events.get(&txn, &offset)?.map(<[u8]>::to_vec))
+    })
+}
+
 struct LmdbReader {
     env: Env,
 }

@@ -50,7 +50,7 @@ pub trait Store {
     fn name(&self) -> &'static str;
     /// What an append acknowledges.
     fn ack(&self) -> Ack;
-    /// Makes it in an empty directory.
+    /// Makes it in an empty directory, or opens it where it is (if [`reopened`] has it).
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>>;
     /// The same for several threads, each of which appends one record a call.
     fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
@@ -126,6 +126,29 @@ pub fn all() -> Vec<Box<dyn Store>> {
     ]
 }
 
+/// Puro as it comes.
+pub fn puro() -> Box<dyn Store> {
+    Box::new(puro::Puro::Default)
+}
+
+pub fn sqlite_off() -> Box<dyn Store> {
+    Box::new(sqlite::Sqlite::Off)
+}
+
+pub fn sqlite_connection(dir: &Path) -> Result<rusqlite::Connection> {
+    sqlite::Sqlite::Off.connect(dir)
+}
+
+pub fn lmdb_nosync() -> Box<dyn Store> {
+    Box::new(lmdb::Lmdb::NoSync)
+}
+
+pub use lmdb::lookup as lmdb_lookup;
+
+pub fn yaque() -> Box<dyn Store> {
+    Box::new(yaque::Yaque)
+}
+
 /// All that put each append on the disk, the limits first.
 pub fn durable() -> Vec<Box<dyn Store>> {
     vec![
@@ -139,6 +162,29 @@ pub fn durable() -> Vec<Box<dyn Store>> {
         Box::new(logdb::Logdb::Sync),
         Box::new(walrus::Walrus::SyncEach),
         Box::new(okaywal::Okaywal),
+    ]
+}
+
+/// All that several processes can append to at once, the limit first.
+pub fn between_processes() -> Vec<Box<dyn Store>> {
+    vec![
+        Box::new(plain::AppendMode),
+        Box::new(puro::Puro::Default),
+        Box::new(sqlite::Sqlite::Off),
+        Box::new(lmdb::Lmdb::NoSync),
+    ]
+}
+
+/// All that go on where they stopped when they are opened again; the limit first.
+pub fn reopened() -> Vec<Box<dyn Store>> {
+    vec![
+        Box::new(plain::AppendMode),
+        Box::new(puro::Puro::Default),
+        Box::new(sqlite::Sqlite::Off),
+        Box::new(lmdb::Lmdb::NoSync),
+        Box::new(redb::Redb::None),
+        Box::new(commitlog::Commitlog),
+        Box::new(yaque::Yaque),
     ]
 }
 

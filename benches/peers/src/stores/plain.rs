@@ -1,6 +1,7 @@
 //! The limit: the same keys and values in a bare file, one `pwrite` for each append.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -64,6 +65,55 @@ impl Store for PlainLookedAt {
     }
 }
 
+/// A file in append mode, as several processes can share it; its records are whole
+/// because each is one small write.
+pub struct AppendMode;
+
+impl Store for AppendMode {
+    fn name(&self) -> &'static str {
+        "O_APPEND write"
+    }
+
+    fn ack(&self) -> Ack {
+        Ack::PageCache
+    }
+
+    fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
+        let file = File::options().append(true).create(true).open(dir.join(DATA))?;
+        Ok(Box::new(AppendModeAppender { file, dir: dir.to_owned(), buffer: Vec::new() }))
+    }
+
+    fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(PlainReader { dir: dir.to_owned(), look: true }))
+    }
+}
+
+struct AppendModeAppender {
+    file: File,
+    dir: PathBuf,
+    buffer: Vec<u8>,
+}
+
+impl Appender for AppendModeAppender {
+    fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
+        let first = self.buffer.is_empty();
+        join(&mut self.buffer, records);
+        if first {
+            let record_len = self.buffer.len() / records.len();
+            std::fs::write(self.dir.join(RECORD_LEN), record_len.to_string())?;
+        }
+        Ok(self.file.write_all(&self.buffer)?)
+    }
+}
+
+fn join(buffer: &mut Vec<u8>, records: &[Rec<'_>]) {
+    buffer.clear();
+    for record in records {
+        buffer.extend_from_slice(&record.key);
+        buffer.extend_from_slice(record.value);
+    }
+}
+
 struct PlainReader {
     dir: PathBuf,
     look: bool,
@@ -115,11 +165,7 @@ struct PlainAppender {
 
 impl Appender for PlainAppender {
     fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
-        self.buffer.clear();
-        for record in records {
-            self.buffer.extend_from_slice(&record.key);
-            self.buffer.extend_from_slice(record.value);
-        }
+        join(&mut self.buffer, records);
         if self.end == 0 {
             let record_len = self.buffer.len() / records.len();
             self.note.write_all_at(record_len.to_string().as_bytes(), 0)?;

@@ -18,7 +18,7 @@ pub enum Sqlite {
 }
 
 impl Sqlite {
-    fn connect(self, dir: &Path) -> Result<Connection> {
+    pub fn connect(self, dir: &Path) -> Result<Connection> {
         let connection = Connection::open(dir.join("events.sqlite"))?;
         connection.busy_timeout(Duration::from_secs(60))?;
         connection.pragma_update(None, "journal_mode", "wal")?;
@@ -51,7 +51,8 @@ impl Store for Sqlite {
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
         let connection = self.connect(dir)?;
         connection.execute_batch(
-            "CREATE TABLE events (offset INTEGER PRIMARY KEY, key BLOB, value BLOB NOT NULL)",
+            "CREATE TABLE IF NOT EXISTS events \
+             (offset INTEGER PRIMARY KEY, key BLOB, value BLOB NOT NULL)",
         )?;
         Ok(Box::new(SqliteAppender { connection }))
     }
