@@ -377,6 +377,11 @@ pub struct RecordCursor {
 }
 
 impl RecordCursor {
+    /// Whether it has passed the last record of a body of `length` bytes.
+    pub fn is_behind(&self, length: usize) -> bool {
+        self.at >= length
+    }
+
     /// The next record of a user in `body`.
     pub fn next<'a>(&mut self, body: &'a [u8]) -> Option<Record<'a>> {
         loop {

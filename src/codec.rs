@@ -1,5 +1,7 @@
 //! Integers, varints and checksums: the only place that knows how bytes become numbers.
 
+use crc_fast::CrcAlgorithm;
+
 use crate::layout::MAX_VARINT_BYTES;
 
 /// Reads a little-endian integer at a fixed place; `None` where there are too few bytes.
@@ -72,13 +74,17 @@ fn split_long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
 /// CRC-32C of `bytes` (F-3).
 #[must_use]
 pub fn crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes)
+    crc_fast::crc32_iscsi(bytes)
 }
 
 /// CRC-32C of what `before` is the CRC of, followed by `bytes`.
 #[must_use]
 pub fn crc_continue(before: u32, bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(before, bytes)
+    // The crate's state is the CRC before it is inverted at the end.
+    let state = u64::from(!before);
+    let mut digest = crc_fast::Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, state);
+    digest.update(bytes);
+    digest.finalize() as u32
 }
 
 #[cfg(test)]

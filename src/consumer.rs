@@ -190,6 +190,8 @@ struct Reader<F> {
     /// The block whose records are being delivered: position and length of its body.
     body: Option<(u64, usize)>,
     cursor: RecordCursor,
+    /// Whether every record of that block is wanted, so that none needs a look beforehand.
+    whole: bool,
     /// Records below are not wanted.
     first_offset: u64,
     /// Next offset to be delivered at the earliest.
@@ -210,6 +212,7 @@ impl<F> Reader<F> {
             window: Window::default(),
             body: None,
             cursor: RecordCursor::default(),
+            whole: false,
             first_offset,
             next_offset: first_offset,
             synced_to: 0,
@@ -403,7 +406,7 @@ impl<V: Vfs> Consumer<V> {
                 continue;
             }
             let action = reader.place.action("Deliver");
-            match reader.load()? {
+            match reader.load(&self.options.topics)? {
                 Ok(()) => {
                     self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                     return Ok(true);
@@ -442,7 +445,7 @@ impl<V: Vfs> Consumer<V> {
         // Sealed: what is not committed on one more look is damage, not work in progress.
         reader.window.clear();
         let action = reader.place.action("Deliver");
-        match reader.load()? {
+        match reader.load(&self.options.topics)? {
             Ok(()) => {
                 self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                 Ok(true)
@@ -534,6 +537,12 @@ impl<F: VfsFile> Reader<F> {
     /// Moves to the next record of the current block that is wanted, without taking it.
     fn seek_wanted(&mut self, topics: &Topics) -> bool {
         let Some((position, length)) = self.body else { return false };
+        if self.whole {
+            if self.cursor.is_behind(length) {
+                self.unload();
+            }
+            return self.body.is_some();
+        }
         let body = self.window.held(position, length);
         loop {
             let mut ahead = self.cursor;
@@ -570,13 +579,16 @@ impl<F: VfsFile> Reader<F> {
     }
 
     /// Loads the next committed block, if it is one.
-    fn load(&mut self) -> Result<Result<(), Cause>, Failure> {
+    fn load(&mut self, topics: &Topics) -> Result<Result<(), Cause>, Failure> {
         let before = self.place.position;
-        let mut loaded = None;
+        let (mut loaded, first_offset) = (None, self.first_offset);
         let stepped = self.place.step(&mut self.window, |block| {
             if block.start.kind == BlockKind::Records {
                 block.check_records()?;
-                loaded = Some((block.start.body_len, block.records()));
+                let whole = topics.want_all()
+                    && !block.start.has_control
+                    && block.start.first_offset >= first_offset;
+                loaded = Some((block.start.body_len, block.records(), whole));
             }
             Ok(true)
         })?;
@@ -584,9 +596,10 @@ impl<F: VfsFile> Reader<F> {
             return Ok(Err(cause));
         }
         self.unload();
-        if let Some((length, cursor)) = loaded {
+        if let Some((length, cursor, whole)) = loaded {
             self.body = Some((before + crate::layout::start::LEN as u64, length));
             self.cursor = cursor;
+            self.whole = whole;
         }
         Ok(Ok(()))
     }

@@ -235,8 +235,12 @@ impl<F: VfsFile> VfsFile for InterposedFile<F> {
         self.ask(Operation::SetLen, len, || self.inner.set_len(len))
     }
 
-    fn reserve(&self, end: u64) -> io::Result<()> {
-        self.ask(Operation::Reserve, end, || self.inner.reserve(end))
+    fn reserve(&self, begin: u64, end: u64) -> io::Result<()> {
+        self.ask(Operation::Reserve, end, || self.inner.reserve(begin, end))
+    }
+
+    fn begin_sync(&self, begin: u64, end: u64) {
+        self.inner.begin_sync(begin, end);
     }
 
     fn sync_data(&self) -> io::Result<()> {

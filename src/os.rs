@@ -59,17 +59,19 @@ impl VfsFile for OsFile {
     }
 
     fn status(&self) -> io::Result<FileStatus> {
-        let metadata = self.file.metadata()?;
-        let linked = metadata.nlink() > 0;
-        Ok(FileStatus { len: metadata.len(), id: Self::id(&metadata), linked })
+        system::status(&self.file)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
     }
 
-    fn reserve(&self, end: u64) -> io::Result<()> {
-        system::reserve(&self.file, end)
+    fn reserve(&self, begin: u64, end: u64) -> io::Result<()> {
+        system::reserve(&self.file, begin, end)
+    }
+
+    fn begin_sync(&self, begin: u64, end: u64) {
+        system::begin_sync(&self.file, begin, end);
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -86,12 +88,12 @@ impl VfsFile for OsFile {
             LockWait::Try => Duration::ZERO,
             LockWait::AtMost(limit) => limit,
         };
+        if system::try_lock(&self.file, kind)? {
+            return Ok(true);
+        }
         let begun = Instant::now();
         let mut pause = Duration::from_micros(5);
-        loop {
-            if system::try_lock(&self.file, kind)? {
-                return Ok(true);
-            }
+        while !system::try_lock(&self.file, kind)? {
             let left = limit.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 return Ok(false);
@@ -99,6 +101,7 @@ impl VfsFile for OsFile {
             std::thread::sleep(pause.min(left));
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        Ok(true)
     }
 
     fn unlock(&self) -> io::Result<()> {
@@ -265,10 +268,13 @@ mod system {
     use std::io;
     use std::path::Path;
 
-    use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
+    use nix::fcntl::{
+        FallocateFlags, FcntlArg, OFlag, PosixFadviseAdvice, fallocate, fcntl, posix_fadvise,
+    };
     use nix::libc;
+    use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
 
-    use crate::vfs::{FileSystem, LockKind};
+    use crate::vfs::{FileId, FileStatus, FileSystem, LockKind};
 
     pub const NO_FOLLOW: i32 = OFlag::O_NOFOLLOW.bits();
     pub const NON_BLOCKING: i32 = OFlag::O_NONBLOCK.bits();
@@ -314,12 +320,35 @@ mod system {
         Ok(())
     }
 
-    pub fn reserve(file: &File, end: u64) -> io::Result<()> {
-        let Ok(end) = i64::try_from(end) else { return Ok(()) };
-        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, end) {
+    pub fn reserve(file: &File, begin: u64, end: u64) -> io::Result<()> {
+        let Some((begin, length)) = range(begin, end) else { return Ok(()) };
+        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, begin, length) {
             Err(nix::Error::EOPNOTSUPP | nix::Error::ENOSYS) | Ok(()) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Asks for length and link count alone. Who asks for a file's times too makes the next write
+    /// take note of the exact time, and that costs more than the write.
+    pub fn status(file: &File) -> io::Result<FileStatus> {
+        let wanted = StatxFlags::SIZE | StatxFlags::NLINK | StatxFlags::INO;
+        let found = statx(file, c"", AtFlags::EMPTY_PATH, wanted)?;
+        let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+        let id = FileId { device, inode: found.stx_ino };
+        Ok(FileStatus { len: found.stx_size, id, linked: found.stx_nlink > 0 })
+    }
+
+    /// Linux takes this advice by beginning to write what is dirty there.
+    pub fn begin_sync(file: &File, begin: u64, end: u64) {
+        if let Some((begin, length)) = range(begin, end) {
+            let _ = posix_fadvise(file, begin, length, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        }
+    }
+
+    /// Begin and length; `None` where there is nothing, or more than the system can count.
+    fn range(begin: u64, end: u64) -> Option<(i64, i64)> {
+        let length = i64::try_from(end.checked_sub(begin)?).ok()?;
+        (length > 0).then_some((i64::try_from(begin).ok()?, length))
     }
 
     pub fn boot_id() -> Option<[u8; 16]> {
@@ -365,15 +394,22 @@ mod system {
 mod system {
     use std::fs::File;
     use std::io;
+    use std::os::unix::fs::MetadataExt;
     use std::path::Path;
 
     use fs2::FileExt;
     use nix::fcntl::OFlag;
 
-    use crate::vfs::{FileSystem, LockKind};
+    use crate::vfs::{FileStatus, FileSystem, LockKind};
 
     pub const NO_FOLLOW: i32 = OFlag::O_NOFOLLOW.bits();
     pub const NON_BLOCKING: i32 = OFlag::O_NONBLOCK.bits();
+
+    pub fn status(file: &File) -> io::Result<FileStatus> {
+        let metadata = file.metadata()?;
+        let (len, linked) = (metadata.len(), metadata.nlink() > 0);
+        Ok(FileStatus { len, id: super::OsFile::id(&metadata), linked })
+    }
 
     pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
         let locked = match kind {
@@ -398,9 +434,11 @@ mod system {
         FileExt::unlock(file)
     }
 
-    pub fn reserve(_file: &File, _end: u64) -> io::Result<()> {
+    pub fn reserve(_file: &File, _begin: u64, _end: u64) -> io::Result<()> {
         Ok(()) // No way to reserve without changing the length.
     }
+
+    pub fn begin_sync(_file: &File, _begin: u64, _end: u64) {}
 
     pub fn boot_id() -> Option<[u8; 16]> {
         None

@@ -41,9 +41,12 @@ impl Topics {
         }
     }
 
-    pub fn wants(&self, topic: &[u8]) -> bool {
+    pub fn want_all(&self) -> bool {
         self.wanted.is_empty()
-            || self.wanted.binary_search_by(|known| known.as_slice().cmp(topic)).is_ok()
+    }
+
+    pub fn wants(&self, topic: &[u8]) -> bool {
+        self.want_all() || self.wanted.binary_search_by(|known| known.as_slice().cmp(topic)).is_ok()
     }
 }
 

@@ -90,9 +90,12 @@ pub trait VfsFile: Send + Sync {
     fn status(&self) -> io::Result<FileStatus>;
     /// Cuts the file to `len` bytes, or extends it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Makes sure that bytes up to `end` find room on the disk, without changing
-    /// the length. Does nothing where the system cannot do that.
-    fn reserve(&self, end: u64) -> io::Result<()>;
+    /// Makes sure that the bytes from `begin` to `end` find room on the disk, without
+    /// changing the length. Does nothing where the system cannot do that.
+    fn reserve(&self, begin: u64, end: u64) -> io::Result<()>;
+    /// Says that the bytes from `begin` to `end` will soon be synced, so that the system may
+    /// begin with it. Promises nothing, and cannot fail.
+    fn begin_sync(&self, _begin: u64, _end: u64) {}
     /// Puts bytes and length on the disk (M-5).
     fn sync_data(&self) -> io::Result<()>;
     /// Puts bytes, length and everything else about the file on the disk.

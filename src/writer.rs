@@ -121,8 +121,12 @@ impl CommitError {
     }
 }
 
-/// Room reserved ahead of a block, so that small blocks do not each ask for it.
-const RESERVE_BYTES: u64 = 256 * 1024;
+/// Least and most room reserved ahead of a block, so that small blocks do not each ask for it.
+/// In between it is a part of what the segment holds: a small stream takes little of the disk.
+const RESERVE_BYTES: std::ops::RangeInclusive<u64> = 64 * 1024..=4 * 1024 * 1024;
+const RESERVE_PART: u64 = 4;
+/// What is written to the disk ahead of the sync that seals a segment, in one go.
+const SYNC_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes rewritten in one go after a failed sync.
 const REWRITE_BYTES: usize = 1024 * 1024;
 
@@ -316,8 +320,10 @@ impl<V: Vfs> Writer<V> {
         }
         dir.vfs.trace(&tail.action("WritePart").value(length).label(label));
         commit(dir, tail)?;
+        let begin = tail.end;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
         dir.vfs.trace(&tail.action("Commit").value(tail.next_offset()).label(label));
+        begin_sync(tail, begin);
         Ok(())
     }
 
@@ -401,9 +407,10 @@ fn reserve<V: Vfs>(
     if block_end <= tail.reserved_to {
         return Ok(());
     }
-    let mut wanted = block_end + RESERVE_BYTES;
+    let ahead = (block_end / RESERVE_PART).clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end());
+    let mut wanted = block_end + ahead;
     loop {
-        match tail.segment.file.reserve(wanted) {
+        match tail.segment.file.reserve(tail.end, wanted) {
             Ok(()) => {
                 tail.reserved_to = wanted;
                 return Ok(());
@@ -421,6 +428,15 @@ fn reserve<V: Vfs>(
         needed: block_end - tail.end,
         free: dir.vfs.free_bytes(&dir.path).unwrap_or(0),
     })
+}
+
+/// Whoever passes a multiple of [`SYNC_AHEAD_BYTES`] lets the system begin to write what was
+/// filled since the last one, so that there is little left to do when the segment is sealed (V-3).
+fn begin_sync<F: VfsFile>(tail: &Tail<F>, block_begin: u64) {
+    let filled = |end: u64| end / SYNC_AHEAD_BYTES * SYNC_AHEAD_BYTES;
+    if filled(tail.end) > filled(block_begin) {
+        tail.segment.file.begin_sync(filled(block_begin), filled(tail.end));
+    }
 }
 
 /// Cuts off what was written of a block that will not be committed. If that fails, the

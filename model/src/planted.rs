@@ -303,8 +303,8 @@ impl VfsFile for PlantedFile {
         }
     }
 
-    fn reserve(&self, end: u64) -> io::Result<()> {
-        self.inner.reserve(end)
+    fn reserve(&self, begin: u64, end: u64) -> io::Result<()> {
+        self.inner.reserve(begin, end)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -106,7 +106,7 @@ impl<T: Threads> VfsFile for SharedFile<T> {
         })
     }
 
-    fn reserve(&self, _end: u64) -> io::Result<()> {
+    fn reserve(&self, _begin: u64, _end: u64) -> io::Result<()> {
         Ok(())
     }
 

@@ -126,7 +126,7 @@ impl VfsFile for FixedFile {
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
     }
-    fn reserve(&self, _end: u64) -> io::Result<()> {
+    fn reserve(&self, _begin: u64, _end: u64) -> io::Result<()> {
         Ok(())
     }
     fn sync_data(&self) -> io::Result<()> {

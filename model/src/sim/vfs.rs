@@ -190,7 +190,7 @@ impl VfsFile for SimFile {
         })
     }
 
-    fn reserve(&self, _end: u64) -> io::Result<()> {
+    fn reserve(&self, _begin: u64, _end: u64) -> io::Result<()> {
         self.vfs.call(|_| Ok(()))
     }
 
