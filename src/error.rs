@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -227,6 +228,33 @@ pub enum RecordError {
         /// The name asked for.
         name: String,
     },
+}
+
+/// Why a [`BufferedProducer`](crate::BufferedProducer) did not do what was asked.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum BufferError {
+    /// The record cannot be stored; it is not in the buffer.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The append of what was collected failed. Its variant says whether it was appended; if
+    /// not, the next one who waits tries again.
+    #[error(transparent)]
+    Append(Arc<AppendError>),
+    /// The producer was taken back.
+    #[error("the producer was closed")]
+    Closed,
+}
+
+impl BufferError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Record(_) | Self::Closed => Blame::Caller,
+            Self::Append(error) => error.blame(),
+        }
+    }
 }
 
 /// Why an append did not do what was asked. Each variant says whether the records

@@ -8,11 +8,13 @@
 pub mod backup;
 pub mod batch;
 pub mod block;
+pub mod buffered;
 pub mod check;
 pub mod codec;
 pub mod consumer;
 pub mod dir;
 pub mod error;
+pub mod held;
 pub mod hint;
 pub mod interpose;
 pub mod layout;
@@ -38,9 +40,13 @@ pub mod who;
 pub mod writer;
 
 pub use backup::{BackupError, BackupOptions, BackupReport, backup, restore};
+pub use buffered::{BufferOptions, BufferedProducer, Ticket};
 pub use check::{CheckOptions, CheckReport, check};
 pub use consumer::{Consumer, ConsumerOptions, EndState, Start};
-pub use error::{AppendError, Blame, Diverged, Failure, OpenError, ReadError, RecordError};
+pub use error::{
+    AppendError, Blame, BufferError, Diverged, Failure, OpenError, ReadError, RecordError,
+};
+pub use held::HeldProducer;
 pub use named::{AutoCommit, NamedConsumer, NamedError, NamedOptions};
 pub use producer::{Appended, Batch, Producer, ProducerOptions};
 pub use record::{Headers, NewRecord, OwnedRecord, Record};

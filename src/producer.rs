@@ -7,6 +7,7 @@ pub use crate::batch::{Appended, Batch};
 use crate::block::{BlockBuilder, BlockKind};
 use crate::dir::Directory;
 use crate::error::{AppendError, Failure, OpenError, RecordError};
+use crate::held::HeldProducer;
 use crate::layout::{MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
 use crate::named::{NamedConsumer, PositionChange};
 use crate::os::OsVfs;
@@ -18,6 +19,7 @@ use crate::state::{POSITION, PRODUCER, Position, ProducerEntry, SEGMENT_BYTES, S
 use crate::steward::tidy_after_roll;
 use crate::tail::open_tail;
 use crate::token::{Token, check_history};
+use crate::trace::Action;
 use crate::vfs::{LockWait, OpenMode, Vfs};
 use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
 
@@ -196,10 +198,27 @@ impl<V: Vfs> Producer<V> {
     /// # Errors
     /// See [`AppendError`], whose variants say whether the record was appended.
     pub fn append(&mut self, record: &NewRecord<'_>) -> Result<Appended, AppendError> {
+        self.with_single(record, |this, builder| this.append_block(builder, &Request::default()))
+    }
+
+    /// Keeps the lock for many appends, while other producers wait.
+    ///
+    /// # Errors
+    /// `NotAppended` where the lock cannot be had, or the stream cannot be written.
+    pub fn hold(&mut self) -> Result<HeldProducer<'_, V>, AppendError> {
+        let guard = self.lock_and_look()?;
+        Ok(HeldProducer::new(self, guard))
+    }
+
+    fn with_single(
+        &mut self,
+        record: &NewRecord<'_>,
+        append: impl FnOnce(&mut Self, &mut BlockBuilder) -> Result<Appended, AppendError>,
+    ) -> Result<Appended, AppendError> {
         let mut builder = std::mem::take(&mut self.single);
         builder.clear();
         let pushed = builder.push(record).map_err(AppendError::from);
-        let appended = pushed.and_then(|()| self.append_block(&mut builder, &Request::default()));
+        let appended = pushed.and_then(|()| append(self, &mut builder));
         self.single = builder;
         appended
     }
@@ -338,12 +357,8 @@ impl<V: Vfs> Producer<V> {
         builder: &mut BlockBuilder,
         request: &Request<'_>,
     ) -> Result<Appended, AppendError> {
-        self.writer.check_owner()?;
-        let guard = self.lock.take(self.lock_wait)?;
-        let mark = builder.mark();
-        let appended = self.append_locked(&guard, builder, request);
-        builder.rollback(mark);
-        let appended = appended?;
+        let guard = self.lock_and_look()?;
+        let appended = self.append_looked(&guard, builder, request)?;
         drop(guard);
         let durable = if self.is_durable() { self.make_durable() } else { Ok(()) };
         // A sync is told as such; all other outcomes here.
@@ -351,23 +366,106 @@ impl<V: Vfs> Producer<V> {
             let label = if durable.is_ok() { "" } else { "not durable" };
             self.writer.trace(self.writer.tail.action("Return").label(label));
         }
+        self.tidy();
+        durable.map_err(|source| AppendError::NotDurable { appended, source })?;
+        Ok(appended)
+    }
+
+    /// Takes the lock and brings the memory to the committed end.
+    pub(crate) fn lock_and_look(&mut self) -> Result<WriterGuard<V>, Failure> {
+        self.writer.check_owner()?;
+        let guard = self.lock.take(self.lock_wait)?;
+        self.writer.catch_up(&guard)?;
+        Ok(guard)
+    }
+
+    /// Appends under a lock that was held since the last look. It is told as if the lock had been
+    /// given back and taken again, with nobody in between.
+    pub(crate) fn append_held(
+        &mut self,
+        guard: &WriterGuard<V>,
+        record: &NewRecord<'_>,
+    ) -> Result<Appended, AppendError> {
+        self.with_single(record, |this, builder| this.append_block_held(guard, builder))
+    }
+
+    /// The same for a batch.
+    pub(crate) fn append_batch_held(
+        &mut self,
+        guard: &WriterGuard<V>,
+        batch: &mut Batch,
+    ) -> Result<Appended, AppendError> {
+        if batch.is_empty() {
+            return Err(RecordError::EmptyBatch.into());
+        }
+        self.append_block_held(guard, &mut batch.builder)
+    }
+
+    fn append_block_held(
+        &mut self,
+        guard: &WriterGuard<V>,
+        builder: &mut BlockBuilder,
+    ) -> Result<Appended, AppendError> {
+        self.writer.check_owner()?;
+        let appended = self.append_looked(guard, builder, &Request::default())?;
+        self.writer.trace(Action::new("Unlock"));
+        let durable = self.is_durable();
+        let synced = if durable { self.writer.sync(guard, "Sync") } else { Ok(()) };
+        if !(durable && synced.is_ok()) {
+            let label = if synced.is_ok() { "" } else { "not durable" };
+            self.writer.trace(self.writer.tail.action("Return").label(label));
+        }
+        self.writer.trace(Action::new("Lock"));
+        synced.map_err(|failure| self.not_durable(appended, failure))?;
+        Ok(appended)
+    }
+
+    fn not_durable(&self, appended: Appended, failure: Failure) -> AppendError {
+        let source = match failure {
+            Failure::Io(error) => error,
+            other => self.writer.tail.io_error("sync", std::io::Error::other(other)),
+        };
+        AppendError::NotDurable { appended, source }
+    }
+
+    /// Whether a segment was sealed since the last [`Producer::tidy`].
+    pub(crate) fn has_rolled(&self) -> bool {
+        self.rolled
+    }
+
+    /// After a rollover: deletes what retention says (S-9). Needs `writer.lock` to be free.
+    pub(crate) fn tidy(&mut self) {
         if std::mem::take(&mut self.rolled) {
             // Whatever goes wrong there, the records were appended; the next one to roll,
             // or a steward, tries again.
             let _ = tidy_after_roll(&self.writer.dir, self.settings());
         }
-        durable.map_err(|source| AppendError::NotDurable { appended, source })?;
-        Ok(appended)
     }
 
-    fn append_locked(
+    pub(crate) fn vfs(&self) -> &V {
+        &self.writer.dir.vfs
+    }
+
+    /// Appends at the committed end, which was looked for under this lock.
+    fn append_looked(
+        &mut self,
+        guard: &WriterGuard<V>,
+        builder: &mut BlockBuilder,
+        request: &Request<'_>,
+    ) -> Result<Appended, AppendError> {
+        let mark = builder.mark();
+        let appended = self.append_at_end(guard, builder, request);
+        builder.rollback(mark);
+        appended
+    }
+
+    fn append_at_end(
         &mut self,
         guard: &WriterGuard<V>,
         builder: &mut BlockBuilder,
         request: &Request<'_>,
     ) -> Result<Appended, AppendError> {
         let writer = &mut self.writer;
-        writer.catch_up(guard)?;
         if let Some(duplicate) = request.check(writer)? {
             writer.trace(writer.tail.action("Duplicate").value(duplicate.first_offset));
             return Ok(duplicate);
