@@ -98,11 +98,8 @@ impl<'p, V: Vfs> HeldProducer<'p, V> {
         guard: WriterGuard<V>,
         appended: Result<Appended, AppendError>,
     ) -> Result<Appended, AppendError> {
-        let appended = match appended {
-            Ok(appended) => appended,
-            // Whatever it left behind is looked at afresh, under the lock taken anew.
-            Err(error) => return Err(error),
-        };
+        // Whatever a failed one left behind is looked at afresh, under the lock taken anew.
+        let appended = appended?;
         if self.producer.has_rolled() {
             // Tidying takes locks of its own, in an order that begins before this one (L-5).
             drop(guard);
