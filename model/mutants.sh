@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Mutants of the core of src/, each judged by the core tests (tests/core.rs):
+#
+#     model/mutants.sh [FILE...] [-- OPTION_OF_CARGO_MUTANTS...]
+#
+# One run for each file; those that are done already are left out. Results go to
+# $PURO_MUTANTS (target/mutants if not set), the figures of all of them to stdout.
+# PURO_MUTANTS_ALL=1 leaves no test out: for what the fast ones let live.
+set -euo pipefail
+
+# What takes more than half a second, or starts its own program under another name.
+SLOW=(truncation:: rollover_cuts:: codec_props::segments_come_back
+    recovery_table::a_repair_that_dies_anywhere faults::any_one_call faults::many_calls
+    locks::posix_locks_of_another_language named::a_batch_is_appended_once)
+RENAMED=(reading::a_reader_without_rights)
+
+# As the runner of the tests: the first one that fails ends them all, so that a mutant that
+# breaks much is dead before the first test hangs on it.
+until_first_failure() {
+    ulimit -v 8000000 # a loop that allocates must not take the machine with it
+    RUST_BACKTRACE=0 PROPTEST_MAX_SHRINK_ITERS=0
+    PURO_SCRATCH=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+    export RUST_BACKTRACE PROPTEST_MAX_SHRINK_ITERS PURO_SCRATCH
+    trap 'rm -rf "$PURO_SCRATCH"' EXIT
+    local skip=() word line
+    for word in "${RENAMED[@]}"; do skip+=(--skip "$word"); done
+    if [[ -z ${PURO_MUTANTS_ALL:-} ]]; then
+        for word in "${SLOW[@]}"; do skip+=(--skip "$word"); done
+    fi
+    coproc TESTS { exec "$@" "${skip[@]}" 2>&1; }
+    local tests=$TESTS_PID out=${TESTS[0]}
+    while IFS= read -r line <&"$out"; do
+        printf '%s\n' "$line"
+        if [[ $line == *'... FAILED' ]]; then
+            kill -KILL "$tests"
+            return 101
+        fi
+    done
+    wait "$tests"
+}
+
+if [[ ${1:-} == --until-first-failure ]]; then
+    shift
+    until_first_failure "$@"
+    exit
+fi
+
+cd "$(dirname "$0")/.."
+host=$(rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
+export "CARGO_TARGET_${host}_RUNNER=$PWD/model/mutants.sh --until-first-failure"
+results=${PURO_MUTANTS:-$PWD/target/mutants}
+files=()
+while [[ $# -gt 0 && $1 != -- ]]; do files+=("$1"); shift; done
+[[ $# -eq 0 ]] || shift
+if [[ ${#files[@]} -eq 0 ]]; then
+    files=(codec record block segment tail dir repair roll seek writer producer consumer)
+fi
+for file in "${files[@]}"; do
+    [[ -e $results/$file/done ]] && continue
+    mkdir -p "$results/$file"
+    # 2 and 3 say that mutants lived or took too long: results, not failures.
+    cargo mutants --colors never --no-times --timeout "${PURO_MUTANTS_SECONDS:-30}" --build-timeout 300 \
+        --output "$results/$file" --file "src/$file.rs" "$@" || [[ $? -eq 2 || $? -eq 3 ]]
+    touch "$results/$file/done"
+done
+for file in "${files[@]}"; do
+    count() { wc -l <"$results/$file/mutants.out/$1.txt"; }
+    printf '| %s | %s | %s | %s | %s |\n' "$file" "$(count unviable)" "$(count caught)" \
+        "$(count timeout)" "$(count missed)"
+done

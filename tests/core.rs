@@ -1,0 +1,15 @@
+//! The core tests in one program, for `cargo mutants` (model/mutants.md): one link for each
+//! mutant instead of a dozen. `cargo test` runs these files one by one, and not this.
+
+mod appending;
+mod codec_props;
+mod faults;
+mod format_tables;
+mod locks;
+mod named;
+mod reading;
+mod recovery_table;
+mod refusals;
+mod rollover_cuts;
+mod truncation;
+mod vectors;
