@@ -13,7 +13,8 @@ mkdir -p "$results"
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$tree"
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+# Never where others build: what is built here must not pass for the code as it is.
+export CARGO_TARGET_DIR=$results/build
 host=$(rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
 export "CARGO_TARGET_${host}_RUNNER=$PWD/model/mutants.sh --until-first-failure"
 

@@ -11,7 +11,7 @@ use puro::os::OsVfs;
 use puro::record::{Fields, RecordCause};
 use puro::segment::{Scan, SegmentHeader};
 use puro::vfs::OpenMode;
-use puro::{Batch, NewRecord, OwnedRecord};
+use puro::{Batch, NewRecord, OwnedRecord, RecordError};
 use real::*;
 
 /// F-3, by another hand than the library's.
@@ -121,6 +121,13 @@ proptest! {
             let read = cursor.next(block.body).unwrap();
             prop_assert_eq!(read.to_owned(), OwnedRecord { offset, timestamp_ms: 5, ..record.clone() });
             prop_assert_eq!(read.to_new(), to_new(record));
+            prop_assert_eq!(read.headers.len(), record.headers.len());
+            prop_assert_eq!(read.headers.is_empty(), record.headers.is_empty());
+            for (name, _) in &record.headers {
+                let first = record.headers.iter().find(|(found, _)| found == name).unwrap();
+                prop_assert_eq!(read.headers.get(name), Some(&first.1[..]));
+            }
+            prop_assert_eq!(read.headers.get(b"no header has this name, nor one as long"), None);
             let (fields, rest) = Fields::split(block.body).unwrap();
             prop_assert_eq!(fields.to_new().encoded_bytes() as usize, block.body.len() - rest.len());
         }
@@ -313,7 +320,36 @@ fn records_at_their_limits_are_accepted() {
     }
 }
 
+/// F-16: a body of exactly 16 MiB is built and accepted, one byte more is not.
+#[test]
+fn a_body_at_its_limit_is_accepted() {
+    let mut builder = BlockBuilder::default();
+    builder.push(&record(&"v".repeat(10 << 20))).unwrap();
+    let left = (16 << 20) - builder.body_len();
+    let rest = "v".repeat(left - record("").encoded_bytes() as usize - 3);
+    let refused = builder.push(&record(&format!("{rest}v")));
+    assert!(matches!(refused, Err(RecordError::TooLong { field: "batch", .. })), "{refused:?}");
+    builder.push(&record(&rest)).unwrap();
+    assert_eq!((builder.body_len(), builder.record_count()), (16 << 20, 2));
+    let (kind, link) = (BlockKind::Records, Link { prev_crc: 0, next_offset: 0, may_jump: false });
+    let meta = BlockMeta { kind, link, timestamp_ms: 0, durable_to: 0, epoch: 0, committed: true };
+    assert!(decode(builder.finish(&meta, PLACE).bytes, PLACE).is_ok());
+}
+
 // --- blocks
+
+/// F-21: offsets go on without a gap; in a compacted segment they may jump ahead, never back.
+#[test]
+fn a_chain_is_continued_by_crc_and_offset() {
+    let bytes = Raw::of(user(), 1).bytes();
+    let start = BlockStart::decode(&bytes, PLACE).unwrap();
+    let leads =
+        |prev_crc, next_offset, may_jump| Link { prev_crc, next_offset, may_jump }.leads_to(&start);
+    assert_eq!((start.prev_crc, start.first_offset), (0, 9));
+    assert!(leads(0, 9, false) && leads(0, 9, true) && leads(0, 8, true) && leads(0, 0, true));
+    assert!(!leads(0, 8, false) && !leads(0, 10, false) && !leads(0, 10, true));
+    assert!(!leads(1, 9, false) && !leads(1, 9, true) && !leads(1, 8, true));
+}
 
 /// A block as the tables say, of whatever fields, with right checksums.
 struct Raw {
@@ -433,6 +469,12 @@ fn blocks_that_no_encoder_makes_are_refused() {
     assert_eq!(decode(&raw().bytes()[..47], PLACE).unwrap_err(), Cause::Cut);
     assert_eq!(decode(&raw().bytes()[..127], PLACE).unwrap_err(), Cause::Cut);
     assert_eq!(decode(&[], PLACE).unwrap_err(), Cause::End);
+    // F-20: nothing in a start is believed, or told, before its checksum is right.
+    for wrong in [Raw { kind: 9, ..raw() }, Raw { body_len: u32::MAX, ..raw() }] {
+        let mut bytes = wrong.bytes();
+        bytes[44] ^= 1;
+        assert_eq!(decode(&bytes, PLACE).unwrap_err(), Cause::StartCrc);
+    }
 }
 
 /// F-33, F-18.
@@ -454,6 +496,9 @@ fn gaps_span_their_offsets_and_malformed_ones_are_refused() {
     assert_eq!(with(twice, 1).refused(), Cause::Count);
     let side_by_side = [gap(&varint(1)), gap(&varint(2))].concat();
     assert_eq!(with(side_by_side, 3).refused(), Cause::Control("gap"));
+    // Other control records may stand side by side.
+    let others = [control(b"a", None, b""), control(b"b", None, b""), user()].concat();
+    assert!(decode(&with(others, 1).bytes(), PLACE).is_ok());
     // With a key it is an entry of a kind that happens to have that name.
     let entry = [control(b"gap", Some(b"k"), b""), user()].concat();
     assert!(decode(&with(entry, 1).bytes(), PLACE).is_ok());

@@ -2,6 +2,7 @@
 //! mutant instead of a dozen. `cargo test` runs these files one by one, and not this.
 
 mod appending;
+mod catching_up;
 mod codec_props;
 mod faults;
 mod format_tables;

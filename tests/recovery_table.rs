@@ -7,9 +7,13 @@ mod real;
 
 use std::path::Path;
 
+use puro::block::{BlockBuilder, BlockKind, BlockMeta, Link};
+use puro::dir::Directory;
 use puro::error::Failure;
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::os::OsVfs;
+use puro::segment::Scan;
+use puro::vfs::OpenMode;
 use puro::{EndState, OpenError, Producer, ProducerOptions};
 use real::*;
 use tempfile::TempDir;
@@ -263,6 +267,38 @@ fn whatever_else_is_saved_cut_and_raises_the_epoch() {
 }
 
 /// behind a segment end nothing was ever visible, so no history ends there.
+/// F-21, F-24: a block that is valid and high but does not continue the chain was never
+/// committed here, be it by its prev_crc or by its first_offset alone.
+#[test]
+fn a_block_that_does_not_continue_the_chain_is_lost() {
+    for (crc_off_by, offset_off_by) in [(0, 0), (1, 0), (0, 1), (0, u64::MAX), (0, 1 << 63)] {
+        let (dir, end) = stream();
+        let directory = Directory::new(OsVfs::new(), dir.path());
+        let held = directory.open_segment(0, OpenMode::Read).unwrap().unwrap();
+        let mut scan = Scan::new(&held.file, held.header);
+        while scan.next().unwrap().is_ok() {}
+        let link = Link {
+            prev_crc: scan.link.prev_crc ^ crc_off_by,
+            next_offset: scan.link.next_offset.wrapping_add(offset_off_by),
+            ..scan.link
+        };
+        let (kind, timestamp_ms, durable_to, epoch) = (BlockKind::Records, 1, 0, 1);
+        let meta = BlockMeta { kind, link, timestamp_ms, durable_to, epoch, committed: true };
+        let mut builder = BlockBuilder::default();
+        builder.push(&record("c")).unwrap();
+        let bytes = builder.finish(&meta, held.header.place(end)).bytes.to_vec();
+        write(dir.path(), &bytes, end);
+        if (crc_off_by, offset_off_by) == (0, 0) {
+            assert_eq!(values(dir.path()), ["a", "b", "c"], "all else about it is right");
+            continue;
+        }
+        assert_eq!(values(dir.path()), ["a", "b"]);
+        assert_eq!(repair(dir.path()), (Some("lost"), 2), "{link:?}");
+        assert_eq!(lost(dir.path())[0].1, bytes);
+        still_appends(dir.path(), &["a", "b"]);
+    }
+}
+
 #[test]
 fn a_tail_behind_a_segment_end_does_not_raise_the_epoch() {
     let dir = scratch();
