@@ -19,7 +19,7 @@ host=$(rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
 export "CARGO_TARGET_${host}_RUNNER=$PWD/model/mutants.sh --until-first-failure"
 
 core() {
-    timeout 300 cargo test --locked --profile mutants --no-default-features --test core
+    timeout 120 cargo test --locked --profile mutants --no-default-features --test core
 }
 all_of_core() {
     PURO_MUTANTS_ALL=1 core

@@ -247,6 +247,40 @@ fn a_zero_signal_with_a_start_behind_it_is_lost() {
     }
 }
 
+/// *Behind* is every multiple of 64, wherever the chunks begin and end in which a tail is read:
+/// a start there tells what was synced.
+#[test]
+fn a_start_is_found_wherever_it_stands_behind_the_end() {
+    let (whole, end) = stream();
+    let meta = BlockMeta {
+        kind: BlockKind::Records,
+        link: Link { prev_crc: 0, next_offset: 0, may_jump: false },
+        timestamp_ms: 0,
+        durable_to: end + 1,
+        epoch: 1,
+        committed: false,
+    };
+    let directory = Directory::new(OsVfs::new(), whole.path());
+    let header = directory.open_segment(0, OpenMode::Read).unwrap().unwrap().header;
+    let mut builder = BlockBuilder::default();
+    builder.push(&record("x")).unwrap();
+    for unit in [0, 1, 1022, 1023, 1024, 1025, 2045, 2046, 2047, 2048] {
+        let dir = copy(whole.path());
+        let at = end + unit * 64;
+        write(dir.path(), &builder.finish(&meta, header.place(at)).bytes[..48], at);
+        set_len(&segment(dir.path(), 0), end + (200 << 10));
+        let before = files(dir.path());
+        match puro::repair(dir.path()) {
+            Ok(repairs) => assert_eq!((unit, repairs[0].label), (0, "unseen"), "q > P"),
+            Err(error) => {
+                assert!(error.to_string().contains("were synced"), "{unit}: {error}");
+                assert_eq!(files(dir.path()), before);
+            }
+        }
+        assert_eq!(files(dir.path()) == before, unit > 0);
+    }
+}
+
 // --- lost
 
 #[test]
@@ -266,7 +300,6 @@ fn whatever_else_is_saved_cut_and_raises_the_epoch() {
     }
 }
 
-/// behind a segment end nothing was ever visible, so no history ends there.
 /// F-21, F-24: a block that is valid and high but does not continue the chain was never
 /// committed here, be it by its prev_crc or by its first_offset alone.
 #[test]
@@ -299,6 +332,46 @@ fn a_block_that_does_not_continue_the_chain_is_lost() {
     }
 }
 
+/// F-41, X-4: what another repair saved is left alone, what one began that died is filled up.
+#[test]
+fn a_saved_tail_is_never_overwritten() {
+    for length in [100, (1 << 20) + 100] {
+        let tail = vec![0xA5; length];
+        let begun = |bytes: usize| tail[..bytes].to_vec();
+        let (other, longer) = (vec![1; length], [&tail[..], &[0]].concat());
+        let last_differs = [&tail[1..], &[1]].concat();
+        for (there, number) in [
+            (vec![], 0),
+            (vec![begun(0)], 0),
+            (vec![begun(50)], 0),
+            (vec![begun(length - 1)], 0),
+            (vec![begun(length)], 0),
+            (vec![b"something else".to_vec()], 1),
+            (vec![last_differs, longer, other], 3),
+            (vec![vec![1], begun(50)], 1),
+        ] {
+            let (dir, end) = stream();
+            write(dir.path(), &tail, end);
+            std::fs::create_dir(dir.path().join("lost")).unwrap();
+            let name = |number: usize| {
+                let suffix = if number == 0 { String::new() } else { format!("-{number}") };
+                let crc = puro::codec::crc(&tail);
+                format!("lost/0000000000-{end:020}-{crc:08x}{suffix}.tail")
+            };
+            for (number, bytes) in there.iter().enumerate() {
+                std::fs::write(dir.path().join(name(number)), bytes).unwrap();
+            }
+            let saved = puro::repair(dir.path()).unwrap().remove(0).saved.unwrap();
+            assert_eq!(saved, dir.path().join(name(number)));
+            assert!(std::fs::read(saved).unwrap() == tail, "{number}");
+            for (number, bytes) in there.iter().enumerate().take(number) {
+                assert!(std::fs::read(dir.path().join(name(number))).unwrap() == *bytes);
+            }
+        }
+    }
+}
+
+/// behind a segment end nothing was ever visible, so no history ends there.
 #[test]
 fn a_tail_behind_a_segment_end_does_not_raise_the_epoch() {
     let dir = scratch();
