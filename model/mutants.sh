@@ -3,8 +3,9 @@
 #
 #     model/mutants.sh [FILE...] [-- OPTION_OF_CARGO_MUTANTS...]
 #
-# One run for each file; those that are done already are left out. Results go to
-# $PURO_MUTANTS (target/mutants if not set), the figures of all of them to stdout.
+# In shards of 25; those that are done already are left out, so it can be ended at any time.
+# Results go to $PURO_MUTANTS (target/mutants if not set); a row for each file to stdout: mutants,
+# unviable, caught, those that hang, those that live.
 # PURO_MUTANTS_ALL=1 leaves no test out: for what the fast ones let live.
 set -euo pipefail
 
@@ -56,15 +57,19 @@ if [[ ${#files[@]} -eq 0 ]]; then
     files=(codec record block segment tail dir repair roll seek writer producer consumer)
 fi
 for file in "${files[@]}"; do
-    [[ -e $results/$file/done ]] && continue
-    mkdir -p "$results/$file"
-    # 2 and 3 say that mutants lived or took too long: results, not failures.
-    cargo mutants --colors never --no-times --timeout "${PURO_MUTANTS_SECONDS:-30}" --build-timeout 300 \
-        --output "$results/$file" --file "src/$file.rs" "$@" || [[ $? -eq 2 || $? -eq 3 ]]
-    touch "$results/$file/done"
-done
-for file in "${files[@]}"; do
-    count() { wc -l <"$results/$file/mutants.out/$1.txt"; }
-    printf '| %s | %s | %s | %s | %s |\n' "$file" "$(count unviable)" "$(count caught)" \
-        "$(count timeout)" "$(count missed)"
+    mutants=$(cargo mutants --list --file "src/$file.rs" | wc -l)
+    shards=$(((mutants + 24) / 25))
+    for ((shard = 0; shard < shards; shard++)); do
+        out=$results/$file/$shard
+        [[ -e $out/done ]] && continue
+        mkdir -p "$out"
+        # 2 and 3 say that mutants lived or took too long: results, not failures.
+        cargo mutants --colors never --no-times --timeout "${PURO_MUTANTS_SECONDS:-20}" \
+            --build-timeout 300 --output "$out" --file "src/$file.rs" \
+            --sharding slice --shard "$shard/$shards" "$@" || [[ $? -eq 2 || $? -eq 3 ]]
+        touch "$out/done"
+    done
+    count() { cat "$results/$file"/*/mutants.out/"$1.txt" | wc -l; }
+    printf '| %s | %s | %s | %s | %s | %s |\n' "$file" "$mutants" "$(count unviable)" \
+        "$(count caught)" "$(count timeout)" "$(count missed)"
 done

@@ -135,4 +135,9 @@ fn segments_are_filled_to_their_size_and_not_beyond() {
     append(&mut producer, "z");
     assert!(segment(dir.path(), 4).exists());
     assert_eq!(values(dir.path()).len(), 6);
+
+    // Where no block follows the opening checkpoints, there is no reason to go on elsewhere.
+    let fresh = scratch();
+    append(&mut small_segments().open(fresh.path()).unwrap(), &"y".repeat(100_000));
+    assert!(!segment(fresh.path(), 1).exists());
 }

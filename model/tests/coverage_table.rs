@@ -1,6 +1,7 @@
-//! Puts what the runs of loom and shuttle left behind into the tables of `model/README.md`:
+//! Puts what the runs of loom, shuttle and the fuzzers left behind into the tables of
+//! `model/README.md`:
 //!
-//!     cargo test -p puro-model
+//!     cargo test -p puro-model && model/fuzzers.sh
 //!     PURO_README=write cargo test -p puro-model --test coverage_table
 
 use std::path::Path;
@@ -39,8 +40,9 @@ fn field(line: &str, name: &str) -> String {
     rest[..end].trim_matches('"').to_owned()
 }
 
-fn table(runs: &[Run], executions: &str) -> String {
-    let mut text = format!("| scenario | {executions} | bound | seconds |\n|---|---|---|---|\n");
+fn table(runs: &[Run], [scenario, executions, bound]: [&str; 3]) -> String {
+    let mut text =
+        format!("| {scenario} | {executions} | {bound} | seconds |\n|---|---|---|---|\n");
     for Run { scenario, bound, executions, seconds } in runs {
         text += &format!("| {scenario} | {executions} | {bound} | {seconds:.1} |\n");
     }
@@ -58,12 +60,18 @@ fn fields_are_found() {
 
 #[test]
 fn the_tables_are_published() {
-    for (kind, executions) in [("loom", "executions"), ("shuttle", "schedules")] {
+    for (kind, head) in [
+        ("loom", ["scenario", "executions", "bound"]),
+        ("shuttle", ["scenario", "schedules", "bound"]),
+        ("fuzz", ["target", "inputs", "kept"]),
+    ] {
         let runs = runs(kind);
         if runs.is_empty() {
-            println!("nothing was run in the world of {kind} yet");
+            println!("nothing was run by {kind} yet");
             continue;
         }
-        publish(kind, &table(&runs, executions));
+        let all: u64 = runs.iter().map(|run| run.executions).sum();
+        let long = kind == "shuttle" && all > 500_000;
+        publish(if long { "shuttle, long" } else { kind }, &table(&runs, head));
     }
 }
