@@ -300,33 +300,39 @@ fn whatever_else_is_saved_cut_and_raises_the_epoch() {
     }
 }
 
+/// A valid, high block of the record "c" for the end of segment 0, continuing what `link` makes of
+/// the link there.
+fn next_block(dir: &Path, link: impl Fn(Link) -> Link) -> Vec<u8> {
+    let directory = Directory::new(OsVfs::new(), dir);
+    let held = directory.open_segment(0, OpenMode::Read).unwrap().unwrap();
+    let mut scan = Scan::new(&held.file, held.header);
+    while scan.next().unwrap().is_ok() {}
+    let (kind, timestamp_ms, durable_to, epoch) = (BlockKind::Records, 1, 0, 1);
+    let link = link(scan.link);
+    let meta = BlockMeta { kind, link, timestamp_ms, durable_to, epoch, committed: true };
+    let mut builder = BlockBuilder::default();
+    builder.push(&record("c")).unwrap();
+    builder.finish(&meta, held.header.place(scan.position)).bytes.to_vec()
+}
+
 /// F-21, F-24: a block that is valid and high but does not continue the chain was never
 /// committed here, be it by its prev_crc or by its first_offset alone.
 #[test]
 fn a_block_that_does_not_continue_the_chain_is_lost() {
     for (crc_off_by, offset_off_by) in [(0, 0), (1, 0), (0, 1), (0, u64::MAX), (0, 1 << 63)] {
         let (dir, end) = stream();
-        let directory = Directory::new(OsVfs::new(), dir.path());
-        let held = directory.open_segment(0, OpenMode::Read).unwrap().unwrap();
-        let mut scan = Scan::new(&held.file, held.header);
-        while scan.next().unwrap().is_ok() {}
-        let link = Link {
-            prev_crc: scan.link.prev_crc ^ crc_off_by,
-            next_offset: scan.link.next_offset.wrapping_add(offset_off_by),
-            ..scan.link
-        };
-        let (kind, timestamp_ms, durable_to, epoch) = (BlockKind::Records, 1, 0, 1);
-        let meta = BlockMeta { kind, link, timestamp_ms, durable_to, epoch, committed: true };
-        let mut builder = BlockBuilder::default();
-        builder.push(&record("c")).unwrap();
-        let bytes = builder.finish(&meta, held.header.place(end)).bytes.to_vec();
+        let bytes = next_block(dir.path(), |link| Link {
+            prev_crc: link.prev_crc ^ crc_off_by,
+            next_offset: link.next_offset.wrapping_add(offset_off_by),
+            ..link
+        });
         write(dir.path(), &bytes, end);
         if (crc_off_by, offset_off_by) == (0, 0) {
             assert_eq!(values(dir.path()), ["a", "b", "c"], "all else about it is right");
             continue;
         }
         assert_eq!(values(dir.path()), ["a", "b"]);
-        assert_eq!(repair(dir.path()), (Some("lost"), 2), "{link:?}");
+        assert_eq!(repair(dir.path()), (Some("lost"), 2), "{crc_off_by} {offset_off_by}");
         assert_eq!(lost(dir.path())[0].1, bytes);
         still_appends(dir.path(), &["a", "b"]);
     }
@@ -371,9 +377,15 @@ fn a_saved_tail_is_never_overwritten() {
     }
 }
 
-/// behind a segment end nothing was ever visible, so no history ends there.
+/// behind a segment end nothing was ever visible, so no history ends there; not even a block
+/// that continues the chain (F-25).
 #[test]
 fn a_tail_behind_a_segment_end_does_not_raise_the_epoch() {
+    check_tail_behind_a_segment_end(|_| b"garbage".to_vec());
+    check_tail_behind_a_segment_end(|dir| next_block(dir, |link| link));
+}
+
+fn check_tail_behind_a_segment_end(tail: fn(&Path) -> Vec<u8>) {
     let dir = scratch();
     let big = "x".repeat(3000);
     append(&mut small_segments().open(dir.path()).unwrap(), &big);
@@ -386,10 +398,12 @@ fn a_tail_behind_a_segment_end_does_not_raise_the_epoch() {
     producer.append(&record(&big)).unwrap_err();
     drop(producer);
     let end = len(dir.path());
-    write(dir.path(), b"garbage", end);
+    let tail = tail(dir.path());
+    write(dir.path(), &tail, end);
+    assert_eq!(values(dir.path()), [&*big]);
     let producer = Producer::open(dir.path()).unwrap();
     assert_eq!(producer.repairs()[0].label, "lost");
-    assert_eq!(lost(dir.path())[0].1, b"garbage");
+    assert_eq!(lost(dir.path())[0].1, tail);
     assert!(segment(dir.path(), 1).exists(), "the rollover was finished");
     assert_eq!(epoch(dir.path()), 1);
     still_appends(dir.path(), &[&big]);
