@@ -85,6 +85,14 @@ impl<F> Tail<F> {
         Token { stream_id, epoch: self.epoch(), offset: self.next_offset() }
     }
 
+    /// Whether nothing is missing behind the committed end, as far as the end itself tells: a
+    /// segment that ends with its header lost its checkpoint, one that ends below what is known
+    /// to be on disk lost that.
+    #[must_use]
+    pub fn may_end_here(&self) -> bool {
+        self.end > header::LEN as u64 && self.end >= self.durable_to
+    }
+
     /// What the recovery table needs to know.
     #[must_use]
     pub fn committed_part(&self, boot_id: Option<[u8; 16]>) -> CommittedPart {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::block::{BlockBuilder, BlockKind, Cause};
 use crate::dir::{Directory, WRITER_LOCK, lock};
 use crate::error::{Failure, IoContext, IoError};
-use crate::layout::{SIGNAL_HIGH, SIGNAL_LOW, header};
+use crate::layout::{SIGNAL_HIGH, SIGNAL_LOW};
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
 use crate::state::{EPOCH, encode_epoch};
@@ -166,8 +166,7 @@ impl<V: Vfs> Writer<V> {
             }
             let status = self.tail.segment.file.status();
             let status = status.map_err(|error| self.tail.io_error("look at", error))?;
-            // A file that ends with its header is not clean: it lost its checkpoint.
-            if status.linked && status.len == self.tail.end && self.tail.end > header::LEN as u64 {
+            if status.linked && status.len == self.tail.end && self.tail.may_end_here() {
                 break;
             }
             let remembered = self.tail.end;

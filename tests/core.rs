@@ -11,6 +11,7 @@ mod named;
 mod reading;
 mod recovery_table;
 mod refusals;
+mod rolling_state;
 mod rollover_cuts;
 mod truncation;
 mod vectors;
