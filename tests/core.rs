@@ -4,6 +4,7 @@
 mod appending;
 mod catching_up;
 mod codec_props;
+mod disk_full;
 mod faults;
 mod format_tables;
 mod locks;
