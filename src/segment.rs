@@ -370,8 +370,6 @@ pub struct Scan<'f, F> {
     pub link: Link,
     /// Whether the segment end was passed.
     pub ended: bool,
-    /// Whether a block other than an opening checkpoint was passed.
-    pub begun: bool,
 }
 
 impl<'f, F: VfsFile> Scan<'f, F> {
@@ -384,7 +382,6 @@ impl<'f, F: VfsFile> Scan<'f, F> {
             position: header::LEN as u64,
             link: header.first_link(),
             ended: false,
-            begun: false,
         }
     }
 
@@ -405,7 +402,6 @@ impl<'f, F: VfsFile> Scan<'f, F> {
         if self.position == header::LEN as u64 && !checkpoint {
             return Ok(Err(Cause::NoCheckpoint));
         }
-        self.begun |= !checkpoint;
         self.ended = block.start.kind == BlockKind::SegmentEnd;
         self.position += block.start.block_bytes();
         self.link = block.link(self.header.may_jump());

@@ -100,6 +100,25 @@ fn records_at_their_limits_are_stored_and_beyond_them_refused() {
     assert_eq!(std::iter::from_fn(|| reader.try_next().unwrap().map(|_| ())).count(), 2);
 }
 
+/// F-16: a body of exactly 16 MiB is appended and read, one byte more is refused.
+#[test]
+fn a_batch_at_its_limit_is_appended() {
+    let dir = scratch();
+    let mut batch = Batch::new();
+    let first = "v".repeat(10 << 20);
+    batch.push(&record(&first)).unwrap();
+    // The field `length` of the second takes four bytes, that of "" one.
+    let left = (16 << 20) - record(&first).encoded_bytes() - record("").encoded_bytes() - 3;
+    let rest = "v".repeat(left as usize + 1);
+    let refused = batch.push(&record(&rest)).unwrap_err();
+    assert!(matches!(refused, RecordError::TooLong { field: "batch", .. }), "{refused}");
+    batch.push(&record(&rest[1..])).unwrap();
+    Producer::open(dir.path()).unwrap().append_batch(&mut batch).unwrap();
+    let (_, start) = blocks(&segment(dir.path(), 0))[1];
+    assert_eq!((start.body_len, start.record_count), (16 << 20, 2));
+    assert_eq!(values(dir.path()).len(), 2);
+}
+
 /// of several that compare, one appends.
 #[test]
 fn append_if_appends_only_at_the_offset_expected() {

@@ -11,7 +11,7 @@ use puro::os::OsVfs;
 use puro::record::{Fields, RecordCause};
 use puro::segment::{Scan, SegmentHeader};
 use puro::vfs::OpenMode;
-use puro::{Batch, NewRecord, OwnedRecord, RecordError};
+use puro::{Batch, NewRecord, OwnedRecord};
 use real::*;
 
 /// F-3, by another hand than the library's.
@@ -320,22 +320,6 @@ fn records_at_their_limits_are_accepted() {
     }
 }
 
-/// F-16: a body of exactly 16 MiB is built and accepted, one byte more is not.
-#[test]
-fn a_body_at_its_limit_is_accepted() {
-    let mut builder = BlockBuilder::default();
-    builder.push(&record(&"v".repeat(10 << 20))).unwrap();
-    let left = (16 << 20) - builder.body_len();
-    let rest = "v".repeat(left - record("").encoded_bytes() as usize - 3);
-    let refused = builder.push(&record(&format!("{rest}v")));
-    assert!(matches!(refused, Err(RecordError::TooLong { field: "batch", .. })), "{refused:?}");
-    builder.push(&record(&rest)).unwrap();
-    assert_eq!((builder.body_len(), builder.record_count()), (16 << 20, 2));
-    let (kind, link) = (BlockKind::Records, Link { prev_crc: 0, next_offset: 0, may_jump: false });
-    let meta = BlockMeta { kind, link, timestamp_ms: 0, durable_to: 0, epoch: 0, committed: true };
-    assert!(decode(builder.finish(&meta, PLACE).bytes, PLACE).is_ok());
-}
-
 // --- blocks
 
 /// F-21: offsets go on without a gap; in a compacted segment they may jump ahead, never back.
@@ -349,6 +333,10 @@ fn a_chain_is_continued_by_crc_and_offset() {
     assert!(leads(0, 9, false) && leads(0, 9, true) && leads(0, 8, true) && leads(0, 0, true));
     assert!(!leads(0, 8, false) && !leads(0, 10, false) && !leads(0, 10, true));
     assert!(!leads(1, 9, false) && !leads(1, 9, true) && !leads(1, 8, true));
+    for (generation, may_jump) in [(0, false), (1, true), (2, true)] {
+        let header = SegmentHeader { generation, ..SegmentHeader::default() };
+        assert_eq!(header.first_link().may_jump, may_jump);
+    }
 }
 
 /// A block as the tables say, of whatever fields, with right checksums.

@@ -399,8 +399,10 @@ fn check_tail_behind_a_segment_end(tail: fn(&Path) -> Vec<u8>) {
     drop(producer);
     let end = len(dir.path());
     let tail = tail(dir.path());
+    let sealed = blocks(&segment(dir.path(), 0));
     write(dir.path(), &tail, end);
     assert_eq!(values(dir.path()), [&*big]);
+    assert_eq!(blocks(&segment(dir.path(), 0)), sealed);
     let producer = Producer::open(dir.path()).unwrap();
     assert_eq!(producer.repairs()[0].label, "lost");
     assert_eq!(lost(dir.path())[0].1, tail);
