@@ -110,6 +110,7 @@ fn a_duplicate_is_answered_and_an_older_one_refused() {
     let mut producer = Producer::open(dir.path()).unwrap();
     let mut batch = Batch::new();
     batch.push(&record("a")).unwrap();
+    let bytes = batch.bytes();
     let first = producer.append_once("meter", 5, &mut batch).unwrap();
     let end = len(dir.path());
     let again = producer.append_once("meter", 5, &mut batch).unwrap();
@@ -122,6 +123,7 @@ fn a_duplicate_is_answered_and_an_older_one_refused() {
     assert_eq!((len(dir.path()), values(dir.path())), (end, vec!["a".to_owned()]));
     assert!(!producer.append_once("meter", 6, &mut batch).unwrap().duplicate);
     assert!(!producer.append_once("another", 5, &mut batch).unwrap().duplicate);
+    assert_eq!(batch.bytes(), bytes, "the entries did not stay in the batch");
 }
 
 /// C-4, A-11: the first try may have been appended without having been synced. Who tries again
