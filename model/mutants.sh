@@ -66,7 +66,7 @@ for file in "${files[@]}"; do
         # 2 and 3 say that mutants lived or took too long: results, not failures.
         cargo mutants --colors never --no-times --timeout "${PURO_MUTANTS_SECONDS:-20}" \
             --build-timeout 300 --output "$out" --file "src/$file.rs" \
-            --sharding slice --shard "$shard/$shards" "$@" || [[ $? -eq 2 || $? -eq 3 ]]
+            --sharding round-robin --shard "$shard/$shards" "$@" || [[ $? -eq 2 || $? -eq 3 ]]
         touch "$out/done"
     done
     count() { cat "$results/$file"/*/mutants.out/"$1.txt" | wc -l; }

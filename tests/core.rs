@@ -2,11 +2,13 @@
 //! mutant instead of a dozen. `cargo test` runs these files one by one, and not this.
 
 mod appending;
+mod asking;
 mod catching_up;
 mod codec_props;
 mod disk_full;
 mod faults;
 mod format_tables;
+mod held;
 mod locks;
 mod named;
 mod reading;
