@@ -109,24 +109,25 @@ fn append(
     dir: &Path,
     effort: Effort,
 ) -> Result<(u64, f64)> {
-    let mut appender = store.create(dir)?;
     let wanted = effort.scaled(shape.records);
     let longest = if effort.quick { LONGEST / 4 } else { LONGEST };
-    let mut batch = Vec::new();
-    let mut records = 0;
-    let begun = Instant::now();
-    while records < wanted && begun.elapsed() < longest {
-        // The clock is looked at once for some appends, so that it costs nothing.
-        for _ in 0..16 {
-            batch.clear();
-            batch.extend((records..records + shape.batch).map(|index| load.record(index)));
-            appender.append(&batch)?;
-            records += shape.batch;
+    let (mut records, mut taken) = (0, Duration::ZERO);
+    store.with_appender(dir, &mut |appender| {
+        let mut batch = Vec::new();
+        let begun = Instant::now();
+        while records < wanted && begun.elapsed() < longest {
+            // The clock is looked at once for some appends, so that it costs nothing.
+            for _ in 0..16 {
+                batch.clear();
+                batch.extend((records..records + shape.batch).map(|index| load.record(index)));
+                appender.append(&batch)?;
+                records += shape.batch;
+            }
         }
-    }
-    appender.flush()?;
-    let taken = begun.elapsed();
-    appender.close()?;
+        appender.flush()?;
+        taken = begun.elapsed();
+        Ok(())
+    })?;
     Ok((records, records as f64 / taken.as_secs_f64()))
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::load::Load;
-use crate::{memory, stores};
+use crate::{memory, stores, syscalls};
 
 #[derive(clap::Subcommand)]
 pub enum Role {
@@ -24,6 +24,12 @@ pub enum Role {
     /// Reads all of it, and tells how much memory that took.
     #[command(hide = true)]
     ReadBlocks { dir: PathBuf },
+    /// Appends so many batches.
+    #[command(hide = true)]
+    AppendSome { store: String, dir: PathBuf, times: u64, batch: u64 },
+    /// Reads so many records.
+    #[command(hide = true)]
+    ReadSome { store: String, dir: PathBuf, times: u64, batch: u64 },
     /// Does nothing, and tells how much memory that took.
     #[command(hide = true)]
     Idle,
@@ -38,6 +44,12 @@ pub fn play(role: Role) -> Result<()> {
             memory::append_blocks(&dir, blocks, records, value_len)
         }
         Role::ReadBlocks { dir } => memory::read_blocks(&dir),
+        Role::AppendSome { store, dir, times, batch } => {
+            syscalls::append_some(&store, &dir, times, batch)
+        }
+        Role::ReadSome { store, dir, times, batch } => {
+            syscalls::read_some(&store, &dir, times, batch)
+        }
         Role::Idle => memory::tell(),
     }
 }

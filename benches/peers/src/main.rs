@@ -21,6 +21,7 @@ mod report;
 mod rounds;
 mod seeking;
 mod stores;
+mod syscalls;
 mod targets;
 
 use report::{Machine, Results};
@@ -36,7 +37,7 @@ struct Args {
     /// Where to work: a directory of the file system to be measured.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     dir: PathBuf,
-    /// Which workloads (W1,W2,...,memory); all of them if not given, `none` for none. W5 and
+    /// Which workloads (W1,W2,...,memory,syscalls); all of them if not given, `none` for none. W5 and
     /// the sizes come with W2 and W3.
     #[arg(long, value_delimiter = ',')]
     workloads: Vec<String>,
@@ -51,6 +52,12 @@ struct Args {
     into: Vec<PathBuf>,
     #[command(subcommand)]
     role: Option<children::Role>,
+}
+
+impl Args {
+    fn wanted(&self, id: &str) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|given| given == id)
+    }
 }
 
 /// A directory to work in, gone when it is dropped.
@@ -71,6 +78,9 @@ fn main() -> Result<()> {
         results.replace(tables);
         report::write(&args.out, &results)
     })?;
+    if args.wanted("syscalls") {
+        results.syscalls = syscalls::run(&args.dir)?;
+    }
     report::write(&args.out, &results)?;
     for file in &args.into {
         publish::into(file, &results)?;
@@ -93,12 +103,10 @@ fn measure(args: &Args, mut done: impl FnMut(Vec<Table>) -> Result<()>) -> Resul
         ("memory", memory::run),
     ];
     let effort = Effort { rounds: args.rounds, quick: args.quick };
-    let wanted =
-        |id: &str| args.workloads.is_empty() || args.workloads.iter().any(|given| given == id);
-    for shape in append::SHAPES.iter().filter(|shape| wanted(shape.id)) {
+    for shape in append::SHAPES.iter().filter(|shape| args.wanted(shape.id)) {
         done(append::run(shape, &args.dir, effort)?)?;
     }
-    for (_, run) in OTHERS.iter().filter(|(id, _)| wanted(id)) {
+    for (_, run) in OTHERS.iter().filter(|(id, _)| args.wanted(id)) {
         done(run(&args.dir, effort)?)?;
     }
     Ok(())

@@ -8,12 +8,13 @@ use crate::report::{self, Results};
 use crate::targets;
 
 /// Replaces what stands between `<!-- NAME -->` and `<!-- /NAME -->` for each name that the
-/// page has: `machine`, `tables`, `targets`.
+/// page has: `machine`, `tables`, `syscalls`, `targets`.
 pub fn into(page: &Path, results: &Results) -> Result<()> {
     let mut text = std::fs::read_to_string(page)?;
     let parts = [
         ("machine", report::about(results)),
         ("tables", report::tables(results)?),
+        ("syscalls", report::syscalls(results)?),
         ("targets", targets::markdown(results)?),
     ];
     let mut found = 0;

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::rounds::Table;
+use crate::syscalls::Count;
 use crate::{chart, targets};
 
 /// The machine, as far as it matters and names nobody.
@@ -49,6 +50,8 @@ fn file_system(dir: &Path) -> String {
 pub struct Results {
     pub machine: Machine,
     pub tables: Vec<Table>,
+    #[serde(default)]
+    pub syscalls: Vec<Count>,
 }
 
 impl Results {
@@ -131,7 +134,7 @@ fn version(name: &str) -> &'static str {
 
 /// All of it.
 pub fn markdown(results: &Results) -> Result<String> {
-    Ok(format!("{}\n{}", about(results), tables(results)?))
+    Ok(format!("{}\n{}{}", about(results), tables(results)?, syscalls(results)?))
 }
 
 /// A table for each workload.
@@ -158,9 +161,24 @@ pub fn tables(results: &Results) -> Result<String> {
     Ok(text)
 }
 
+/// What was counted with strace.
+pub fn syscalls(results: &Results) -> Result<String> {
+    let mut text = String::from("\n| | | system calls | which | bytes written | bytes read |\n");
+    writeln!(text, "|---|---|---:|---|---:|---:|")?;
+    for Count { contestant, operation, calls, written, read } in &results.syscalls {
+        let total = number(calls.values().sum());
+        let which: Vec<_> =
+            calls.iter().map(|(call, times)| format!("{call} {}", number(*times))).collect();
+        let (which, written, read) = (which.join(", "), number(*written), number(*read));
+        writeln!(text, "| {contestant} | {operation} | {total} | {which} | {written} | {read} |")?;
+    }
+    Ok(text)
+}
+
 /// Three digits that matter.
 pub fn number(value: f64) -> String {
     match value.abs() {
+        0.0 => "0".to_owned(),
         big if big >= 1e6 => format!("{:.2} M", value / 1e6),
         big if big >= 1e4 => format!("{:.0} k", value / 1e3),
         big if big >= 1e3 => format!("{:.2} k", value / 1e3),

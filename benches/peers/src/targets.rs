@@ -84,7 +84,7 @@ fn list(results: &Results) -> Vec<Target> {
             "W4, 8 threads",
             1.15,
             "leader and followers",
-            to_limit("W4, 8 threads", "Puro durable"),
+            to_limit("W4, 8 threads", "Puro grouped"),
         ),
         times("W5 of W2", 0.4, "plain pread", to_limit("W5 of W2", "Puro")),
         times("W5 of W2", 1.0, "the best peer", best("W5 of W2", "Puro")),

@@ -52,6 +52,16 @@ pub trait Store {
     fn ack(&self) -> Ack;
     /// Makes it in an empty directory, or opens it where it is (if [`reopened`] has it).
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>>;
+    /// Makes it, has `body` append, and closes it: for what lives no longer than its owner.
+    fn with_appender(
+        &self,
+        dir: &Path,
+        body: &mut dyn FnMut(&mut dyn Appender) -> Result<()>,
+    ) -> Result<()> {
+        let mut appender = self.create(dir)?;
+        body(&mut *appender)?;
+        appender.close()
+    }
     /// The same for several threads, each of which appends one record a call.
     fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
         ensure!(threads == 1, "{} is for one thread", self.name());
@@ -109,6 +119,8 @@ pub fn all() -> Vec<Box<dyn Store>> {
         limit(),
         Box::new(plain::PlainLookedAt),
         Box::new(puro::Puro::Default),
+        Box::new(puro::Puro::Held),
+        Box::new(puro::Puro::Buffered),
         Box::new(sqlite::Sqlite::Off),
         Box::new(sqlite::Sqlite::Normal),
         Box::new(sqlite::Sqlite::Full),
@@ -155,6 +167,7 @@ pub fn durable() -> Vec<Box<dyn Store>> {
         Box::new(synced::Bare),
         Box::new(synced::Leader),
         Box::new(puro::Puro::Durable),
+        Box::new(puro::Puro::Grouped),
         Box::new(sqlite::Sqlite::Full),
         Box::new(lmdb::Lmdb::Sync),
         Box::new(redb::Redb::Immediate),

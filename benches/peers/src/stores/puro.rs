@@ -1,25 +1,35 @@
 //! Puro, with default settings.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use puro::{Batch, Consumer, NewRecord, Producer, ProducerOptions};
+use anyhow::{Context, Result, ensure};
+use puro::{
+    Batch, BufferOptions, BufferedProducer, Consumer, HeldProducer, NewRecord, Producer,
+    ProducerOptions,
+};
 
 use super::{Ack, Appender, Reader, Store};
 use crate::load::{Rec, TOPIC, Tally};
 
+#[derive(Clone, Copy)]
 pub enum Puro {
     /// As it comes.
     Default,
-    /// Each append on the disk.
+    /// A producer that holds the lock.
+    Held,
+    /// A producer that collects.
+    Buffered,
+    /// Each append on the disk, a producer for each thread.
     Durable,
+    /// The same, threads sharing a producer that collects.
+    Grouped,
 }
 
 impl Puro {
-    fn producer(&self, dir: &Path) -> Result<Box<dyn Appender>> {
-        let durable = matches!(self, Self::Durable);
-        let producer = ProducerOptions::new().durable(durable).open(dir.join("stream"))?;
-        Ok(Box::new(PuroAppender { producer, batch: Batch::new() }))
+    fn producer(self, dir: &Path) -> Result<Producer> {
+        let durable = matches!(self, Self::Durable | Self::Grouped);
+        Ok(ProducerOptions::new().durable(durable).open(dir.join("stream"))?)
     }
 }
 
@@ -27,27 +37,63 @@ impl Store for Puro {
     fn name(&self) -> &'static str {
         match self {
             Self::Default => "Puro",
+            Self::Held => "Puro held",
+            Self::Buffered => "Puro buffered",
             Self::Durable => "Puro durable",
+            Self::Grouped => "Puro grouped",
         }
     }
 
     fn ack(&self) -> Ack {
         match self {
-            Self::Default => Ack::PageCache,
-            Self::Durable => Ack::Disk,
+            Self::Default | Self::Held => Ack::PageCache,
+            Self::Buffered => Ack::Memory,
+            Self::Durable | Self::Grouped => Ack::Disk,
         }
     }
 
     fn create(&self, dir: &Path) -> Result<Box<dyn Appender>> {
-        self.producer(dir)
+        self.create_shared(dir, 1)?.pop().context("no appender")
+    }
+
+    fn with_appender(
+        &self,
+        dir: &Path,
+        body: &mut dyn FnMut(&mut dyn Appender) -> Result<()>,
+    ) -> Result<()> {
+        if !matches!(self, Self::Held) {
+            return body(&mut *self.create(dir)?);
+        }
+        let mut producer = self.producer(dir)?;
+        let held = producer.hold()?;
+        body(&mut HeldAppender { held, batch: Batch::new() })
     }
 
     fn create_shared(&self, dir: &Path, threads: usize) -> Result<Vec<Box<dyn Appender>>> {
-        (0..threads).map(|_| self.producer(dir)).collect()
+        let mut appenders: Vec<Box<dyn Appender>> = Vec::new();
+        if matches!(self, Self::Buffered | Self::Grouped) {
+            let options = BufferOptions::new().linger(None);
+            let shared = Arc::new(BufferedProducer::new(self.producer(dir)?, options));
+            let wait = matches!(self, Self::Grouped);
+            for _ in 0..threads {
+                appenders.push(Box::new(BufferedAppender { shared: Arc::clone(&shared), wait }));
+            }
+            return Ok(appenders);
+        }
+        ensure!(!matches!(self, Self::Held), "who holds the lock shares it with nobody");
+        for _ in 0..threads {
+            let (producer, batch) = (self.producer(dir)?, Batch::new());
+            appenders.push(Box::new(PuroAppender { producer, batch }));
+        }
+        Ok(appenders)
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
         Ok(Box::new(PuroReader { dir: dir.join("stream") }))
+    }
+
+    fn reads(&self) -> bool {
+        matches!(self, Self::Default)
     }
 }
 
@@ -65,6 +111,16 @@ impl Reader for PuroReader {
     }
 }
 
+/// The record as Puro takes it.
+fn new_record<'a>(record: &'a Rec<'a>) -> NewRecord<'a> {
+    NewRecord::new(TOPIC, record.value).key(&record.key)
+}
+
+fn collect(batch: &mut Batch, records: &[Rec<'_>]) -> Result<()> {
+    batch.clear();
+    Ok(records.iter().try_for_each(|record| batch.push(&new_record(record)))?)
+}
+
 struct PuroAppender {
     producer: Producer,
     batch: Batch,
@@ -73,14 +129,50 @@ struct PuroAppender {
 impl Appender for PuroAppender {
     fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
         if let [record] = records {
-            self.producer.append(&NewRecord::new(TOPIC, record.value).key(&record.key))?;
-            return Ok(());
+            self.producer.append(&new_record(record))?;
+        } else {
+            collect(&mut self.batch, records)?;
+            self.producer.append_batch(&mut self.batch)?;
         }
-        self.batch.clear();
-        for record in records {
-            self.batch.push(&NewRecord::new(TOPIC, record.value).key(&record.key))?;
-        }
-        self.producer.append_batch(&mut self.batch)?;
         Ok(())
+    }
+}
+
+struct HeldAppender<'p> {
+    held: HeldProducer<'p>,
+    batch: Batch,
+}
+
+impl Appender for HeldAppender<'_> {
+    fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
+        if let [record] = records {
+            self.held.append(&new_record(record))?;
+        } else {
+            collect(&mut self.batch, records)?;
+            self.held.append_batch(&mut self.batch)?;
+        }
+        Ok(())
+    }
+}
+
+struct BufferedAppender {
+    shared: Arc<BufferedProducer>,
+    /// Whether each append is waited for.
+    wait: bool,
+}
+
+impl Appender for BufferedAppender {
+    fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
+        for record in records {
+            let ticket = self.shared.push(&new_record(record))?;
+            if self.wait {
+                self.shared.wait(ticket)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(self.shared.flush()?)
     }
 }
