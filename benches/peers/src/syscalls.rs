@@ -83,8 +83,8 @@ fn trace(name: &str, base: &Path, role: &[&str], operations: u64) -> Result<Trac
     let (log, times) = (dir.path().join("strace"), operations.to_string());
     let data = dir.path().join("data");
     std::fs::create_dir(&data)?;
-    let [role, batch] = role else { unreachable!("two words") };
-    if *role == "read-some" {
+    let &[role, batch] = role else { unreachable!("two words") };
+    if role == "read-some" {
         append_some(name, &data, operations, batch.parse()?)?;
     }
     let status = Command::new("strace")
