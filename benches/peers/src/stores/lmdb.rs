@@ -107,11 +107,10 @@ impl Appender for LmdbAppender {
     fn append(&mut self, records: &[Rec<'_>]) -> Result<()> {
         let mut txn = self.env.write_txn()?;
         // Others may have appended as well.
-        let mut next = self.events.last(&txn)?.map_or(0, |(last, _)| last + 1);
+        let next = self.events.last(&txn)?.map_or(0, |(last, _)| last + 1);
         self.joined.set(records);
-        for record in self.joined.iter() {
-            self.events.put_with_flags(&mut txn, PutFlags::APPEND, &next, record)?;
-            next += 1;
+        for (offset, record) in (next..).zip(self.joined.iter()) {
+            self.events.put_with_flags(&mut txn, PutFlags::APPEND, &offset, record)?;
         }
         Ok(txn.commit()?)
     }

@@ -87,9 +87,10 @@ impl Appender for LogdbAppender {
             let contents: Vec<&[u8]> = self.joined.iter().collect();
             self.log.append_batch(&contents)?;
         }
-        Ok(if self.sync {
-            self.log.flush()?
-        })
+        if self.sync {
+            self.log.flush()?;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -88,10 +88,9 @@ impl Appender for RedbAppender {
         })?;
         {
             let mut events = txn.open_table(EVENTS)?;
-            let mut next = events.last()?.map_or(0, |(last, _)| last.value() + 1);
-            for record in self.joined.iter() {
-                events.insert(next, record)?;
-                next += 1;
+            let next = events.last()?.map_or(0, |(last, _)| last.value() + 1);
+            for (offset, record) in (next..).zip(self.joined.iter()) {
+                events.insert(offset, record)?;
             }
         }
         Ok(txn.commit()?)
