@@ -308,7 +308,7 @@ fn hash_of(oracle: &Oracle) -> u64 {
 }
 
 /// Calls `each` with every choice that differs from `base` in at most `together` places.
-fn each_choice<E>(
+pub(crate) fn each_choice<E>(
     base: &[usize],
     options: &[usize],
     together: usize,

@@ -25,6 +25,14 @@ pub enum Promise {
     Quiet,
     /// After a crash within M-3 and M-4 the stream opens, and appends go on.
     Progress,
+    /// A consumer misses nothing but what was superseded, or deleted and it is told so.
+    GapFreeUnderSteward,
+    /// A reader from the beginning builds the same table by key before and after.
+    CompactionKeepsLatest,
+    /// What is appended with a position is there once for each input below it (C-3).
+    ExactlyOnce,
+    /// A committed position stays, and never goes backward (C-2).
+    PositionsKept,
 }
 
 /// A broken promise.

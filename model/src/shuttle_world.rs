@@ -114,21 +114,54 @@ impl Campaign {
         share: usize,
         target_tmpdir: &str,
     ) -> Result<(), String> {
+        let (image, campaign) = (stream(self.before), self.clone());
+        let runs = Runs {
+            name: self.name,
+            test: "shuttle_cast",
+            // A failure that is expected need not be seen again.
+            keeps_failures: self.manner.sabotage == Sabotage::None,
+        };
+        runs.run(schedules, share, target_tmpdir, move || campaign.play(&image))
+    }
+}
+
+/// Many schedules of anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Runs {
+    /// The name of the campaign, which is that of a test.
+    pub name: &'static str,
+    /// The file of that test.
+    pub test: &'static str,
+    /// Whether schedules that fail are kept, to be played again.
+    pub keeps_failures: bool,
+}
+
+impl Runs {
+    /// As [`Campaign::run`].
+    ///
+    /// # Errors
+    /// As [`Campaign::run`].
+    pub fn run(
+        &self,
+        schedules: Schedules,
+        share: usize,
+        target_tmpdir: &str,
+        play: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Result<(), String> {
         let begun = Instant::now();
         let kept = Path::new(target_tmpdir).join("shuttle");
         std::fs::create_dir_all(&kept).map_err(|error| error.to_string())?;
         let known = files(&kept);
         let mut config = shuttle::Config::new();
         config.stack_size = STACK_BYTES;
-        // A failure that is expected need not be seen again.
-        config.failure_persistence = match self.manner.sabotage {
-            Sabotage::None => FailurePersistence::File(Some(kept.clone())),
-            _ => FailurePersistence::None,
+        config.failure_persistence = match self.keeps_failures {
+            true => FailurePersistence::File(Some(kept.clone())),
+            false => FailurePersistence::None,
         };
-        let (image, wrong) = (stream(self.before), Arc::new(Mutex::new(None)));
-        let (campaign, told) = (self.clone(), Arc::clone(&wrong));
+        let wrong = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&wrong);
         let play = move || {
-            if let Err(what) = campaign.play(&image) {
+            if let Err(what) = play() {
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
                 panic!("a promise is broken");
             }
@@ -157,10 +190,10 @@ impl Campaign {
                 let text = told.or(panic.downcast_ref::<String>().cloned());
                 let mut what = text.unwrap_or_else(|| "a panic".to_owned());
                 for file in files(&kept).difference(&known) {
-                    let (name, file) = (self.name, file.display());
+                    let (name, test, file) = (self.name, self.test, file.display());
                     what += &format!(
                         "\n  replay: PURO_SHUTTLE_REPLAY={file} \
-                         cargo test -p puro-model --test shuttle_cast {name} -- --exact"
+                         cargo test -p puro-model --test {test} {name} -- --exact"
                     );
                 }
                 Err(what)

@@ -9,7 +9,7 @@ use puro::vfs::{
 };
 
 use super::disk::{FileNumber, Node};
-use super::world::{Fault, Machine, NOW_MS, Verdict, World};
+use super::world::{Fault, Machine, Verdict, World};
 use crate::locks::{Descriptor, ProcessId};
 
 /// The machine as one process sees it.
@@ -306,7 +306,7 @@ impl Vfs for SimVfs {
     }
 
     fn now_ms(&self) -> u64 {
-        NOW_MS
+        self.world.now_ms()
     }
 
     fn monotonic(&self) -> Duration {

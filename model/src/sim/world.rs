@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::disk::{Disk, FileNumber};
 use crate::locks::{Family, LockTable, ProcessId};
 
-/// What the wall clock shows, always.
+/// What the wall clock shows until it is set.
 pub const NOW_MS: u64 = 1_700_000_000_000;
 
 /// How one call is to fail.
@@ -64,6 +64,7 @@ pub(super) struct Machine {
     fault: Option<(u64, Fault)>,
     interruption: Option<(ProcessId, u64, Interruption)>,
     pub slept: Duration,
+    pub now_ms: u64,
     pub random: u64,
     pub free_bytes: u64,
 }
@@ -98,6 +99,7 @@ impl World {
             family,
             call_limit: CALL_LIMIT,
             free_bytes: 1 << 40,
+            now_ms: NOW_MS,
             ..Machine::default()
         };
         Self { machine: Arc::new(Mutex::new(machine)) }
@@ -128,6 +130,16 @@ impl World {
         let mut steps = machine.recorded.take().unwrap_or_default();
         steps.push(Step { disk: machine.disk.clone(), write: None, mark: machine.mark });
         steps
+    }
+
+    /// What the wall clock shows.
+    pub fn now_ms(&self) -> u64 {
+        self.machine().now_ms
+    }
+
+    /// Sets the wall clock, which moves only so.
+    pub fn set_now_ms(&self, now_ms: u64) {
+        self.machine().now_ms = now_ms;
     }
 
     /// Random bytes come from this number on.

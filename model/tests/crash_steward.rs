@@ -1,0 +1,237 @@
+//! Stewards, named consumers and one who transforms, under deaths and losses of power.
+//!
+//! - `PURO_STORIES`: how many short histories are cut everywhere (24 if not set);
+//!   `PURO_STORY=n` replays one.
+//! - `PURO_RUNS`: how many long ones run at random (300 if not set); `PURO_SEED=n` replays one.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use puro_model::crash::Bounds;
+use puro_model::generate::Rng;
+use puro_model::ledger::Topic;
+use puro_model::oracle::{Crash, Violation};
+use puro_model::report::publish;
+use puro_model::sim::power::{GRAINS, PowerLoss};
+use puro_model::sim::{Disk, Fault, NOW_MS, SimVfs, World};
+use puro_model::upkeep::{Op, Player};
+use puro_model::upkeep_cuts::{Cuts, cut_everywhere, operation, settings, story};
+use puro_model::upkeep_stream::find;
+
+const BOUNDS: Bounds = Bounds { decisions: 6, together: 1 };
+const FAULTS: [Fault; 4] = [Fault::NoSpace, Fault::Io, Fault::Interrupted, Fault::Short];
+const OPS: u64 = 80;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+fn cut(number: u64) -> Cuts {
+    let story = story(number);
+    match cut_everywhere(&story, |vfs| vfs, BOUNDS) {
+        Ok(cuts) => cuts,
+        Err((place, violation)) => {
+            let again = "cargo test -p puro-model --test crash_steward every_cut";
+            panic!("PURO_STORY={number} {again}\n{story:#?}\n{place}: {violation}")
+        }
+    }
+}
+
+#[test]
+fn every_cut_of_short_stories() {
+    if let Some(one) = number("PURO_STORY") {
+        println!("{:?}", cut(one));
+        return;
+    }
+    let (stories, begun) = (number("PURO_STORIES").unwrap_or(24), Instant::now());
+    let (next, total) = (AtomicU64::new(0), Mutex::new(Cuts::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= stories {
+                        return;
+                    }
+                    let done = cut(number);
+                    let mut total = total.lock().unwrap();
+                    total.stories += done.stories;
+                    total.steps += done.steps;
+                    total.recoveries += done.recoveries;
+                }
+            });
+        }
+    });
+    let Cuts { stories, steps, recoveries } = *total.lock().unwrap();
+    let seconds = begun.elapsed().as_secs_f64();
+    publish(
+        "steward cuts",
+        &format!(
+            "| stories | steps cut | recoveries judged | seconds |\n|---|---|---|---|\n\
+             | {stories} | {steps} | {recoveries} | {seconds:.0} |"
+        ),
+    );
+}
+
+/// Passes of stewards, deaths, losses of power and failing calls in one run.
+fn run(seed: u64) -> Result<[u64; 4], Violation> {
+    let mut rng = Rng::new(seed);
+    let world = World::new(Disk::default());
+    let mut player = Player::new(world.clone(), |vfs| vfs, settings(seed));
+    let mut counts = [0; 4];
+    let told = number("PURO_SEED").is_some();
+    for _ in 0..OPS {
+        let op = operation(&mut rng);
+        if told {
+            eprintln!("{op:?}");
+        }
+        counts[0] += u64::from(matches!(op, Op::Maintain { .. }));
+        if rng.one_in(8) {
+            counts[1] += 1;
+            player.play_to_death(&op, rng.below(60), rng.below(3000) as usize)?;
+        } else if matches!(op, Op::Maintain { .. } | Op::Append { .. }) && rng.one_in(8) {
+            counts[3] += 1;
+            world.set_fault(rng.below(60), FAULTS[rng.below(4) as usize]);
+            player.play_in_trouble(&op)?;
+        } else {
+            player.play(&op)?;
+        }
+        if rng.one_in(20) {
+            counts[2] += 1;
+            let (grain, sides) = (GRAINS[rng.below(3) as usize], rng.below(3));
+            player.power(grain, |loss| random_choice(loss, sides, &mut rng))?;
+        }
+    }
+    player.look(Crash::Death).map(|()| counts)
+}
+
+/// Each decision at random, or mostly one way.
+fn random_choice(loss: &PowerLoss<'_>, sides: u64, rng: &mut Rng) -> Vec<usize> {
+    let base = if sides == 0 { loss.newest() } else { loss.hollow() };
+    let options = loss.options();
+    let choice = |(at, options): (usize, usize)| {
+        if sides == 2 || rng.one_in(4) { rng.below(options as u64) as usize } else { base[at] }
+    };
+    options.into_iter().enumerate().map(choice).collect()
+}
+
+#[test]
+fn long_stories_at_random() {
+    let (first, runs) = match number("PURO_SEED") {
+        Some(seed) => (seed, 1),
+        None => (0, number("PURO_RUNS").unwrap_or(300)),
+    };
+    let mut totals = [0; 4];
+    for seed in first..first + runs {
+        match run(seed) {
+            Ok(counts) => (0..4).for_each(|at| totals[at] += counts[at]),
+            Err(violation) => panic!(
+                "PURO_SEED={seed} cargo test -p puro-model --test crash_steward long_stories\n\
+                 {violation}"
+            ),
+        }
+    }
+    let [passes, deaths, losses, faults] = totals;
+    publish(
+        "steward runs",
+        &format!(
+            "| runs | operations | passes of stewards | deaths in a call | losses of power \
+             | operations with a failing call |\n|---|---|---|---|---|---|\n\
+             | {runs} | {} | {passes} | {deaths} | {losses} | {faults} |",
+            runs * OPS
+        ),
+    );
+}
+
+const DAY: u64 = 86_400_000;
+/// Some day in 2099.
+const FAR: u64 = 47_300 * DAY;
+/// Some day in 1995.
+const LONG_AGO: u64 = 9_200 * DAY;
+
+/// Retention and rolls by age, and positions that are forgotten.
+const YEAR: &[(&str, &str)] = &[
+    ("cleanup:kept", "compact"),
+    ("retention_ms", "2592000000"), // 30 days
+    ("roll_ms", "604800000"),       // 7 days
+    ("expiry_ms", "5184000000"),    // 60 days
+];
+
+/// Now and then a clock is decades off, as that of a machine that was just started.
+fn some_clock(rng: &mut Rng, right: u64) -> u64 {
+    match rng.below(50) {
+        0 => FAR,
+        1 => LONG_AGO,
+        _ => right,
+    }
+}
+
+/// S-8, C-5, S-7: a year of records every six hours and a pass every day, while clocks jump,
+/// stewards die and the power goes.
+#[test]
+fn a_year_on_the_clock_of_the_simulator() {
+    let seed = number("PURO_SEED").unwrap_or(1);
+    println!("again with PURO_SEED={seed}");
+    let mut rng = Rng::new(seed);
+    let world = World::new(Disk::default());
+    let mut player = Player::new(world.clone(), |vfs| vfs, YEAR);
+    let mut written = Vec::new();
+    let kept = |violation: Violation| panic!("{violation}");
+    for day in 1..=365 {
+        let morning = NOW_MS + day * DAY;
+        for quarter in 0..4 {
+            world.set_now_ms(some_clock(&mut rng, morning + quarter * DAY / 4));
+            let (topic, key) = match rng.below(3) {
+                0 => (Topic::Log, None),
+                _ => (Topic::Kept, Some(rng.below(3) as u8)),
+            };
+            let marker = key.is_some() && rng.one_in(5);
+            written.push((player.ledger.next(), morning + quarter * DAY / 4));
+            let append = Op::Append { topic, key, marker, bytes: 400, durable: false };
+            player.play(&append).unwrap_or_else(kept);
+        }
+        // One is renewed daily, the other for the last time on the fifth day, by a clock of 1995.
+        world.set_now_ms(some_clock(&mut rng, morning));
+        player.play(&Op::Commit { who: 0, take: 3 }).unwrap_or_else(kept);
+        if day == 5 {
+            world.set_now_ms(LONG_AGO);
+            player.play(&Op::Commit { who: 1, take: 3 }).unwrap_or_else(kept);
+            player.play(&Op::Close { who: 1 }).unwrap_or_else(kept);
+        }
+        // Not before 60 days are over, less those between the beginning of its segment and it.
+        player.ledger.may_be_forgotten[1] = day > 5 + 60 - 8;
+        world.set_now_ms(morning + DAY);
+        let pass = Op::Maintain { roll: false, fresh: rng.one_in(3) };
+        if rng.one_in(5) {
+            let (calls, bytes) = (rng.below(80), rng.below(2000) as usize);
+            player.play_to_death(&pass, calls, bytes).unwrap_or_else(kept);
+        }
+        if rng.one_in(40) {
+            // Sealed segments are on the disk; what goes is the end of the active one.
+            player.power(GRAINS[2], |loss| loss.newest()).unwrap_or_else(kept);
+        }
+        player.play(&pass).unwrap_or_else(kept);
+        player.look(Crash::Death).unwrap_or_else(kept);
+        check_ages(&world, &written, morning + DAY);
+    }
+    let found =
+        find(SimVfs::new(&world, 1_000_000)).unwrap_or_else(|violation| panic!("{violation}"));
+    println!("{} records, {} left from {}", written.len(), found.records.len(), found.low);
+    assert!(found.low > 1000, "{}", found.low);
+    assert_eq!(found.positions[1], None, "forgotten in the end (C-5)");
+    assert!(found.positions[0].is_some());
+}
+
+/// Nothing was deleted that is not older than the retention, and not much is left that is.
+fn check_ages(world: &World, written: &[(u64, u64)], now_ms: u64) {
+    let found = find(SimVfs::new(world, 1_000_000)).unwrap_or_else(|broken| panic!("{broken}"));
+    let youngest_gone = written.iter().rev().find(|(offset, _)| *offset < found.low);
+    if let Some((_, time_ms)) = youngest_gone {
+        assert!(now_ms - time_ms > 30 * DAY, "deleted too early");
+    }
+    let oldest = written.iter().find(|(offset, _)| *offset >= found.low).unwrap();
+    assert!(now_ms - oldest.1 < 60 * DAY, "deleted too late: {} days", (now_ms - oldest.1) / DAY);
+}
