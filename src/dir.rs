@@ -287,6 +287,11 @@ impl<V: Vfs> Directory<V> {
     }
 }
 
+/// Path of the lock of a named consumer.
+pub(crate) fn owner_lock_path<V: Vfs>(dir: &Directory<V>, name: &str) -> PathBuf {
+    dir.path.join(CONSUMERS).join(format!("{name}.lock"))
+}
+
 impl<F> OpenSegment<F> {
     /// Whether it is a segment of that stream under its own name (F-9).
     #[must_use]

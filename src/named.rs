@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::consumer::{Consumer, ConsumerOptions, Start};
-use crate::dir::{CONSUMERS, Directory};
+use crate::dir::{CONSUMERS, Directory, owner_lock_path};
 use crate::error::{AppendError, Blame, Failure, IoContext, OpenError, ReadError, RecordError};
 use crate::hint::Hint;
 use crate::os::OsVfs;
-use crate::producer::{Producer, ProducerOptions, check_name};
+use crate::producer::{Producer, ProducerOptions, check_name, is_appended};
 use crate::record::Record;
 use crate::state::Position;
 use crate::token::Token;
@@ -28,6 +28,10 @@ pub enum AutoCommit {
     /// When so much time has passed, at the next record.
     Interval(Duration),
 }
+
+/// How often a consumer that only passes by records of other topics commits that: its
+/// position would otherwise stay behind, until retention takes what it points to.
+const PASSING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How a named consumer is to be opened.
 #[derive(Clone, Debug)]
@@ -233,11 +237,6 @@ pub(crate) struct OwnerLock<F> {
     _file: F,
 }
 
-/// Path of the lock of a named consumer.
-pub(crate) fn owner_lock_path<V: Vfs>(dir: &Directory<V>, name: &str) -> PathBuf {
-    dir.path.join(CONSUMERS).join(format!("{name}.lock"))
-}
-
 impl<F: VfsFile> OwnerLock<F> {
     pub fn take<V: Vfs<File = F>>(
         dir: &Directory<V>,
@@ -311,7 +310,8 @@ impl<V: Vfs> NamedConsumer<V> {
             self.commit()?;
         }
         if !self.consumer.wait(timeout)? {
-            if self.delivered > 0 && self.auto_commit != AutoCommit::Never {
+            let passed_by = || self.since_commit() >= PASSING_INTERVAL;
+            if self.auto_commit != AutoCommit::Never && (self.delivered > 0 || passed_by()) {
                 self.commit()?;
             }
             return Ok(None);
@@ -320,13 +320,16 @@ impl<V: Vfs> NamedConsumer<V> {
         Ok(self.consumer.try_next()?)
     }
 
+    fn since_commit(&self) -> Duration {
+        self.vfs.monotonic().saturating_sub(self.last_commit)
+    }
+
     fn is_due(&self) -> bool {
-        let waited = || self.vfs.monotonic().saturating_sub(self.last_commit);
         match self.auto_commit {
             _ if self.delivered == 0 => false,
             AutoCommit::Never => false,
             AutoCommit::Records(count) => self.delivered >= count,
-            AutoCommit::Interval(interval) => waited() >= interval,
+            AutoCommit::Interval(interval) => self.since_commit() >= interval,
         }
     }
 
@@ -340,8 +343,11 @@ impl<V: Vfs> NamedConsumer<V> {
         self.last_commit = self.vfs.monotonic();
         let Some(change) = self.change() else { return Ok(false) };
         self.vfs.trace(&Action::new("WantCommit").label(&self.name));
-        let time_ms = self.committer.commit_position(&change)?;
-        self.committed(&change, time_ms);
+        let done = self.committer.commit_position(&change);
+        if is_appended(&done) {
+            self.committed(self.committer.position(&self.name));
+        }
+        done?;
         Ok(true)
     }
 
@@ -354,9 +360,9 @@ impl<V: Vfs> NamedConsumer<V> {
         Some(PositionChange { name: self.name.clone(), before: self.stored, after: Some(after) })
     }
 
-    /// Takes note of a change that was committed.
-    pub(crate) fn committed(&mut self, change: &PositionChange, time_ms: u64) {
-        self.stored = change.after_at(time_ms);
+    /// Takes note of the position that was committed.
+    pub(crate) fn committed(&mut self, stored: Option<Position>) {
+        self.stored = stored;
         self.delivered = 0;
         self.last_commit = self.vfs.monotonic();
     }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::consumer::{ConsumerOptions, Start};
-use crate::dir::Directory;
+use crate::dir::{Directory, owner_lock_path};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::hint::Hint;
-use crate::named::{NamedError, OwnerLock, PositionChange, owner_lock_path};
+use crate::named::{NamedError, OwnerLock, PositionChange};
 use crate::os::OsVfs;
 use crate::producer::{ProducerOptions, check_name};
 use crate::seek::{self, Topics};
@@ -137,7 +137,7 @@ pub fn change_in<V: Vfs>(
         return Ok(None);
     }
     let change = PositionChange { name: name.to_owned(), before, after };
-    let time_ms = producer.commit_position(&change)?;
+    producer.commit_position(&change)?;
     producer.sync()?;
-    Ok(change.after_at(time_ms))
+    Ok(producer.position(name))
 }

@@ -277,11 +277,11 @@ impl<V: Vfs> Producer<V> {
     ) -> Result<Appended, AppendError> {
         let change = consumer.change();
         let request = Request { position: change.as_ref(), ..Request::default() };
-        let appended = self.append_records(batch, &request)?;
-        if let Some(change) = &change {
-            consumer.committed(change, appended.timestamp_ms);
+        let appended = self.append_records(batch, &request);
+        if change.is_some() && is_appended(&appended) {
+            consumer.committed(self.position(consumer.name()));
         }
-        Ok(appended)
+        appended
     }
 
     /// Sets a setting of the stream, or with `None` takes it back to its default. All who
@@ -316,10 +316,13 @@ impl<V: Vfs> Producer<V> {
     }
 
     /// Changes a position (C-2), in a block without records.
-    pub(crate) fn commit_position(&mut self, change: &PositionChange) -> Result<u64, AppendError> {
+    pub(crate) fn commit_position(
+        &mut self,
+        change: &PositionChange,
+    ) -> Result<Appended, AppendError> {
         let mut builder = BlockBuilder::default();
         let request = Request { position: Some(change), ..Request::default() };
-        Ok(self.append_block(&mut builder, &request)?.timestamp_ms)
+        self.append_block(&mut builder, &request)
     }
 
     fn append_entry(&mut self, request: &Request<'_>) -> Result<(), AppendError> {
@@ -473,7 +476,8 @@ impl<V: Vfs> Producer<V> {
         writer.prepare(guard)?;
         let now_ms = writer.dir.vfs.now_ms();
         let (first_offset, record_count) = (writer.tail.next_offset(), builder.record_count());
-        request.push_entries(builder, writer, now_ms)?;
+        // A clock that is behind does not make the entries look old (C-5).
+        request.push_entries(builder, writer, now_ms.max(writer.tail.began_ms()))?;
         if writer.must_roll(builder.block_bytes()) {
             writer.roll(guard, builder.block_bytes())?;
             self.rolled = true;
@@ -545,6 +549,11 @@ impl<V: Vfs> Producer<V> {
     pub fn repairs(&self) -> &[RepairReport] {
         &self.writer.repairs
     }
+}
+
+/// Whether something was appended, durable or not.
+pub(crate) fn is_appended(answer: &Result<Appended, AppendError>) -> bool {
+    matches!(answer, Ok(_) | Err(AppendError::NotDurable { .. }))
 }
 
 /// An entry to be set, or removed where it has no value.

@@ -4,16 +4,16 @@ use std::io;
 use std::path::Path;
 
 use crate::block::{BlockBuilder, BlockKind, BlockMeta};
-use crate::dir::{Directory, OpenSegment};
+use crate::dir::{Directory, OpenSegment, owner_lock_path};
 use crate::error::{Failure, IoContext, IoError, OpenError};
 use crate::layout::{CHECKPOINT_BODY_BYTES, header};
 use crate::record::NewRecord;
 use crate::segment::SegmentHeader;
-use crate::state::{EPOCH, SETTING, State, encode_epoch};
+use crate::state::{EPOCH, POSITION, SETTING, State, encode_epoch};
 use crate::tail::Tail;
 use crate::token::Epoch;
 use crate::trace::Action;
-use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, write_full};
+use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
 use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
 
 /// Room that must be left beside what is about to be written (V-2).
@@ -49,11 +49,14 @@ impl<V: Vfs> Writer<V> {
     fn forget_expired(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
         let tail = &self.tail;
         let Some(expiry) = tail.state.settings().expiry else { return Ok(()) };
-        let now_ms = self.dir.vfs.now_ms().min(tail.opening_timestamp_ms);
+        let now_ms = self.dir.vfs.now_ms().min(tail.began_ms());
         let expiry_ms = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
         let limit_ms = now_ms.saturating_sub(expiry_ms);
         let mut builder = BlockBuilder::default();
         for (kind, key) in tail.state.expired(limit_ms) {
+            if kind == POSITION && self.is_running(key)? {
+                continue;
+            }
             let marker = NewRecord::control(kind, Some(key), None);
             if builder.push(&marker).is_err() || builder.body_len() > CHECKPOINT_BODY_BYTES {
                 break; // the rest at the next rollover
@@ -68,6 +71,16 @@ impl<V: Vfs> Writer<V> {
         written.map_err(CommitError::into_failure)?;
         self.trace(self.tail.action("Expire"));
         Ok(())
+    }
+
+    /// Whether a process runs under the name of a consumer: it may have nothing to commit.
+    fn is_running(&self, name: &[u8]) -> Result<bool, Failure> {
+        let path = owner_lock_path(&self.dir, &String::from_utf8_lossy(name));
+        let file = match self.dir.vfs.open(&path, OpenMode::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file.while_doing("open", &path)?,
+        };
+        Ok(!file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?)
     }
 
     /// Makes the next segment of a sealed one (V-6).

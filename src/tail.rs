@@ -30,8 +30,7 @@ pub struct Tail<F> {
     pub records_from: u64,
     /// Highest timestamp of any records block of the stream.
     pub max_timestamp_ms: u64,
-    /// The same as it was when the segment was begun: a clock that a single jump does not
-    /// move far (C-5).
+    /// The same as it was when the segment was begun.
     pub opening_timestamp_ms: u64,
     /// Bytes of the segment that are known to be on disk.
     pub durable_to: u64,
@@ -76,6 +75,13 @@ impl<F> Tail<F> {
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.state.newest_epoch().map_or(0, |epoch| epoch.number)
+    }
+
+    /// When the segment was begun, as far as two clocks agree: one that was off by decades,
+    /// for once, does not move it far (C-5).
+    #[must_use]
+    pub fn began_ms(&self) -> u64 {
+        self.segment.header.created_ms.min(self.opening_timestamp_ms)
     }
 
     /// The committed end as a token.
