@@ -134,7 +134,13 @@ impl StewardOptions {
             dir.check_local()?;
         }
         let options = self.clone();
-        Ok(Steward { dir, options, first_held: BTreeMap::new(), memo: None })
+        Ok(Steward {
+            dir,
+            options,
+            first_held: BTreeMap::new(),
+            looked_at: Duration::ZERO,
+            memo: None,
+        })
     }
 }
 
@@ -191,6 +197,8 @@ pub struct Steward<V: Vfs = OsVfs> {
     /// Segments that should go but were held, with the time (by the clock that never
     /// jumps) at which this steward first met them so.
     first_held: BTreeMap<u32, Duration>,
+    /// When it last looked for something to delete, by the clock that never jumps.
+    looked_at: Duration,
     /// What the last compaction saw, so that the same is not read again for nothing.
     memo: Option<Memo>,
 }
@@ -225,14 +233,21 @@ impl<V: Vfs> Steward<V> {
             }
         }
         if !self.options.dry_run {
-            self.dir.sync().map_err(Failure::from)?;
-            self.dir.vfs.trace(&Action::new("BeginPass").at(survey.active.sequence, 0));
+            self.begin_pass(&survey)?;
             remove_leftovers(&self.dir)?;
         }
         self.delete(&mut survey, &mut report)?;
+        self.looked_at = self.dir.vfs.monotonic();
         self.compact(&mut survey, &mut report)?;
         report.bytes = survey.total_bytes();
         Ok(report)
+    }
+
+    /// Puts the names that were listed on the disk: from here on they may be touched (S-1).
+    fn begin_pass(&self, survey: &Survey) -> Result<(), Failure> {
+        self.dir.sync()?;
+        self.dir.vfs.trace(&Action::new("BeginPass").at(survey.active.sequence, 0));
+        Ok(())
     }
 
     fn busy(&self) -> StewardError {
@@ -318,10 +333,16 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
     let wait = LockWait::AtMost(TIDY_WAIT);
     let Some(_lock) = take_steward_lock(dir, wait, "TrySteward")? else { return Ok(()) };
     let options = StewardOptions::default();
-    let mut steward =
-        Steward { dir: dir.clone(), options, first_held: BTreeMap::new(), memo: None };
+    let mut steward = Steward {
+        dir: dir.clone(),
+        options,
+        first_held: BTreeMap::new(),
+        looked_at: Duration::ZERO,
+        memo: None,
+    };
     loop {
         let mut survey = Survey::of(dir)?;
+        survey.trust_own_clock_less();
         if !steward.has_something_to_delete(&survey)? {
             return Ok(());
         }
@@ -331,8 +352,7 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
         } else {
             None
         };
-        dir.sync()?;
-        dir.vfs.trace(&Action::new("BeginPass").at(survey.active.sequence, 0));
+        steward.begin_pass(&survey)?;
         let mut report = Report::default();
         steward.delete(&mut survey, &mut report)?;
         // Others may have rolled meanwhile, and left the rest to whoever had the lock.

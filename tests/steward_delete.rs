@@ -106,6 +106,29 @@ fn a_clock_that_was_ahead_delays_nothing_for_good() {
     assert_eq!(deleted(&clock.pass(dir.path())), [1, 2, 3]);
 }
 
+/// S-9: a producer that rolled while its clock said 2099 deleted all that was sealed: to it,
+/// everything was old. Found by `a_year_goes_by`, in one run of twenty.
+#[test]
+fn a_producer_whose_clock_is_ahead_deletes_nothing() {
+    let (dir, clock) = (scratch(), Clock::at(NOON));
+    let mut producer = clock.producer(dir.path());
+    producer.set_setting("retention_ms", Some(&(30 * DAY).to_string())).unwrap();
+    for jump in 0..2 {
+        clock.set(NOON + jump * HOUR);
+        roll(&mut producer, dir.path(), 3);
+        clock.set(FAR);
+        roll(&mut producer, dir.path(), 1);
+        assert_eq!(segments(dir.path())[0], 0, "after jump {jump}");
+    }
+    // By a clock that is right, producers do delete what is old.
+    clock.set(NOON + 32 * DAY);
+    roll(&mut producer, dir.path(), 1);
+    assert_eq!(segments(dir.path())[0], 0, "not before a segment was begun since");
+    clock.set(NOON + 33 * DAY);
+    roll(&mut producer, dir.path(), 1);
+    assert!(segments(dir.path())[0] > 0);
+}
+
 fn held(report: &Report) -> (u32, Option<u64>, Option<u64>) {
     match report.kept.as_slice() {
         [Kept { sequence, task: Task::Delete, why: Why::Held { since_ms, until_ms, .. } }] => {

@@ -81,6 +81,7 @@ impl<V: Vfs> Steward<V> {
             next_marker_ms = judge.next_marker_ms;
             from = to;
         }
+        survey.forget(&report.deleted);
         if !self.options.dry_run && !report.kept.iter().any(|kept| kept.task == Task::Compact) {
             let (sealed, settings) = (survey.sealed.clone(), survey.settings.clone());
             self.memo = Some(Memo { sealed, settings, next_marker_ms });
@@ -154,7 +155,7 @@ impl<V: Vfs> Steward<V> {
 
     /// Rewrites all segments that begin below an offset, the lowest first.
     fn rewrite_below(
-        &self,
+        &mut self,
         to: u64,
         judge: &mut Judge<'_>,
         survey: &mut Survey,
@@ -164,6 +165,7 @@ impl<V: Vfs> Steward<V> {
             if segment.header.base_offset >= to {
                 break;
             }
+            self.delete_meanwhile(report)?;
             let sequence = segment.header.sequence;
             let rewritten = rewrite(&self.dir, segment, self.options.dry_run, judge);
             let why = match rewritten {
@@ -184,6 +186,28 @@ impl<V: Vfs> Steward<V> {
             if !report.kept.contains(&kept) {
                 report.kept.push(kept);
             }
+        }
+        Ok(())
+    }
+}
+
+/// How often a compaction looks whether something is to be deleted.
+const DELETE_INTERVAL: Duration = Duration::from_secs(1);
+
+impl<V: Vfs> Steward<V> {
+    /// A compaction may take long, and while it runs nobody else deletes (S-1): so what
+    /// retention lets go meanwhile goes between two segments.
+    fn delete_meanwhile(&mut self, report: &mut Report) -> Result<(), Failure> {
+        let now = self.dir.vfs.monotonic();
+        if self.options.dry_run || now.saturating_sub(self.looked_at) < DELETE_INTERVAL {
+            return Ok(());
+        }
+        self.looked_at = now;
+        let mut survey = Survey::of(&self.dir)?;
+        if self.has_something_to_delete(&survey)? {
+            self.begin_pass(&survey)?;
+            report.kept.retain(|kept| kept.task != Task::Delete);
+            self.delete(&mut survey, report)?;
         }
         Ok(())
     }

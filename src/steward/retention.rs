@@ -217,7 +217,7 @@ fn outlived<V: Vfs>(ages: &Ages<'_, V>, retention: Duration) -> Result<Option<Du
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
     let Some(settled_ms) = ages.settled_ms(0)? else { return Ok(None) };
     let since_ms = settled_ms.saturating_add(retention_ms);
-    Ok((since_ms < ages.survey.now_ms).then_some(Due { since_ms: Some(since_ms) }))
+    Ok((since_ms < ages.survey.trusted_ms).then_some(Due { since_ms: Some(since_ms) }))
 }
 
 /// The stream became too large for its lowest segment with the first segment up to which

@@ -6,6 +6,7 @@ use crate::error::{Failure, IoContext};
 use crate::segment::{Scan, SegmentHeader};
 use crate::settings::Settings;
 use crate::state::{Position, SETTING, State};
+use crate::steward::report::Deleted;
 use crate::vfs::{FileId, OpenMode, Vfs, VfsFile};
 
 /// The segments of a stream when a pass began, and what its settings say.
@@ -15,6 +16,8 @@ pub struct Survey {
     pub sealed: Vec<SealedSegment>,
     /// The time of the survey.
     pub now_ms: u64,
+    /// The time by which old segments are deleted: the same, unless somebody is cautious.
+    pub trusted_ms: u64,
     /// Segments that cannot be used, with what is wrong.
     pub unusable: Vec<(u32, String)>,
     /// The active segment.
@@ -46,6 +49,8 @@ pub struct ActiveSegment {
     pub bytes: u64,
     /// The offset at which it began.
     pub base_offset: u64,
+    /// The highest timestamp of the stream when it began.
+    pub opening_ms: u64,
     /// Timestamps of its blocks that hold records: the lowest since each later block that
     /// was written by a clock set back, so that only [`ActiveSegment::first_ms`] looks.
     record_times: Vec<u64>,
@@ -81,7 +86,16 @@ impl Survey {
         let now_ms = dir.vfs.now_ms();
         let active = ActiveSegment::read(&active, now_ms, &mut state)?;
         let (positions, settings) = (state.positions().collect(), state.settings().clone());
-        Ok(Self { sealed, now_ms, unusable, active, settings, positions })
+        let trusted_ms = now_ms;
+        Ok(Self { sealed, now_ms, trusted_ms, unusable, active, settings, positions })
+    }
+
+    /// Makes the survey that of somebody who has just rolled, and whose clock may be decades
+    /// ahead: by age, nothing goes that would not have gone when the segment before was
+    /// begun (S-9).
+    pub fn trust_own_clock_less(&mut self) {
+        let begun_ms = self.sealed.last().map_or(0, |last| last.header.created_ms);
+        self.trusted_ms = self.now_ms.min(self.active.opening_ms).min(begun_ms);
     }
 
     /// Whether the active segment is to be sealed.
@@ -98,6 +112,12 @@ impl Survey {
         let above = self.total_bytes().saturating_sub(limit);
         let segment_bytes = self.settings.segment_bytes;
         above > 0 && above / MOST_SEGMENTS <= segment_bytes
+    }
+
+    /// Takes out segments that were deleted since.
+    pub fn forget(&mut self, deleted: &[Deleted]) {
+        let gone = |sequence| deleted.iter().any(|deleted| deleted.sequence == sequence);
+        self.sealed.retain(|segment| !gone(segment.header.sequence));
     }
 
     /// Bytes of all segments.
@@ -145,6 +165,9 @@ impl ActiveSegment {
             let next = scan.next().while_doing_at("read", &segment.path, position)?;
             let Ok((_, block)) = next else { return Ok(found) };
             opening &= block.start.kind == BlockKind::Checkpoint;
+            if opening {
+                found.opening_ms = block.start.timestamp_ms;
+            }
             if !opening && block.start.kind == BlockKind::Checkpoint {
                 continue;
             }
