@@ -1,5 +1,6 @@
 //! Short histories of maintained streams, cut everywhere: deaths at every step, losses of
-//! power, then a recovery, another pass of a steward, and all that goes on.
+//! power, then a recovery, another pass of a steward, and all that goes on; and long ones at
+//! random.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,7 +11,8 @@ use crate::crash::{Bounds, each_choice};
 use crate::generate::Rng;
 use crate::ledger::Topic;
 use crate::oracle::{Crash, Violation};
-use crate::sim::{Disk, PowerLoss, SimVfs, Step, World};
+use crate::sim::power::GRAINS;
+use crate::sim::{Disk, Fault, PowerLoss, SimVfs, Step, World};
 use crate::upkeep::{Moment, Op, Player};
 
 /// What is done to a stream, and under which settings.
@@ -203,4 +205,56 @@ fn recovers<V: Vfs, M: Fn(SimVfs) -> V>(
         player.play(&op)?;
     }
     player.look(Crash::Death)
+}
+
+/// Operations in a long story.
+pub const LONG: u64 = 80;
+const FAULTS: [Fault; 4] = [Fault::NoSpace, Fault::Io, Fault::Interrupted, Fault::Short];
+
+/// Passes of stewards, deaths, losses of power and failing calls in one run; how many of each.
+///
+/// # Errors
+/// Which promise was broken.
+pub fn long_story<V: Vfs, M: Fn(SimVfs) -> V>(
+    seed: u64,
+    seam: M,
+    told: bool,
+) -> Result<[u64; 4], Violation> {
+    let mut rng = Rng::new(seed);
+    let world = World::new(Disk::default());
+    let mut player = Player::new(world.clone(), seam, settings(seed));
+    let mut counts = [0; 4];
+    for _ in 0..LONG {
+        let op = operation(&mut rng);
+        if told {
+            eprintln!("{op:?}");
+        }
+        counts[0] += u64::from(matches!(op, Op::Maintain { .. }));
+        if rng.one_in(8) {
+            counts[1] += 1;
+            player.play_to_death(&op, rng.below(60), rng.below(3000) as usize)?;
+        } else if matches!(op, Op::Maintain { .. } | Op::Append { .. }) && rng.one_in(8) {
+            counts[3] += 1;
+            world.set_fault(rng.below(60), FAULTS[rng.below(4) as usize]);
+            player.play_in_trouble(&op)?;
+        } else {
+            player.play(&op)?;
+        }
+        if rng.one_in(20) {
+            counts[2] += 1;
+            let (grain, sides) = (GRAINS[rng.below(3) as usize], rng.below(3));
+            player.power(grain, |loss| random_choice(loss, sides, &mut rng))?;
+        }
+    }
+    player.look(Crash::Death).map(|()| counts)
+}
+
+/// Each decision at random, or mostly one way.
+fn random_choice(loss: &PowerLoss<'_>, sides: u64, rng: &mut Rng) -> Vec<usize> {
+    let base = if sides == 0 { loss.newest() } else { loss.hollow() };
+    let options = loss.options();
+    let choice = |(at, options): (usize, usize)| {
+        if sides == 2 || rng.one_in(4) { rng.below(options as u64) as usize } else { base[at] }
+    };
+    options.into_iter().enumerate().map(choice).collect()
 }

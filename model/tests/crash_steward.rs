@@ -10,20 +10,20 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use puro::vfs::Vfs;
 use puro_model::crash::Bounds;
 use puro_model::generate::Rng;
+use puro_model::history::STREAM;
 use puro_model::ledger::Topic;
 use puro_model::oracle::{Crash, Violation};
 use puro_model::report::publish;
-use puro_model::sim::power::{GRAINS, PowerLoss};
-use puro_model::sim::{Disk, Fault, NOW_MS, SimVfs, World};
+use puro_model::sim::power::GRAINS;
+use puro_model::sim::{Disk, NOW_MS, SimVfs, World};
 use puro_model::upkeep::{Op, Player};
-use puro_model::upkeep_cuts::{Cuts, cut_everywhere, operation, settings, story};
+use puro_model::upkeep_cuts::{Cuts, LONG, cut_everywhere, long_story, story};
 use puro_model::upkeep_stream::find;
 
 const BOUNDS: Bounds = Bounds { decisions: 6, together: 1 };
-const FAULTS: [Fault; 4] = [Fault::NoSpace, Fault::Io, Fault::Interrupted, Fault::Short];
-const OPS: u64 = 80;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -76,48 +76,6 @@ fn every_cut_of_short_stories() {
     );
 }
 
-/// Passes of stewards, deaths, losses of power and failing calls in one run.
-fn run(seed: u64) -> Result<[u64; 4], Violation> {
-    let mut rng = Rng::new(seed);
-    let world = World::new(Disk::default());
-    let mut player = Player::new(world.clone(), |vfs| vfs, settings(seed));
-    let mut counts = [0; 4];
-    let told = number("PURO_SEED").is_some();
-    for _ in 0..OPS {
-        let op = operation(&mut rng);
-        if told {
-            eprintln!("{op:?}");
-        }
-        counts[0] += u64::from(matches!(op, Op::Maintain { .. }));
-        if rng.one_in(8) {
-            counts[1] += 1;
-            player.play_to_death(&op, rng.below(60), rng.below(3000) as usize)?;
-        } else if matches!(op, Op::Maintain { .. } | Op::Append { .. }) && rng.one_in(8) {
-            counts[3] += 1;
-            world.set_fault(rng.below(60), FAULTS[rng.below(4) as usize]);
-            player.play_in_trouble(&op)?;
-        } else {
-            player.play(&op)?;
-        }
-        if rng.one_in(20) {
-            counts[2] += 1;
-            let (grain, sides) = (GRAINS[rng.below(3) as usize], rng.below(3));
-            player.power(grain, |loss| random_choice(loss, sides, &mut rng))?;
-        }
-    }
-    player.look(Crash::Death).map(|()| counts)
-}
-
-/// Each decision at random, or mostly one way.
-fn random_choice(loss: &PowerLoss<'_>, sides: u64, rng: &mut Rng) -> Vec<usize> {
-    let base = if sides == 0 { loss.newest() } else { loss.hollow() };
-    let options = loss.options();
-    let choice = |(at, options): (usize, usize)| {
-        if sides == 2 || rng.one_in(4) { rng.below(options as u64) as usize } else { base[at] }
-    };
-    options.into_iter().enumerate().map(choice).collect()
-}
-
 #[test]
 fn long_stories_at_random() {
     let (first, runs) = match number("PURO_SEED") {
@@ -126,7 +84,7 @@ fn long_stories_at_random() {
     };
     let mut totals = [0; 4];
     for seed in first..first + runs {
-        match run(seed) {
+        match long_story(seed, |vfs| vfs, number("PURO_SEED").is_some()) {
             Ok(counts) => (0..4).for_each(|at| totals[at] += counts[at]),
             Err(violation) => panic!(
                 "PURO_SEED={seed} cargo test -p puro-model --test crash_steward long_stories\n\
@@ -141,7 +99,7 @@ fn long_stories_at_random() {
             "| runs | operations | passes of stewards | deaths in a call | losses of power \
              | operations with a failing call |\n|---|---|---|---|---|---|\n\
              | {runs} | {} | {passes} | {deaths} | {losses} | {faults} |",
-            runs * OPS
+            runs * LONG
         ),
     );
 }
@@ -177,6 +135,7 @@ fn a_year_on_the_clock_of_the_simulator() {
     println!("again with PURO_SEED={seed}");
     let mut rng = Rng::new(seed);
     let world = World::new(Disk::default());
+    world.allow_calls(5_000_000);
     let mut player = Player::new(world.clone(), |vfs| vfs, YEAR);
     let mut written = Vec::new();
     let kept = |violation: Violation| panic!("{violation}");
@@ -195,7 +154,7 @@ fn a_year_on_the_clock_of_the_simulator() {
         }
         // One is renewed daily, the other for the last time on the fifth day, by a clock of 1995.
         world.set_now_ms(some_clock(&mut rng, morning));
-        player.play(&Op::Commit { who: 0, take: 3 }).unwrap_or_else(kept);
+        player.play(&Op::Commit { who: 0, take: 9 }).unwrap_or_else(kept);
         if day == 5 {
             world.set_now_ms(LONG_AGO);
             player.play(&Op::Commit { who: 1, take: 3 }).unwrap_or_else(kept);
@@ -234,4 +193,54 @@ fn check_ages(world: &World, written: &[(u64, u64)], now_ms: u64) {
     }
     let oldest = written.iter().find(|(offset, _)| *offset >= found.low).unwrap();
     assert!(now_ms - oldest.1 < 60 * DAY, "deleted too late: {} days", (now_ms - oldest.1) / DAY);
+}
+
+/// A consumer of a rare topic kept its old position, however much it passed by; once it was
+/// restarted, retention had taken what that pointed to, though it had missed nothing.
+#[test]
+fn what_a_named_consumer_passes_by_is_committed_too() {
+    let world = World::new(Disk::default());
+    let vfs = SimVfs::new(&world, 1);
+    let mut producer = puro::ProducerOptions::new().open_in(vfs.clone(), STREAM).unwrap();
+    let consumer = puro::ConsumerOptions::new().topic("rare");
+    let mut named =
+        puro::NamedOptions::new().consumer(consumer).open_in(vfs.clone(), STREAM, "anna").unwrap();
+    for _ in 0..3 {
+        producer.append(&puro::NewRecord::new("other", "x")).unwrap();
+        assert!(named.try_next().unwrap().is_none());
+    }
+    assert_eq!(named.stored(), None, "not at once");
+    vfs.sleep(std::time::Duration::from_secs(60));
+    assert!(named.try_next().unwrap().is_none());
+    assert_eq!(named.stored().map(|position| position.offset), Some(3));
+}
+
+/// While a steward compacted, nobody deleted: producers that were fast took the stream far beyond its
+/// retention. Here they write all the while, between any two calls of the steward.
+#[test]
+fn a_compaction_deletes_meanwhile() {
+    let settings = &[("cleanup:kept", "compact"), ("expiry_ms", "0")];
+    let world = World::new(Disk::default());
+    let mut player = Player::new(world.clone(), |vfs| vfs, settings);
+    let append = |topic, key| Op::Append { topic, key, marker: false, bytes: 1300, durable: false };
+    for number in 0..60 {
+        player.play(&append(Topic::Log, None)).unwrap();
+        player.play(&append(Topic::Kept, Some(number % 20))).unwrap();
+    }
+    // All `kept` records are superseded once more, so that the first segments may go.
+    (0..20).for_each(|key| player.play(&append(Topic::Kept, Some(key))).unwrap());
+    let other = SimVfs::new(&world, 1_000_000);
+    let mut producer = puro::ProducerOptions::new().open_in(other.clone(), STREAM).unwrap();
+    let options = puro::StewardOptions::new().roll(true).map_bytes(400);
+    let mut steward = options.open_in(SimVfs::new(&world, 1_000_001), STREAM).unwrap();
+    world.interrupt(1_000_001, 700, move || {
+        producer.set_setting("retention_bytes", Some("20000")).unwrap();
+        for _ in 0..10 {
+            producer.append(&puro::NewRecord::new("log", &"x".repeat(1300))).unwrap();
+        }
+        other.sleep(std::time::Duration::from_secs(2));
+    });
+    let report = steward.run_once().unwrap();
+    assert!(!world.has_interruption(), "the pass takes more calls than that");
+    assert!(!report.compacted.is_empty() && !report.deleted.is_empty(), "{report:?}");
 }

@@ -111,7 +111,7 @@ fn rollover_against_a_steward() {
     let before = vec![kept(0, 1), kept(0, 2), kept(0, 3), kept(1, 4)];
     let append: &[_] = vec![kept(1, 5), kept(0, 6)].leak();
     let cast = vec![roles::appends(append), roles::maintains(1, true)];
-    Scenario { name: "rollover-against-steward", bound: 3, settings: &[], before, cast }.explore();
+    Scenario { name: "rollover-against-steward", bound: 2, settings: &[], before, cast }.explore();
 }
 
 /// C-2: the owner of a position dies at each of its steps, another one takes over.
@@ -119,7 +119,7 @@ fn rollover_against_a_steward() {
 fn take_over_of_a_position() {
     let before = vec![kept(0, 1), kept(1, 2)];
     let cast = vec![roles::commits(0, 2), roles::takes_over(0, 2)];
-    Scenario { name: "take-over", bound: 3, settings: &[], before, cast }.explore_deaths();
+    Scenario { name: "take-over", bound: 2, settings: &[], before, cast }.explore_deaths();
 }
 
 /// C-3: one who transforms dies at each of its steps, another one takes over.
@@ -128,5 +128,5 @@ fn take_over_of_a_transform() {
     let before = vec![input(1), input(2)];
     let cast = vec![roles::commits(2, 2), roles::takes_over(2, 2)];
     let name = "take-over-of-a-transform";
-    Scenario { name, bound: 2, settings: &[], before, cast }.explore_deaths();
+    Scenario { name, bound: 1, settings: &[], before, cast }.explore_deaths();
 }

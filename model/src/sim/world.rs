@@ -132,6 +132,11 @@ impl World {
         steps
     }
 
+    /// Allows so many calls, for a long run.
+    pub fn allow_calls(&self, calls: u64) {
+        self.machine().call_limit = calls;
+    }
+
     /// What the wall clock shows.
     pub fn now_ms(&self) -> u64 {
         self.machine().now_ms
