@@ -123,9 +123,6 @@ fn a_producer_whose_clock_is_ahead_deletes_nothing() {
     // By a clock that is right, producers do delete what is old.
     clock.set(NOON + 32 * DAY);
     roll(&mut producer, dir.path(), 1);
-    assert_eq!(segments(dir.path())[0], 0, "not before a segment was begun since");
-    clock.set(NOON + 33 * DAY);
-    roll(&mut producer, dir.path(), 1);
     assert!(segments(dir.path())[0] > 0);
 }
 

@@ -70,10 +70,6 @@ plants! {
     ErrorSwallowed: "A-12", "a failed write counts as done";
     ShortWriteBelieved: "vfs", "a write that did less counts as done";
     ChecksumRecomputed: "F-20", "readers make the checksums of a high block right";
-    CompactionSyncDropped: "S-6", "a compaction replaces a segment without having been synced";
-    SegmentLockGranted: "S-3, S-6", "the exclusive lock of a segment is granted whoever reads it";
-    ReaderLockDropped: "R-2", "consumers take no lock on the segment they are in";
-    OwnerLockGranted: "C-2", "a name is granted to everyone who asks";
     LeftoverKept: "V-4", "a temporary segment is not emptied before it is written";
 }
 
@@ -122,10 +118,6 @@ fn is_temporary(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "new")
 }
 
-fn is_compaction(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "compact")
-}
-
 fn is_saved_tail(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "tail")
 }
@@ -153,7 +145,6 @@ impl PlantedFile {
             Plant::ReaderSyncDropped => self.mode == OpenMode::Read,
             Plant::CutNotSynced => state.cut,
             Plant::SaveNotSynced => is_saved_tail(&self.path),
-            Plant::CompactionSyncDropped => is_compaction(&self.path),
             _ => false,
         }
     }
@@ -325,19 +316,6 @@ impl VfsFile for PlantedFile {
     }
 
     fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool> {
-        let granted = match self.plant {
-            Some(Plant::SegmentLockGranted) => {
-                is_segment(&self.path) && kind == LockKind::Exclusive
-            }
-            Some(Plant::ReaderLockDropped) => is_segment(&self.path) && kind == LockKind::Shared,
-            Some(Plant::OwnerLockGranted) => {
-                self.path.parent().is_some_and(|dir| dir.ends_with("consumers"))
-            }
-            _ => false,
-        };
-        if granted {
-            return Ok(true);
-        }
         let locked = self.inner.lock(kind, wait)?;
         match self.plant {
             Some(Plant::LockExcludesNobody) => Ok(true),

@@ -102,7 +102,7 @@ fn delete_against_opening() {
     let before = (1..6).map(logged).collect();
     let cast = vec![roles::opens_and_follows(), roles::maintains(2, false)];
     let settings = &[("retention_bytes", "5000")];
-    Scenario { name: "delete-against-opening", bound: 3, settings, before, cast }.explore();
+    Scenario { name: "delete-against-opening", bound: 2, settings, before, cast }.explore();
 }
 
 /// S-1, V-3 to V-7: a producer rolls while a steward looks at what is sealed.

@@ -9,16 +9,12 @@ use puro_model::oracle::Promise;
 use puro_model::planted::{Plant, PlantedVfs};
 use puro_model::report::publish;
 use puro_model::sim::SimVfs;
-use puro_model::upkeep_cuts::long_story;
 
 const BOUNDS: Bounds = Bounds { decisions: 6, together: 2 };
 /// Histories that each bug gets; without a bug, they pass.
 const HISTORIES: u64 = 16;
 /// Histories whose calls fail one by one; cheaper, so there are more.
 const FAULT_HISTORIES: u64 = 128;
-
-/// Long stories of maintained streams.
-const LONG_STORIES: u64 = 200;
 
 /// The first check that notices, and which promise it says is broken.
 fn killed_by(plant: Option<Plant>) -> Option<(String, Promise, String)> {
@@ -43,11 +39,6 @@ fn killed_by(plant: Option<Plant>) -> Option<(String, Promise, String)> {
         if let Err(finding) = Examiner::examine(history(number), seam, BOUNDS, &tally) {
             let check = format!("cuts of history {number}");
             return Some((check, finding.violation.promise, finding.violation.what));
-        }
-    }
-    for seed in 0..LONG_STORIES {
-        if let Err(violation) = long_story(seed, seam, false) {
-            return Some((format!("long story {seed}"), violation.promise, violation.what));
         }
     }
     None
