@@ -12,12 +12,16 @@ use std::time::Instant;
 
 use puro::vfs::Vfs;
 use puro_model::crash::Bounds;
+use puro_model::generate::Rng;
 use puro_model::history::STREAM;
 use puro_model::ledger::Topic;
+use puro_model::oracle::{Crash, Violation};
 use puro_model::report::publish;
-use puro_model::sim::{Disk, SimVfs, World};
+use puro_model::sim::power::GRAINS;
+use puro_model::sim::{Disk, NOW_MS, SimVfs, World};
 use puro_model::upkeep::{Op, Player};
 use puro_model::upkeep_cuts::{Cuts, LONG, cut_everywhere, long_story, story};
+use puro_model::upkeep_stream::find;
 
 const BOUNDS: Bounds = Bounds { decisions: 6, together: 1 };
 
@@ -98,6 +102,92 @@ fn long_stories_at_random() {
             runs * LONG
         ),
     );
+}
+
+const DAY: u64 = 86_400_000;
+/// Some day in 2099.
+const FAR: u64 = 47_300 * DAY;
+/// Some day in 1995.
+const LONG_AGO: u64 = 9_200 * DAY;
+
+/// Retention and rolls by age, and positions that are forgotten.
+const YEAR: &[(&str, &str)] = &[
+    ("retention_ms", "2592000000"), // 30 days
+    ("roll_ms", "604800000"),       // 7 days
+    ("expiry_ms", "5184000000"),    // 60 days
+];
+
+/// Now and then a clock is decades off, as that of a machine that was just started.
+fn some_clock(rng: &mut Rng, right: u64) -> u64 {
+    match rng.below(200) {
+        0 => FAR,
+        1 => LONG_AGO,
+        _ => right,
+    }
+}
+
+/// S-8, C-5: a year of records every six hours and a pass every day, while clocks jump,
+/// stewards die and the power goes.
+#[test]
+fn a_year_on_the_clock_of_the_simulator() {
+    let seed = number("PURO_SEED").unwrap_or(1);
+    println!("again with PURO_SEED={seed}");
+    let mut rng = Rng::new(seed);
+    let world = World::new(Disk::default());
+    world.allow_calls(5_000_000);
+    let mut player = Player::new(world.clone(), |vfs| vfs, YEAR);
+    let mut written = Vec::new();
+    let kept = |violation: Violation| panic!("{violation}");
+    for day in 1..=365 {
+        let morning = NOW_MS + day * DAY;
+        for quarter in 0..4 {
+            world.set_now_ms(some_clock(&mut rng, morning + quarter * DAY / 4));
+            let (topic, key, marker) = (Topic::Log, None, false);
+            written.push((player.ledger.next(), morning + quarter * DAY / 4));
+            let append = Op::Append { topic, key, marker, bytes: 400, durable: false };
+            player.play(&append).unwrap_or_else(kept);
+        }
+        // One is renewed daily, the other for the last time on the fifth day, by a clock of 1995.
+        world.set_now_ms(some_clock(&mut rng, morning));
+        player.play(&Op::Commit { who: 0, take: 9 }).unwrap_or_else(kept);
+        if day == 5 {
+            world.set_now_ms(LONG_AGO);
+            player.play(&Op::Commit { who: 1, take: 3 }).unwrap_or_else(kept);
+            player.play(&Op::Close { who: 1 }).unwrap_or_else(kept);
+        }
+        // Not before 60 days are over, less those between the beginning of its segment and it.
+        player.ledger.may_be_forgotten[1] = day > 5 + 60 - 8;
+        world.set_now_ms(morning + DAY);
+        let pass = Op::Maintain { roll: false, fresh: rng.one_in(3) };
+        if rng.one_in(5) {
+            let (calls, bytes) = (rng.below(80), rng.below(2000) as usize);
+            player.play_to_death(&pass, calls, bytes).unwrap_or_else(kept);
+        }
+        if rng.one_in(40) {
+            // Sealed segments are on the disk; what goes is the end of the active one.
+            player.power(GRAINS[2], |loss| loss.newest()).unwrap_or_else(kept);
+        }
+        player.play(&pass).unwrap_or_else(kept);
+        player.look(Crash::Death).unwrap_or_else(kept);
+        check_ages(&world, &written, morning + DAY);
+    }
+    let found =
+        find(SimVfs::new(&world, 1_000_000)).unwrap_or_else(|violation| panic!("{violation}"));
+    println!("{} records, {} left from {}", written.len(), found.records.len(), found.low);
+    assert!(found.low > 1000, "{}", found.low);
+    assert_eq!(found.positions[1], None, "forgotten in the end (C-5)");
+    assert!(found.positions[0].is_some());
+}
+
+/// Nothing was deleted that is not older than the retention, and not much is left that is.
+fn check_ages(world: &World, written: &[(u64, u64)], now_ms: u64) {
+    let found = find(SimVfs::new(world, 1_000_000)).unwrap_or_else(|broken| panic!("{broken}"));
+    let youngest_gone = written.iter().rev().find(|(offset, _)| *offset < found.low);
+    if let Some((_, time_ms)) = youngest_gone {
+        assert!(now_ms - time_ms > 30 * DAY, "deleted too early");
+    }
+    let oldest = written.iter().find(|(offset, _)| *offset >= found.low).unwrap();
+    assert!(now_ms - oldest.1 < 60 * DAY, "deleted too late: {} days", (now_ms - oldest.1) / DAY);
 }
 
 /// A consumer of a rare topic kept its old position, however much it passed by; once it was
