@@ -1,6 +1,8 @@
 //! The core tests in one program, for `cargo mutants` (model/mutants.md): one link for each
 //! mutant instead of a dozen. `cargo test` runs these files one by one, and not this.
 
+#![expect(clippy::duplicate_mod, reason = "each of these files brings its helpers along")]
+
 mod appending;
 mod asking;
 mod catching_up;
