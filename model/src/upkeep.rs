@@ -363,7 +363,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
         self.attempt(Block { entries: Vec::new(), position: Some((who, low)) });
         let start = Some(Start::Beginning);
         match puro::positions::change_in(vfs, STREAM, NAMES[who], start) {
-            Ok(_) => drop(self.answered(self.ledger.next(), true)?),
+            Ok(_) => _ = self.answered(self.ledger.next(), true)?,
             Err(_) if self.world.is_dead(process) => {}
             Err(error) => return Err(failed("set a position", &error)),
         }

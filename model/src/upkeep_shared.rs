@@ -310,7 +310,8 @@ impl Reader {
         // What was superseded behind its end it may have or not.
         for entry in after.iter().filter(|entry| entry.topic == Topic::Kept) {
             let key = entry.key.unwrap_or_default();
-            (read.remove(&key), expected.remove(&key));
+            read.remove(&key);
+            expected.remove(&key);
         }
         if read == expected {
             return Ok(());
