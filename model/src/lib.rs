@@ -23,3 +23,4 @@ pub mod upkeep_cuts;
 pub mod upkeep_roles;
 pub mod upkeep_shared;
 pub mod upkeep_stream;
+pub mod walk;

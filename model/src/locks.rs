@@ -126,6 +126,18 @@ impl LockTable {
         true
     }
 
+    /// The process that has a file locked exclusively.
+    pub fn holder(&self, file: FileNumber) -> Option<ProcessId> {
+        let exclusive = |held: &&Held| held.file == file && held.kind == LockKind::Exclusive;
+        match self.held.iter().find(exclusive)?.owner {
+            Owner::Process(process) => Some(process),
+            Owner::Description(number) => {
+                let mut opens = self.open.values();
+                opens.find(|open| open.description == number).map(|open| open.process)
+            }
+        }
+    }
+
     /// Gives a lock back, whoever of the owner's descriptors took it.
     pub fn unlock(&mut self, descriptor: Descriptor, family: Family) {
         if let Some(open) = self.open.get(&descriptor).copied() {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::disk::{Disk, FileNumber};
+use super::disk::{Disk, FileNumber, Node};
 use crate::locks::{Family, LockTable, ProcessId};
 
 /// What the wall clock shows until it is set.
@@ -217,6 +218,13 @@ impl World {
     /// Whether a process was killed.
     pub fn is_dead(&self, process: ProcessId) -> bool {
         self.machine().dead.contains(&process)
+    }
+
+    /// The process that has a file locked exclusively.
+    pub fn holder(&self, path: &Path) -> Option<ProcessId> {
+        let machine = self.machine();
+        let Some(Node::File(file)) = machine.disk.look_up(path) else { return None };
+        machine.locks.holder(file)
     }
 
     /// Starts the machine again with what a loss of power left of its disk. All that ran

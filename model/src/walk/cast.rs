@@ -1,0 +1,124 @@
+//! The actors: threads that run shipped code, and stop at its steps.
+
+use puro::vfs::Vfs;
+use puro::{AppendError, Batch, Consumer, Failure, NewRecord, OpenError, Producer};
+
+use super::gate::{Gate, Order, Permit, Phase, Place};
+use crate::history::{STREAM, options};
+
+/// Bytes of a unit of the model. The block that raises an epoch has as many, and so has
+/// an append's block with the shortest value.
+pub const UNIT: usize = 128;
+
+/// What came of an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Appended, now or before.
+    Appended {
+        /// It was there already.
+        duplicate: bool,
+    },
+    /// Not appended: somebody else has the lock.
+    LockTimeout,
+    /// Not appended: bytes that were synced are not there.
+    Damaged,
+    /// Not appended, for another reason.
+    Refused(String),
+}
+
+impl From<Failure> for Answer {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::LockTimeout { .. } => Self::LockTimeout,
+            Failure::Damage(_) => Self::Damaged,
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
+/// The value of an append's record: it says which append it is of, and makes the block as
+/// long as asked for.
+pub fn value(order: &Order) -> Vec<u8> {
+    let mut value = order.stamp.to_le_bytes().to_vec();
+    value.resize(4 + (order.units - 1) * UNIT, order.stamp as u8);
+    value
+}
+
+/// A writer: whatever process appends under its identity.
+pub struct WriterThread<V: Vfs, M> {
+    /// Under which it appends; one byte long.
+    pub identity: String,
+    /// Makes the seam that a process sees.
+    pub seam: M,
+    /// The producer of the process that lives.
+    pub producer: Option<Producer<V>>,
+}
+
+impl<V: Vfs, M: Fn(u32) -> V> WriterThread<V, M> {
+    /// Appends what it is told to, until it is told to end.
+    pub fn run(mut self, gate: &Gate) {
+        let mut process = gate.inside().process;
+        let mut answer = None;
+        loop {
+            gate.inside().phase = Phase::Work;
+            match gate.stop(Place::Idle(answer.take())) {
+                Permit::Go => answer = Some(self.append(gate, process, true)),
+                Permit::Probe => {
+                    gate.inside().phase = Phase::Setup;
+                    answer = Some(self.append(gate, process, true));
+                }
+                _ => {}
+            }
+            // Whatever it was in the middle of, it may have died there.
+            while let Some(fate) = gate.fate() {
+                let Permit::Die { next, open } = fate else { return };
+                process = next;
+                self.producer = None;
+                gate.inside().phase = Phase::Opening;
+                answer = open.then(|| self.append(gate, process, false));
+            }
+        }
+    }
+
+    fn append(&mut self, gate: &Gate, process: u32, may_lock: bool) -> Answer {
+        if self.producer.is_none() {
+            let mut inside = gate.inside();
+            (inside.phase, inside.may_lock) = (Phase::Opening, may_lock);
+            drop(inside);
+            let opened = options(1 << 20).create(false).open_in((self.seam)(process), STREAM);
+            match opened {
+                Ok(producer) => self.producer = Some(producer),
+                Err(OpenError::Failure(failure)) => return failure.into(),
+                Err(other) => return Answer::Refused(other.to_string()),
+            }
+        }
+        let Some(producer) = &mut self.producer else { return Answer::LockTimeout };
+        let order = gate.inside().order;
+        producer.set_durable(order.durable);
+        let mut batch = Batch::new();
+        batch.push(&NewRecord::new("t", &value(&order))).expect("a small record");
+        match producer.append_once(&self.identity, order.sequence, &mut batch) {
+            Ok(appended) => Answer::Appended { duplicate: appended.duplicate },
+            Err(AppendError::NotAppended(failure)) => failure.into(),
+            Err(other) => Answer::Refused(other.to_string()),
+        }
+    }
+}
+
+/// Reads what there is, and looks for more, until it is told to end.
+pub fn read<V: Vfs>(mut consumer: Consumer<V>, gate: &Gate) {
+    gate.inside().phase = Phase::Work;
+    loop {
+        let place = match consumer.try_next() {
+            Ok(None) => continue,
+            Ok(Some(record)) => {
+                Place::Delivered(record.offset, record.value.unwrap_or_default().to_vec())
+            }
+            Err(_) if gate.fate().is_some() => return,
+            Err(error) => Place::Lost(error.to_string()),
+        };
+        if gate.stop(place) != Permit::Go {
+            return;
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The seam with gates in it: the calls that are steps of the model stop there.
+//!
+//! A write of a block is as many steps as it has parts, in any order; a read of one, too.
+//! A reader is shown one block at a time, as if what stands behind it were not there yet:
+//! so that what it holds of the next block is never older than its last look, as in the model.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use puro::block::BlockStart;
+use puro::trace::Action;
+use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+
+use super::cast::UNIT;
+use super::gate::{Gate, Permit, Phase, Place};
+
+/// A machine behind a gate.
+#[derive(Clone)]
+pub struct GateVfs<V> {
+    inner: V,
+    gate: Arc<Gate>,
+    /// Counts what was asked of the clock, by all: no two blocks are of the same time.
+    clock: Arc<AtomicU64>,
+}
+
+/// What a file is to the model.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Segment,
+    WriterLock,
+    Other,
+}
+
+/// A file behind a gate.
+pub struct GateFile<F> {
+    inner: F,
+    gate: Arc<Gate>,
+    role: Role,
+    /// Where the last look of a reader ended, and whether more is shown there from now on.
+    shown: Mutex<Option<Shown>>,
+}
+
+#[derive(Clone, Copy)]
+struct Shown {
+    end: u64,
+    /// Whether it was all of a block, so that the next look begins at its end.
+    whole: bool,
+}
+
+impl<V> GateVfs<V> {
+    /// Puts a gate before a machine.
+    pub fn new(inner: V, gate: Arc<Gate>, clock: Arc<AtomicU64>) -> Self {
+        Self { inner, gate, clock }
+    }
+}
+
+fn stopped<T>() -> io::Result<T> {
+    Err(io::Error::other("the call is made to fail"))
+}
+
+impl<F: VfsFile> GateFile<F> {
+    /// Whether calls on the segment stop.
+    fn stops(&self) -> bool {
+        let phase = self.gate.phase();
+        self.role == Role::Segment && matches!(phase, Phase::Work | Phase::Opening)
+    }
+
+    /// Stops, then makes the call if it may.
+    fn call<T>(&self, place: Place, run: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        if self.stops() && self.gate.stop(place) != Permit::Go {
+            return stopped();
+        }
+        run()
+    }
+
+    fn write_parts(&self, block: &[u8], position: u64) -> io::Result<usize> {
+        let unit = UNIT;
+        let mut left: Vec<u8> = (1..=block.len().div_ceil(unit) as u8).collect();
+        while !left.is_empty() {
+            let place = Place::Write { position, block: block.to_vec(), left: left.clone() };
+            let Permit::Part(part) = self.gate.stop(place) else { return stopped() };
+            let from = (usize::from(part) - 1) * unit;
+            let bytes = &block[from..block.len().min(from + unit)];
+            self.inner.write_at(bytes, position + from as u64)?;
+            left.retain(|other| *other != part);
+        }
+        Ok(block.len())
+    }
+
+    fn read_parts(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        let unit = UNIT;
+        let mut got = [Vec::new(), Vec::new()];
+        let mut left: Vec<u8> = (1..=self.gate.parts as u8).collect();
+        while !left.is_empty() {
+            let place = Place::Read { position, left: left.clone() };
+            let Permit::Part(part) = self.gate.stop(place) else { return stopped() };
+            let from = (usize::from(part) - 1) * unit;
+            let bytes = &mut got[usize::from(part) - 1];
+            bytes.resize(unit, 0);
+            let count = self.inner.read_at(bytes, position + from as u64)?;
+            bytes.truncate(count);
+            left.retain(|other| *other != part);
+        }
+        let [mut block, rest] = got;
+        if !rest.is_empty() {
+            block.resize(unit, 0);
+            block.extend(rest);
+        }
+        let (whole, count) = match BlockStart::decode(&block, self.gate.header.place(position)) {
+            Ok(start) if start.block_bytes() <= block.len() as u64 => {
+                (true, start.block_bytes() as usize)
+            }
+            _ => (false, block.len()),
+        };
+        let count = count.min(buf.len());
+        buf[..count].copy_from_slice(&block[..count]);
+        let shown = Shown { end: position + count as u64, whole };
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = (count > 0).then_some(shown);
+        Ok(count)
+    }
+
+    /// Whether a read goes on where the last look ended, and nothing is shown there.
+    fn is_behind_look(&self, position: u64) -> bool {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        match *shown {
+            Some(Shown { end, whole }) if end == position => {
+                if whole {
+                    *shown = None;
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl<F: VfsFile> VfsFile for GateFile<F> {
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        // Only readers have parts to read.
+        if !self.stops() || self.gate.parts == 0 {
+            return self.inner.read_at(buf, position);
+        }
+        if self.is_behind_look(position) {
+            return Ok(0);
+        }
+        self.read_parts(buf, position)
+    }
+
+    fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
+        if !self.stops() {
+            return self.inner.write_at(buf, position);
+        }
+        if buf.len() == 1 {
+            return self.call(Place::Signal, || self.inner.write_at(buf, position));
+        }
+        self.write_parts(buf, position)
+    }
+
+    fn status(&self) -> io::Result<FileStatus> {
+        if self.role == Role::Segment {
+            let mut inside = self.gate.inside();
+            let first = !std::mem::replace(&mut inside.looked, true);
+            if inside.phase == Phase::Again {
+                inside.phase = Phase::Work;
+            } else if first && matches!(inside.phase, Phase::Work | Phase::Opening) {
+                drop(inside);
+                if self.gate.stop(Place::Look) != Permit::Go {
+                    return stopped();
+                }
+            }
+        }
+        self.inner.status()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if self.gate.phase() == (Phase::GivesUp { cut: false }) {
+            return stopped();
+        }
+        self.call(Place::Cut, || self.inner.set_len(len))
+    }
+
+    fn reserve(&self, end: u64) -> io::Result<()> {
+        self.inner.reserve(end)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.call(Place::Sync, || self.inner.sync_data())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.call(Place::Sync, || self.inner.sync_all())
+    }
+
+    fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool> {
+        if self.role == Role::WriterLock {
+            let mut inside = self.gate.inside();
+            let stops = inside.phase == Phase::Opening && !inside.may_lock;
+            if inside.phase != Phase::Again {
+                inside.looked = false;
+            }
+            drop(inside);
+            if stops && self.gate.stop(Place::Lock) != Permit::Go {
+                return stopped();
+            }
+        }
+        self.inner.lock(kind, wait)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        if self.role == Role::WriterLock {
+            match self.gate.phase() {
+                Phase::Work => {
+                    if self.gate.stop(Place::Unlock) != Permit::Go {
+                        return stopped();
+                    }
+                }
+                Phase::Opening => self.gate.inside().phase = Phase::Again,
+                _ => {}
+            }
+        }
+        self.inner.unlock()
+    }
+}
+
+impl<V: Vfs> Vfs for GateVfs<V> {
+    type File = GateFile<V::File>;
+    type Watch = V::Watch;
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Self::File> {
+        let inner = self.inner.open(path, mode)?;
+        let role = if path.extension().is_some_and(|extension| extension == "puro") {
+            Role::Segment
+        } else if path.ends_with("writer.lock") {
+            Role::WriterLock
+        } else {
+            Role::Other
+        };
+        Ok(GateFile { inner, gate: Arc::clone(&self.gate), role, shown: Mutex::new(None) })
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let stops = matches!(self.gate.phase(), Phase::Work | Phase::Opening);
+        if stops && path.ends_with("lost") && self.gate.stop(Place::Save) != Permit::Go {
+            return stopped();
+        }
+        self.inner.create_dir(path)
+    }
+
+    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
+        self.inner.id_of(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.inner.list(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.inner.sync_dir(dir)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        self.inner.free_bytes(dir)
+    }
+
+    fn file_system(&self, dir: &Path) -> io::Result<FileSystem> {
+        self.inner.file_system(dir)
+    }
+
+    fn watch(&self, dir: &Path) -> io::Result<V::Watch> {
+        self.inner.watch(dir)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.inner.now_ms() + self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.inner.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.inner.sleep(duration);
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        self.inner.boot_id()
+    }
+
+    fn pid(&self) -> u32 {
+        self.inner.pid()
+    }
+
+    fn random(&self) -> io::Result<[u8; 16]> {
+        self.inner.random()
+    }
+
+    fn trace(&self, action: &Action<'_>) {
+        self.gate.inside().told.push(action.name);
+    }
+}
