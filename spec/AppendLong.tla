@@ -1,6 +1,6 @@
 ----------------------------- MODULE AppendLong -----------------------------
 (***************************************************************************)
-(* AppendDeath with blocks of both sizes, a second reader and one death    *)
+(* AppendDeath with blocks of both sizes, a third block and one death      *)
 (* more: is there a history too long for the small ones that breaks a      *)
 (* promise? This is the large one.                                         *)
 (***************************************************************************)

@@ -147,7 +147,7 @@ SyncEpoch(w) ==
 \* C-4
 Duplicate(w) ==
   /\ Go(w, "ready", "done")
-  /\ Appended(w)
+  /\ Appended(w) /\ ~MustRaise(w)
   /\ UNCHANGED <<fileVars, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
 \* A-8
@@ -210,7 +210,7 @@ Unlock(w) ==
 Sync(w) ==
   /\ w \notin untold /\ w \notin suspect
   /\ Go(w, "sync", "idle")
-  /\ SyncFile
+  /\ IF known[w] < EndOf(mem[w]) THEN SyncFile ELSE UNCHANGED <<unit, len, may, mayLen, forgot>>
   /\ known' = [known EXCEPT ![w] = EndOf(mem[w])]
   /\ acked' = acked \cup {Request(w)}
   /\ req' = [req EXCEPT ![w] = @ + 1]

@@ -143,6 +143,13 @@ impl<'d> PowerLoss<'d> {
         self.disk.restarted(contents, names)
     }
 
+    /// The disk if of one file exactly these bytes are left, and of everything else all.
+    pub fn leaving(&self, file: FileNumber, bytes: Vec<u8>) -> Disk {
+        let mut disk = self.apply(&self.newest());
+        disk.put_content(file, bytes);
+        disk
+    }
+
     /// What is on the disk of a file; its length, unless decided on.
     fn base(&self, file: FileNumber) -> (Option<usize>, Vec<u8>) {
         let bytes = self.disk.file(file).disk.clone();

@@ -83,7 +83,7 @@ impl<V: Vfs, M: Fn(u32) -> V> WriterThread<V, M> {
     fn append(&mut self, gate: &Gate, process: u32, may_lock: bool) -> Answer {
         if self.producer.is_none() {
             let mut inside = gate.inside();
-            (inside.phase, inside.may_lock) = (Phase::Opening, may_lock);
+            (inside.phase, inside.may_lock, inside.looks_again) = (Phase::Opening, may_lock, false);
             drop(inside);
             let opened = options(1 << 20).create(false).open_in((self.seam)(process), STREAM);
             match opened {

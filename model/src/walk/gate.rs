@@ -126,8 +126,10 @@ pub struct Inside {
     pub looked: bool,
     /// Whether it may take the lock without stopping.
     pub may_lock: bool,
-    /// Names of the actions that the code says it took.
-    pub told: Vec<&'static str>,
+    /// Whether it takes the lock again after opening, and has not looked since.
+    pub looks_again: bool,
+    /// The actions that the code says it took, and the position it says with each.
+    pub told: Vec<(&'static str, u64)>,
 }
 
 /// Between the driver and one thread.
@@ -152,6 +154,7 @@ impl Gate {
             fate: None,
             looked: false,
             may_lock: false,
+            looks_again: false,
             told: Vec::new(),
         };
         Self { inside: Mutex::new(inside), changed: Condvar::new(), parts, header }

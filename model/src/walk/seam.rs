@@ -217,7 +217,10 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
                         return stopped();
                     }
                 }
-                Phase::Opening => self.gate.inside().phase = Phase::Again,
+                Phase::Opening => {
+                    let mut inside = self.gate.inside();
+                    (inside.phase, inside.looks_again) = (Phase::Again, true);
+                }
                 _ => {}
             }
         }
@@ -306,6 +309,18 @@ impl<V: Vfs> Vfs for GateVfs<V> {
     }
 
     fn trace(&self, action: &Action<'_>) {
-        self.gate.inside().told.push(action.name);
+        let mut inside = self.gate.inside();
+        // The look after opening is none to the model; an append that gives up has unlocked.
+        let hidden = match (inside.phase, action.name) {
+            (Phase::Opening | Phase::GivesUp { .. }, "Unlock") => true,
+            (Phase::Setup | Phase::Closed, _) => true,
+            _ => inside.looks_again,
+        };
+        if !hidden {
+            inside.told.push((action.name, action.position));
+        }
+        if action.name == "Classify" {
+            inside.looks_again = false;
+        }
     }
 }

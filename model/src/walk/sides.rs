@@ -34,7 +34,31 @@ pub struct WriterSide {
     pub job: u8,
     /// Whether it is to raise the epoch after a repair.
     pub must: bool,
+    /// The actions that its code says it took and the driver has not come to, with positions.
+    told: VecDeque<(&'static str, u64)>,
 }
+
+/// The actions of a writer's code that are steps of the model.
+const TOLD: [&str; 18] = [
+    "Lock",
+    "StepOver",
+    "Classify",
+    "StopDamaged",
+    "SaveTail",
+    "Truncate",
+    "SyncCut",
+    "RaiseEpoch",
+    "SyncEpoch",
+    "Duplicate",
+    "Reserve",
+    "WritePart",
+    "Commit",
+    "GiveUp",
+    "SyncRaise",
+    "Unlock",
+    "Sync",
+    "Return",
+];
 
 fn go_on(gate: &Gate, permit: Permit) -> Result<Place, String> {
     gate.permit(permit);
@@ -67,6 +91,7 @@ impl WriterSide {
             req: 1,
             job: 0,
             must: false,
+            told: VecDeque::new(),
         }
     }
 
@@ -76,6 +101,8 @@ impl WriterSide {
         if let Place::Idle(Some(answer)) = &self.place {
             self.answer = Some(answer.clone());
         }
+        let told = std::mem::take(&mut self.gate.inside().told);
+        self.told.extend(told.into_iter().filter(|(name, _)| TOLD.contains(name)));
         let classified = (done == "StepOver").then_some("Classify");
         self.due = classified.into_iter().chain(self.ahead(done)).collect();
         Ok(())
@@ -100,7 +127,10 @@ impl WriterSide {
             Place::Unlock if done == "Commit" => vec!["Unlock"],
             Place::Unlock => vec!["Duplicate", "Unlock"],
             Place::Idle(Some(Answer::Damaged)) => vec!["StopDamaged"],
-            Place::Idle(Some(Answer::Appended { .. })) if done == "Unlock" => vec!["Return"],
+            // What is known to be on disk is synced by doing nothing.
+            Place::Idle(Some(Answer::Appended { .. })) if done == "Unlock" => {
+                vec![if self.order.durable { "Sync" } else { "Return" }]
+            }
             _ => Vec::new(),
         }
     }
@@ -141,7 +171,29 @@ impl WriterSide {
         self.process = process;
         (self.answer, self.duplicate, self.must) = (None, false, false);
         self.mem.clear();
+        self.told.clear();
         (self.known, self.job) = (1, 0);
+    }
+
+    /// Whether the code says that it took this step, and where.
+    pub fn check_told(&mut self, step: &str, end: u64) -> Result<(), String> {
+        let whole = !matches!(self.place, Place::Write { .. });
+        if !TOLD.contains(&step) || (step == "WritePart" && !whole) {
+            return Ok(());
+        }
+        let told = self.told.pop_front();
+        let fits = told.is_some_and(|(name, at)| {
+            name == step && (at == end || matches!(name, "Lock" | "Unlock"))
+        });
+        if fits { Ok(()) } else { Err(format!("{step} at {end} is told as {told:?}")) }
+    }
+
+    /// A-11 where all is known to be on disk: the code tells that it returns, having done nothing.
+    pub fn sync_nothing(&mut self) {
+        self.due.pop_front();
+        if let Some((name @ "Return", _)) = self.told.front_mut() {
+            *name = "Sync";
+        }
     }
 
     /// Whether the last append was answered as it must be.

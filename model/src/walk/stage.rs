@@ -10,8 +10,8 @@ use super::picture::{Picture, Unit};
 use super::sides::{ReaderSide, WriterSide};
 use super::view::View;
 use super::{Bounds, Seen};
-use crate::sim::World;
 use crate::sim::disk::Node;
+use crate::sim::{PowerLoss, World};
 
 /// The only segment.
 pub const SEGMENT: &str = "/stream/0000000000.puro";
@@ -87,9 +87,13 @@ impl<'g> Stage<'g> {
 
     fn step(&mut self, edge: &Edge, rest: &[usize]) -> Result<(), String> {
         match edge.actor {
-            Actor::Writer(writer) => self.writer_step(writer, edge, rest),
+            Actor::Writer(w) => {
+                self.writer_step(w, edge, rest)?;
+                let end = self.view.position(self.view.end_of(&self.writers[w].mem));
+                self.writers[w].check_told(&edge.label, end)
+            }
             Actor::Reader(reader) => self.reader_step(reader, &edge.label),
-            Actor::Machine => Err("the walk does not know how to lose power".to_owned()),
+            Actor::Machine => self.lose_power(&self.graph.states[edge.to]),
         }
     }
 
@@ -149,7 +153,12 @@ impl<'g> Stage<'g> {
         if label == "Truncate" {
             self.note_cut(w);
         }
-        self.writers[w].go(Permit::Go, label)?;
+        let writer = &mut self.writers[w];
+        if matches!(writer.place, Place::Idle(_)) {
+            writer.sync_nothing();
+        } else {
+            writer.go(Permit::Go, label)?;
+        }
         let file = self.file();
         let (view, writer) = (&self.view, &mut self.writers[w]);
         let end = view.end_of(&writer.mem);
@@ -259,6 +268,30 @@ impl<'g> Stage<'g> {
         self.world.kill(self.writers[w].process);
         self.ghosts.deaths += 1;
         self.reborn(w)
+    }
+
+    /// M-4: the power goes. Of the segment is left what the model says; for bytes that are
+    /// nobody's, any will do.
+    fn lose_power(&mut self, after: &Picture) -> Result<(), String> {
+        if !self.readers.is_empty() {
+            return Err("the walk does not know how readers come back".to_owned());
+        }
+        let disk = self.world.disk();
+        let Some(Node::File(segment)) = disk.look_up(FilePath::new(SEGMENT)) else {
+            return Err("the segment is gone".to_owned());
+        };
+        let mut bytes = disk.file(segment).disk.clone();
+        bytes.truncate(self.view.base as usize);
+        for unit in &after.unit[..usize::from(after.len)] {
+            bytes.extend(self.view.bytes_of(*unit)?);
+        }
+        let left = PowerLoss::new(&disk, UNIT / 2).leaving(segment, bytes);
+        self.world.restart(left, self.processes);
+        (0..self.writers.len()).try_for_each(|w| self.reborn(w))?;
+        let chain = self.view.chain(&self.file());
+        let all = 1..=self.view.blocks.len() as u8;
+        self.ghosts.gone.extend(all.filter(|b| !chain.contains(b)));
+        Ok(())
     }
 
     fn reborn(&mut self, w: usize) -> Result<(), String> {

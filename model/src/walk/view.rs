@@ -94,6 +94,23 @@ impl View {
         Unit::JUNK
     }
 
+    /// Bytes that are seen as a unit.
+    pub fn bytes_of(&self, unit: Unit) -> Result<Vec<u8>, String> {
+        if unit == Unit::ZERO {
+            return Ok(vec![0; UNIT]);
+        }
+        if unit == Unit::JUNK {
+            return Ok((0..UNIT).map(|i| (i * 37) as u8 | 1).collect());
+        }
+        let block = self.blocks.get(usize::from(unit.b).wrapping_sub(1));
+        let block = block.ok_or("a unit of a block that nobody made")?;
+        let mut bytes = block.bytes[(usize::from(unit.k) - 1) * UNIT..][..UNIT].to_vec();
+        if unit.k == 1 {
+            bytes[0] = if unit.s == 1 { SIGNAL_HIGH } else { SIGNAL_LOW };
+        }
+        Ok(bytes)
+    }
+
     /// What stands in all units of a file.
     pub fn all_units(&self, file: &[u8]) -> Vec<Unit> {
         (1..=self.units).map(|number| self.unit(number, file)).collect()

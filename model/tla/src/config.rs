@@ -16,6 +16,8 @@ pub struct Config {
     pub long: bool,
     /// A state without successors is an error.
     pub deadlock: bool,
+    /// Its graph is walked by the shipped code.
+    pub walk: bool,
     /// Names of the invariants, in the order in which they stand there.
     pub invariants: Vec<String>,
     /// Whether it has temporal properties.
@@ -74,6 +76,7 @@ fn parse(name: &str, text: &str) -> Result<Config, String> {
         both: one_of("Checkers", "both", "TLC")?,
         long: one_of("Form", "long", "short")?,
         deadlock: one_of("Deadlock", "checked", "allowed")?,
+        walk: comment(text, "Walk").is_some_and(|yes| yes == "yes"),
         invariants,
         temporal,
     })

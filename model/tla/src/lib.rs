@@ -5,6 +5,7 @@
 //! - [`inner`]: the checker that runs in this process (crate `tla-checker`);
 //! - [`tlc`]: TLC, from the jar inside a pinned PyPI package;
 //! - [`mutants`]: the list of mutants, and their matrix;
+//! - [`walk`]: every step of a graph, taken by the shipped code;
 //! - [`clauses`]: which clause of the protocol is which operator, on both sides;
 //! - [`page`]: the tables that are written into pages between markers.
 
@@ -14,6 +15,7 @@ pub mod inner;
 pub mod mutants;
 pub mod page;
 pub mod tlc;
+pub mod walk;
 
 /// What a checker says of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

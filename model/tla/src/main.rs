@@ -2,8 +2,11 @@
 //! that needs no Java; then the mutants.
 //!
 //! ```text
-//! tla-check [--short | --long] [--mutants | --only-mutants] [--table] [--jobs N] [--only NAME]
+//! tla-check [--short | --long] [--mutants | --only-mutants] [--walk | --planted] [--table]
+//!           [--jobs N] [--only NAME]
 //! ```
+//! `--walk` has the graphs of the configurations that say `Walk: yes` walked by the shipped
+//! code; `--planted` checks nothing but these, and walks them with each planted bug.
 //! `--mutants` runs the mutants as well, `--only-mutants` nothing else. `--long` adds the
 //! large configurations and the mutants that are listed as survivors, which take longest;
 //! `--only NAME` takes one configuration, large or not, and the mutants that it is the first
@@ -12,7 +15,8 @@
 
 use puro_tla::config::{self, Config, spec_dir};
 use puro_tla::mutants::{self, Mutant, Trial};
-use puro_tla::{Outcome, Verdict, inner, page, tlc};
+use puro_tla::walk::Walked;
+use puro_tla::{Outcome, Verdict, inner, page, tlc, walk};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,14 +27,24 @@ struct Options {
     long: bool,
     configs: bool,
     mutants: bool,
+    walk: bool,
+    planted: bool,
     table: bool,
     jobs: usize,
     only: Option<String>,
 }
 
 fn options() -> Result<Options, String> {
-    let mut found =
-        Options { long: false, configs: true, mutants: false, table: false, jobs: 2, only: None };
+    let mut found = Options {
+        long: false,
+        configs: true,
+        mutants: false,
+        walk: false,
+        planted: false,
+        table: false,
+        jobs: 2,
+        only: None,
+    };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -38,6 +52,8 @@ fn options() -> Result<Options, String> {
             "--long" => found.long = true,
             "--mutants" => found.mutants = true,
             "--only-mutants" => (found.configs, found.mutants) = (false, true),
+            "--walk" => found.walk = true,
+            "--planted" => (found.walk, found.planted) = (true, true),
             "--table" => found.table = true,
             "--jobs" => {
                 let n = args.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
@@ -125,11 +141,12 @@ fn write_table(all: &[Config], made: &BTreeMap<String, String>) -> Result<(), St
 fn check_configs(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<String>, String> {
     let wanted = |c: &&Config| match &options.only {
         Some(only) => c.name == *only,
+        None if options.planted => c.walk,
         None => options.long || !c.long,
     };
     let (long, short): (Vec<_>, Vec<_>) = all.iter().filter(wanted).partition(|c| c.long);
     let check = |config: &&Config, workers| {
-        let tlc = tlc::run(jar, &spec_dir(), config, workers);
+        let tlc = tlc::run(jar, &spec_dir(), config, workers, options.walk && config.walk);
         let inner = config.both.then(|| inner::run(&spec_dir(), config));
         println!(
             "{}: {:?}, {} states, depth {}, {:.1} s; tla-checker {:?}",
@@ -149,7 +166,25 @@ fn check_configs(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<St
         let rows = checked.iter().map(|(name, row, _)| (name.clone(), row.clone())).collect();
         write_table(all, &rows)?;
     }
-    Ok(checked.into_iter().filter_map(|(.., complaint)| complaint).collect())
+    let mut complaints: Vec<_> =
+        checked.into_iter().filter_map(|(.., complaint)| complaint).collect();
+    if options.walk {
+        complaints.extend(walk_graphs(options, all.iter().filter(wanted))?);
+    }
+    Ok(complaints)
+}
+
+/// Has the dumped graphs walked, and tells what does not match.
+fn walk_graphs<'c>(
+    options: &Options,
+    configs: impl Iterator<Item = &'c Config>,
+) -> Result<Vec<String>, String> {
+    let walked = configs.filter(|c| c.walk).map(Walked::read).collect::<Result<Vec<_>, _>>()?;
+    if options.planted {
+        walk::planted(&walked, options.jobs);
+        return Ok(Vec::new());
+    }
+    Ok(walked.iter().flat_map(|w| w.walk(options.jobs)).collect())
 }
 
 /// Runs the mutants and tells what is wrong with them.

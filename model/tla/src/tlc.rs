@@ -63,8 +63,14 @@ pub fn jar() -> Result<PathBuf, String> {
     Ok(jar)
 }
 
-/// Runs TLC on `name.cfg` in `dir`; all that it writes goes into `target/tla/`.
-pub fn run(jar: &Path, dir: &Path, config: &Config, workers: u32) -> Outcome {
+/// Where the graph of a configuration is dumped.
+pub fn graph_path(config: &Config) -> PathBuf {
+    target().join(format!("{}.dot", config.name))
+}
+
+/// Runs TLC on `name.cfg` in `dir`; all that it writes goes into `target/tla/`. With `dump`
+/// also the graph, see [`graph_path`].
+pub fn run(jar: &Path, dir: &Path, config: &Config, workers: u32, dump: bool) -> Outcome {
     let tag = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let meta = target().join("runs").join(format!("{tag}-{}", config.name));
     let start = Instant::now();
@@ -80,6 +86,9 @@ pub fn run(jar: &Path, dir: &Path, config: &Config, workers: u32) -> Outcome {
         .args(["-metadir", &meta.to_string_lossy(), "-config", &format!("{}.cfg", config.name)]);
     if !config.deadlock {
         java.arg("-deadlock"); // TLC's flag switches the check off
+    }
+    if dump {
+        java.args(["-dump", "dot,actionlabels", &graph_path(config).to_string_lossy()]);
     }
     let output = ready.and_then(|()| java.arg(format!("{}.tla", config.name)).output());
     let (verdict, states, depth) = match output {
