@@ -182,8 +182,12 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
         self.call(Place::Cut, || self.inner.set_len(len))
     }
 
-    fn reserve(&self, end: u64) -> io::Result<()> {
-        self.inner.reserve(end)
+    fn reserve(&self, begin: u64, end: u64) -> io::Result<()> {
+        self.inner.reserve(begin, end)
+    }
+
+    fn begin_sync(&self, begin: u64, end: u64) {
+        self.inner.begin_sync(begin, end);
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -211,17 +215,14 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
 
     fn unlock(&self) -> io::Result<()> {
         if self.role == Role::WriterLock {
-            match self.gate.phase() {
-                Phase::Work => {
-                    if self.gate.stop(Place::Unlock) != Permit::Go {
-                        return stopped();
-                    }
-                }
-                Phase::Opening => {
-                    let mut inside = self.gate.inside();
-                    (inside.phase, inside.looks_again) = (Phase::Again, true);
-                }
-                _ => {}
+            let mut inside = self.gate.inside();
+            if inside.phase == Phase::Opening {
+                (inside.phase, inside.looks_again) = (Phase::Again, true);
+            }
+            let stops = inside.phase == Phase::Work;
+            drop(inside);
+            if stops && self.gate.stop(Place::Unlock) != Permit::Go {
+                return stopped();
             }
         }
         self.inner.unlock()

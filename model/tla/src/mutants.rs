@@ -116,7 +116,7 @@ pub fn try_out(jar: &Path, base: &Path, mutant: &Mutant, configs: &[Config]) -> 
             trial.complaint = Some(format!("no configuration {name}"));
             return trial;
         };
-        let outcome = tlc::run(jar, &dir, config, 1);
+        let outcome = tlc::run(jar, &dir, config, 1, false);
         let verdict = outcome.verdict.clone();
         trial.runs.push((name.clone(), outcome));
         match verdict {
