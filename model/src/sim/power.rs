@@ -143,9 +143,10 @@ impl<'d> PowerLoss<'d> {
         self.disk.restarted(contents, names)
     }
 
-    /// The disk if of one file exactly these bytes are left, and of everything else all.
+    /// The disk if of one file exactly these bytes are left, and of everything else only what
+    /// was synced.
     pub fn leaving(&self, file: FileNumber, bytes: Vec<u8>) -> Disk {
-        let mut disk = self.apply(&self.newest());
+        let mut disk = self.apply(&self.oldest());
         disk.put_content(file, bytes);
         disk
     }
