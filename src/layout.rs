@@ -84,6 +84,8 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_NAME_BYTES: usize = 200;
 /// Bytes after which a checkpoint goes on in a new block (F-37).
 pub const CHECKPOINT_BODY_BYTES: usize = 1024 * 1024;
+/// Bytes of blocks after which a writer puts a checkpoint among them (O-7).
+pub const CHECKPOINT_EVERY_BYTES: u64 = 4 * 1024 * 1024;
 /// Setting `segment_bytes` where nothing is set.
 pub const DEFAULT_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Least setting `segment_bytes`.

@@ -7,6 +7,7 @@
 
 pub mod backup;
 pub mod batch;
+mod behind;
 pub mod block;
 pub mod buffered;
 pub mod check;

@@ -18,6 +18,9 @@ use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
 
 /// Room that must be left beside what is about to be written (V-2).
 const SPARE_BYTES: u64 = 64 * 1024;
+/// A checkpoint among the blocks may take so small a part of them, or so few bytes.
+const CHECKPOINT_PART: u64 = 16;
+const SMALL_CHECKPOINT_BYTES: u64 = 512;
 
 impl<V: Vfs> Writer<V> {
     /// Whether a block of this length belongs in the next segment (V-1).
@@ -25,6 +28,32 @@ impl<V: Vfs> Writer<V> {
         let tail = &self.tail;
         let used = tail.end - tail.records_from;
         used > 0 && used + block_bytes > tail.state.settings().segment_bytes
+    }
+
+    /// Puts a checkpoint at the committed end if there was none for long, so that who opens the
+    /// stream need not read all of the segment (O-7). One that is large for what stands between
+    /// it and the last is left out.
+    ///
+    /// # Errors
+    /// Where it cannot be written; then it is not there.
+    pub fn checkpoint_if_due(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
+        let passed = self.tail.end - self.tail.checkpoint_end;
+        if passed < self.checkpoint_every_bytes {
+            return Ok(());
+        }
+        let checkpoints = checkpoints(&self.tail.state);
+        let mut checkpoints = checkpoints.map_err(|error| self.impossible(&error))?;
+        match checkpoints.as_mut_slice() {
+            [one] if one.block_bytes() <= SMALL_CHECKPOINT_BYTES.max(passed / CHECKPOINT_PART) => {
+                let timestamp_ms = self.tail.max_timestamp_ms;
+                let written = self.append_block(guard, one, BlockKind::Checkpoint, timestamp_ms);
+                written.map_err(CommitError::into_failure)
+            }
+            _ => {
+                self.tail.checkpoint_end = self.tail.end;
+                Ok(())
+            }
+        }
     }
 
     /// Seals the active segment and goes on in a new one (V-2 to V-5), in which a block of

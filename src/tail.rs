@@ -3,10 +3,11 @@
 
 use std::io;
 
+use crate::behind::scan_from_behind;
 use crate::block::{Block, BlockKind, BlockMeta, Cause, Link};
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext, IoError};
-use crate::layout::header;
+use crate::layout::{CHECKPOINT_EVERY_BYTES, header};
 use crate::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
 use crate::state::State;
 use crate::token::Token;
@@ -28,6 +29,8 @@ pub struct Tail<F> {
     pub sealed: bool,
     /// End of the opening checkpoints.
     pub records_from: u64,
+    /// End of the newest checkpoint, or where none was worth its length since.
+    pub checkpoint_end: u64,
     /// Highest timestamp of any records block of the stream.
     pub max_timestamp_ms: u64,
     /// The same as it was when the segment was begun.
@@ -55,6 +58,7 @@ impl<F> Tail<F> {
             state: State::default(),
             sealed: false,
             records_from: header::LEN as u64,
+            checkpoint_end: header::LEN as u64,
             max_timestamp_ms: 0,
             opening_timestamp_ms: 0,
             durable_to: 0,
@@ -141,6 +145,9 @@ impl<F> Tail<F> {
         self.end += block.start.block_bytes();
         self.link = block.link(self.segment.header.may_jump());
         self.sealed = block.start.kind == BlockKind::SegmentEnd;
+        if block.start.kind == BlockKind::Checkpoint {
+            self.checkpoint_end = self.end;
+        }
         self.max_timestamp_ms = self.max_timestamp_ms.max(block.start.timestamp_ms);
         self.durable_to = self.durable_to.max(block.start.durable_to);
         if opening {
@@ -210,6 +217,7 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         self.state = State::default();
         self.sealed = false;
         self.records_from = header::LEN as u64;
+        self.checkpoint_end = header::LEN as u64;
         self.max_timestamp_ms = 0;
         self.epoch_end = 0;
         self.step_over()
@@ -228,6 +236,22 @@ pub fn open_tail<V: Vfs>(
     dir: &Directory<V>,
     mode: OpenMode,
 ) -> Result<FoundTail<V::File>, Failure> {
+    open_tail_behind(dir, mode, CHECKPOINT_EVERY_BYTES)
+}
+
+/// The same in a stream whose writers put a checkpoint among their blocks after so many bytes.
+///
+/// # Errors
+/// As [`open_tail`].
+pub fn open_tail_behind<V: Vfs>(
+    dir: &Directory<V>,
+    mode: OpenMode,
+    checkpoint_every_bytes: u64,
+) -> Result<FoundTail<V::File>, Failure> {
     let Some(segment) = dir.open_active(mode)? else { return Ok(None) };
-    Tail::scan(segment).map(Some)
+    let look_back_bytes = checkpoint_every_bytes.saturating_mul(2);
+    match scan_from_behind(segment, dir.vfs.boot_id(), look_back_bytes)? {
+        Ok(tail) => Ok(Some((tail, Cause::End))),
+        Err(segment) => Tail::scan(segment).map(Some),
+    }
 }

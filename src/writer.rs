@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::block::{BlockBuilder, BlockKind, Cause};
 use crate::dir::{Directory, WRITER_LOCK, lock};
 use crate::error::{Failure, IoContext, IoError};
-use crate::layout::{SIGNAL_HIGH, SIGNAL_LOW};
+use crate::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
 use crate::state::{EPOCH, encode_epoch};
@@ -92,6 +92,8 @@ pub struct Writer<V: Vfs> {
     /// The process that opened it (L-3).
     owner: u32,
     boot_id: Option<[u8; 16]>,
+    /// Bytes of blocks after which a checkpoint is put among them (O-7).
+    pub checkpoint_every_bytes: u64,
     /// Whether this writer raised an epoch: where the boot is unknown, once is enough (E-2).
     raised: bool,
 }
@@ -134,7 +136,16 @@ impl<V: Vfs> Writer<V> {
     /// A writer that remembers `tail`; to be caught up before it writes (O-4).
     pub fn new(dir: Directory<V>, tail: Tail<V::File>) -> Self {
         let (owner, boot_id) = (dir.vfs.pid(), dir.vfs.boot_id());
-        Self { dir, tail, repairs: Vec::new(), owner, boot_id, raised: false }
+        let checkpoint_every_bytes = CHECKPOINT_EVERY_BYTES;
+        Self {
+            dir,
+            tail,
+            repairs: Vec::new(),
+            owner,
+            boot_id,
+            checkpoint_every_bytes,
+            raised: false,
+        }
     }
 
     /// Refuses to be used in a forked child (L-3).
@@ -275,7 +286,7 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// An error of our own making, told instead of a panic.
-    fn impossible(&self, error: &dyn std::error::Error) -> Failure {
+    pub(crate) fn impossible(&self, error: &dyn std::error::Error) -> Failure {
         let path = self.tail.segment.path.clone();
         let source = io::Error::other(error.to_string());
         IoError { operation: "encode for", path, position: Some(self.tail.end), source }.into()

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use puro::vfs::Vfs;
-use puro::{ConsumerOptions, ReadError, RepairReport, Start};
+use puro::{ConsumerOptions, ProducerOptions, ReadError, RepairReport, Start};
 
-use crate::generate::{History, SEGMENT_BYTES};
-use crate::history::{Player, STREAM, batch, options, read};
+use crate::generate::History;
+use crate::history::{Player, STREAM, batch, read};
 use crate::oracle::{Crash, Delivery, Oracle, Promise, Violation};
 use crate::sim::{Disk, PowerLoss, SimVfs, Step, World};
 
@@ -258,7 +258,7 @@ impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
         first: bool,
     ) -> Result<Recovered, Violation> {
         self.tally.recoveries.fetch_add(1, Ordering::Relaxed);
-        let recovered = recover(image, oracle, crash, self.seam, first)?;
+        let recovered = recover(image, oracle, crash, &self.history.options(), self.seam, first)?;
         oracle.judge(&recovered.seen, crash)?;
         nothing_destroyed(image, oracle, &recovered)?;
         // A machine that was never restarted has seen nothing but deaths.
@@ -276,7 +276,7 @@ fn record<V: Vfs, M: Fn(SimVfs) -> V + Copy>(
     seam: M,
 ) -> Result<(Vec<Oracle>, Vec<Step>), Box<Finding>> {
     let world = World::new(Disk::default());
-    let mut player = Player::new(world.clone(), seam, SEGMENT_BYTES);
+    let mut player = Player::new(world.clone(), seam, history.options());
     let mut oracles = Vec::new();
     for (number, op) in history.before.iter().chain(&history.ops).enumerate() {
         if number == history.before.len() {
@@ -358,6 +358,7 @@ fn recover<V: Vfs, M: Fn(SimVfs) -> V>(
     image: &Disk,
     oracle: &Oracle,
     crash: Crash,
+    options: &ProducerOptions,
     seam: M,
     keep_steps: bool,
 ) -> Result<Recovered, Violation> {
@@ -370,7 +371,7 @@ fn recover<V: Vfs, M: Fn(SimVfs) -> V>(
         Violation::new(Promise::Progress, format!("cannot {what}: {error}"))
     };
     let vfs = seam(SimVfs::new(&world, 1));
-    let opened = options(SEGMENT_BYTES).durable(true).open_in(vfs, STREAM);
+    let opened = options.clone().durable(true).open_in(vfs, STREAM);
     let mut producer = opened.map_err(|error| progress("open", &error))?;
     let steps = if keep_steps { world.recorded() } else { Vec::new() };
     let repairs = producer.repairs().to_vec();

@@ -61,7 +61,7 @@ fn one_fault<V: Vfs, M: Fn(SimVfs) -> V + Copy>(
     ending: Ending,
 ) -> Result<bool, Violation> {
     let world = World::new(Disk::default());
-    let mut player = Player::new(world.clone(), seam, SEGMENT_BYTES);
+    let mut player = Player::new(world.clone(), seam, history.options());
     for op in &history.before {
         player.play(op)?;
     }

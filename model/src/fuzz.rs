@@ -230,7 +230,7 @@ const MOST_OPERATIONS: usize = 48;
 /// power between them; judged by the oracle. Four bytes make an operation.
 pub fn operations(data: &[u8]) {
     let world = World::new(Disk::default());
-    let mut player = Player::new(world.clone(), |vfs| vfs, SEGMENT_BYTES);
+    let mut player = Player::new(world.clone(), |vfs| vfs, options(SEGMENT_BYTES));
     for code in data.chunks_exact(4).take(MOST_OPERATIONS) {
         let &[what, size, when, how] = code else { return };
         let op = operation(what, size, when, how);

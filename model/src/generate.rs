@@ -1,6 +1,8 @@
 //! Short histories for the exhaustive part: every one another, all determined by a number.
 
-use crate::history::Op;
+use puro::ProducerOptions;
+
+use crate::history::{Op, options};
 
 /// A small generator of numbers (SplitMix64): the same seed, the same run.
 #[derive(Clone, Debug)]
@@ -45,6 +47,22 @@ pub struct History {
 
 /// Setting of all streams: the least there is, so that rollovers come soon.
 pub const SEGMENT_BYTES: u64 = 4096;
+
+/// With checkpoints among the blocks, so that the end is found from behind (O-6): bytes between two.
+pub const CHECKPOINT_BYTES: u64 = 256;
+
+impl History {
+    /// How its producers are opened: those of every third history put checkpoints among the
+    /// blocks, and look for them.
+    pub fn options(&self) -> ProducerOptions {
+        let options = options(SEGMENT_BYTES);
+        if self.number % 3 == 2 {
+            options.checkpoint_every_bytes(CHECKPOINT_BYTES)
+        } else {
+            options
+        }
+    }
+}
 
 /// Fills a segment so far that hardly a block fits.
 const FILL: Op = Op::Append { who: 0, records: 1, bytes: 3850, durable: true };

@@ -49,7 +49,7 @@ pub struct Player<V: Vfs, M: Fn(SimVfs) -> V> {
     seam: M,
     producers: [Option<Actor<V>>; 2],
     processes: u32,
-    segment_bytes: u64,
+    options: ProducerOptions,
     /// What was attempted, answered and delivered.
     pub oracle: Oracle,
 }
@@ -107,9 +107,9 @@ pub fn read<V: Vfs>(
 
 impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
     /// A player on a machine.
-    pub fn new(world: World, seam: M, segment_bytes: u64) -> Self {
+    pub fn new(world: World, seam: M, options: ProducerOptions) -> Self {
         let producers = [None, None];
-        Self { world, seam, producers, processes: 0, segment_bytes, oracle: Oracle::default() }
+        Self { world, seam, producers, processes: 0, options, oracle: Oracle::default() }
     }
 
     fn new_process(&mut self) -> u32 {
@@ -123,7 +123,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
         if self.producers[who].as_ref().is_none_or(gone) {
             let process = self.new_process();
             let vfs = (self.seam)(SimVfs::new(&self.world, process));
-            let opened = options(self.segment_bytes).open_in(vfs, STREAM);
+            let opened = self.options.open_in(vfs, STREAM);
             self.producers[who] =
                 opened.ok().map(|producer| Actor { process, producer, last: None });
         }
@@ -253,7 +253,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
     pub fn settle(&mut self, crash: Crash) -> Result<(), Violation> {
         let process = self.new_process();
         let vfs = (self.seam)(SimVfs::new(&self.world, process));
-        let opened = options(self.segment_bytes).open_in(vfs.clone(), Path::new(STREAM));
+        let opened = self.options.open_in(vfs.clone(), Path::new(STREAM));
         drop(opened.map_err(|error| Violation::new(Promise::Progress, error.to_string()))?);
         let (seen, _) = read(vfs, Start::Beginning, false)
             .map_err(|error| Violation::new(Promise::Progress, error.to_string()))?;

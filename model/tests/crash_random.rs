@@ -3,8 +3,8 @@
 //!
 //! `PURO_RUNS` sets how many runs (200 if not set); `PURO_SEED=n` replays one.
 
-use puro_model::generate::{Rng, SEGMENT_BYTES};
-use puro_model::history::{Op, Player};
+use puro_model::generate::{CHECKPOINT_BYTES, Rng, SEGMENT_BYTES};
+use puro_model::history::{Op, Player, options};
 use puro_model::oracle::{Crash, Violation};
 use puro_model::report::publish;
 use puro_model::sim::power::{GRAINS, PowerLoss};
@@ -34,7 +34,11 @@ fn operation(rng: &mut Rng) -> Op {
 fn run(seed: u64) -> Result<[u64; 3], Violation> {
     let mut rng = Rng::new(seed);
     let world = World::new(Disk::default());
-    let mut player = Player::new(world.clone(), |vfs| vfs, SEGMENT_BYTES);
+    let options = match seed % 2 {
+        0 => options(SEGMENT_BYTES),
+        _ => options(SEGMENT_BYTES).checkpoint_every_bytes(CHECKPOINT_BYTES), // O-6, O-7
+    };
+    let mut player = Player::new(world.clone(), |vfs| vfs, options);
     let mut counts = [0; 3];
     let told = number("PURO_SEED").is_some();
     for _ in 0..OPS {
