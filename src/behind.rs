@@ -72,8 +72,6 @@ fn jump<F>(tail: &mut Tail<F>, (position, start): (u64, BlockStart)) {
     tail.link = Link { prev_crc: start.prev_crc, next_offset: start.first_offset, may_jump };
     tail.end = position;
     tail.max_timestamp_ms = start.timestamp_ms;
-    // Where in the segment the epoch was raised is not known; here it was (E-4).
-    tail.epoch_end = if start.epoch == tail.segment.header.epoch { 0 } else { position };
 }
 
 /// Passes the opening checkpoints; `false` if there are none.

@@ -147,6 +147,8 @@ impl<F> Tail<F> {
         self.sealed = block.start.kind == BlockKind::SegmentEnd;
         if block.start.kind == BlockKind::Checkpoint {
             self.checkpoint_end = self.end;
+            // Whoever wrote it knew that its epoch's beginning is on disk (O-7, E-4).
+            self.epoch_end = 0;
         }
         self.max_timestamp_ms = self.max_timestamp_ms.max(block.start.timestamp_ms);
         self.durable_to = self.durable_to.max(block.start.durable_to);

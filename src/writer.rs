@@ -172,8 +172,14 @@ impl<V: Vfs> Writer<V> {
     pub fn catch_up(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
         let (mut scanned_again, mut looked) = (false, false);
         loop {
-            if self.tail.sealed && self.hop()? {
-                continue;
+            if self.tail.sealed {
+                // Whoever sealed it synced it, but perhaps after this writer was told of a failure.
+                if self.tail.sync_failed {
+                    self.rewrite_and_sync(guard)?;
+                }
+                if self.hop()? {
+                    continue;
+                }
             }
             let status = self.tail.segment.file.status();
             let status = status.map_err(|error| self.tail.io_error("look at", error))?;

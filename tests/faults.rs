@@ -145,6 +145,43 @@ fn a_failed_sync_rewrites_before_it_syncs_again() {
     assert_eq!(values(dir.path()), ["durable", "a", "b", "c"]);
 }
 
+/// A producer was told that the sync behind a repair failed. Another one, which was not, sealed
+/// the segment, and its sync succeeded without writing anything. Then the first went on in the
+/// next segment, forgot, and the next loss of power left a hole in a sealed segment (found by
+/// the simulator at random).
+#[test]
+fn a_failed_sync_is_made_good_in_a_segment_that_others_sealed() {
+    let dir = scratch();
+    let options = ProducerOptions::new().segment_bytes(4096);
+    let mut it = Planned::open(dir.path(), &options);
+    append(&mut it.producer, "told");
+    it.plan(|call| match call.operation {
+        Operation::SyncData => Verdict::Fail(errno(EIO)),
+        _ => Verdict::Proceed,
+    });
+    it.producer.sync().unwrap_err();
+    let mut other = options.open(dir.path()).unwrap();
+    while !segment(dir.path(), 1).exists() {
+        append(&mut other, "not told");
+    }
+    let sealed = segment(dir.path(), 0);
+    let length = std::fs::metadata(&sealed).unwrap().len();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    it.plan(move |call| {
+        if call.path == sealed && matches!(call.operation, Operation::Write | Operation::SyncData) {
+            log.lock().unwrap().push((call.operation, call.position + call.length as u64));
+        }
+        Verdict::Proceed
+    });
+    append(&mut it.producer, "goes on");
+    let log = std::mem::take(&mut *seen.lock().unwrap());
+    assert_eq!(log.last(), Some(&(Operation::SyncData, 0)), "{log:?}");
+    assert!(log.contains(&(Operation::Write, length)), "all was written again: {log:?}");
+    append(&mut it.producer, "once is enough");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
 /// The third outcome of A-12, and that the next durable append makes up for it.
 #[test]
 fn a_sync_that_fails_for_good_is_appended_not_durable() {

@@ -103,7 +103,8 @@ pub struct Examiner<'t, V: Vfs, M: Fn(SimVfs) -> V> {
     bounds: Bounds,
     tally: &'t Tally,
     history: History,
-    /// The oracle at each mark, and its hash.
+    /// The oracle at each mark, and the hash of it and of how producers are opened: what must be
+    /// the same for two equal images to be recovered from, and judged, alike.
     oracles: Vec<(Oracle, u64)>,
 }
 
@@ -118,7 +119,8 @@ impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
         let (oracles, steps) = record(&history, seam)?;
         tally.histories.fetch_add(1, Ordering::Relaxed);
         tally.steps.fetch_add(steps.len() as u64, Ordering::Relaxed);
-        let oracles = oracles.into_iter().map(|oracle| (oracle.clone(), hash_of(&oracle)));
+        let how = history.has_checkpoints();
+        let oracles = oracles.into_iter().map(|oracle| (oracle.clone(), hash_of(&(&oracle, how))));
         let oracles = oracles.collect();
         let mut examiner = Self { seam, bounds, tally, history, oracles };
         for (number, step) in steps.iter().enumerate() {
@@ -301,9 +303,9 @@ fn record<V: Vfs, M: Fn(SimVfs) -> V + Copy>(
     Ok((oracles, steps))
 }
 
-fn hash_of(oracle: &Oracle) -> u64 {
+fn hash_of(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    oracle.hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -55,12 +55,15 @@ impl History {
     /// How its producers are opened: those of every third history put checkpoints among the
     /// blocks, and look for them.
     pub fn options(&self) -> ProducerOptions {
-        let options = options(SEGMENT_BYTES);
-        if self.number % 3 == 2 {
-            options.checkpoint_every_bytes(CHECKPOINT_BYTES)
-        } else {
-            options
+        match self.has_checkpoints() {
+            true => options(SEGMENT_BYTES).checkpoint_every_bytes(CHECKPOINT_BYTES),
+            false => options(SEGMENT_BYTES),
         }
+    }
+
+    /// Whether they do.
+    pub fn has_checkpoints(&self) -> bool {
+        self.number % 3 == 2
     }
 }
 
