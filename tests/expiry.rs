@@ -30,8 +30,7 @@ fn read_once(clock: &Clock, dir: &Path, name: &str) {
 
 /// A machine whose clock says 2099 for a while after each start made two rollovers then. After
 /// the first, the highest timestamp of the stream was of 2099, and so was that of each opening
-/// checkpoint; at the second everybody was forgotten. Found by
-/// `a_year_on_the_clock_of_the_simulator`.
+/// checkpoint; at the second everybody was forgotten.
 #[test]
 fn a_clock_that_is_ahead_twice_forgets_nobody() {
     let (dir, clock) = (scratch(), Clock::at(NOON));
@@ -56,7 +55,7 @@ fn a_clock_that_is_ahead_twice_forgets_nobody() {
 }
 
 /// A consumer that committed while its clock said 1995, and then ended, was forgotten at the next
-/// rollover: its position looked decades old. Found by `a_year_on_the_clock_of_the_simulator`.
+/// rollover: its position looked decades old.
 #[test]
 fn a_clock_that_is_behind_makes_nobody_forgotten() {
     let (dir, clock) = (scratch(), Clock::at(NOON));
