@@ -237,6 +237,11 @@ pub(super) struct Judge<'m> {
 }
 
 impl Judge<'_> {
+    /// Now, by this steward's clock.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
     /// Whether a record stays.
     pub(super) fn stays(&mut self, record: &Record<'_>) -> bool {
         let Some(key) = record.key.filter(|_| self.settings.cleanup(record.topic).compact) else {

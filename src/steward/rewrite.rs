@@ -127,9 +127,50 @@ struct Plan {
     removed: u64,
     /// The length of the file.
     length: u64,
-    /// Position, in the old file, of the first block with the highest timestamp, which stays
-    /// even without records: the age of the segment hangs on it.
-    highest_at: u64,
+    /// Positions, in the old file, of the blocks that stay even without records, because the
+    /// age of the segment hangs on them.
+    witnesses: Vec<u64>,
+}
+
+/// The blocks from which the age of a segment is told (S-8, F-38).
+#[derive(Default)]
+struct Witnesses {
+    /// The first one with the highest timestamp.
+    highest: Option<Witness>,
+    /// The first one with the highest timestamp that does not lie in the future.
+    highest_past: Option<Witness>,
+    /// The last one.
+    last: Option<Witness>,
+}
+
+#[derive(Clone, Copy)]
+struct Witness {
+    timestamp_ms: u64,
+    position: u64,
+    /// What it takes in the new file only because it is a witness.
+    bytes: u64,
+}
+
+impl Witnesses {
+    fn see(&mut self, seen: Witness, now_ms: u64) {
+        let later = |than: Option<Witness>| {
+            than.is_none_or(|than: Witness| seen.timestamp_ms > than.timestamp_ms)
+        };
+        if later(self.highest) {
+            self.highest = Some(seen);
+        }
+        if seen.timestamp_ms <= now_ms && later(self.highest_past) {
+            self.highest_past = Some(seen);
+        }
+        self.last = Some(seen);
+    }
+
+    /// Those that are needed: all of them only where a clock was ahead.
+    fn needed(&self, now_ms: u64) -> impl Iterator<Item = Witness> {
+        let ahead = self.highest.is_some_and(|highest| highest.timestamp_ms > now_ms);
+        let others = if ahead { [self.highest_past, self.last] } else { [None, None] };
+        self.highest.into_iter().chain(others.into_iter().flatten())
+    }
 }
 
 impl Plan {
@@ -139,7 +180,7 @@ impl Plan {
         judge: &mut Judge<'_>,
     ) -> Result<Option<Self>, Failure> {
         let mut plan = Self { length: header::LEN as u64, ..Self::default() };
-        let (mut highest_ms, mut bytes_of_highest) = (None, 0);
+        let (now_ms, mut witnesses) = (judge.now_ms(), Witnesses::default());
         let mut builder = BlockBuilder::default();
         let fits = each_block(source, |position, block| {
             let shrunk = match shrink(block, judge, &mut builder)? {
@@ -148,16 +189,20 @@ impl Plan {
             };
             plan.removed += shrunk.removed;
             let length = builder.block_bytes();
-            let records = block.start.kind == BlockKind::Records;
-            if records && highest_ms.is_none_or(|highest| block.start.timestamp_ms > highest) {
-                highest_ms = Some(block.start.timestamp_ms);
-                plan.highest_at = position;
-                bytes_of_highest = if shrunk.empty { length } else { 0 };
+            let (bytes, bytes_of_empty) = if shrunk.empty { (0, length) } else { (length, 0) };
+            if block.start.kind == BlockKind::Records {
+                let timestamp_ms = block.start.timestamp_ms;
+                witnesses.see(Witness { timestamp_ms, position, bytes: bytes_of_empty }, now_ms);
             }
-            plan.length += if shrunk.empty { 0 } else { length };
+            plan.length += bytes;
             Ok(true)
         })?;
-        plan.length += bytes_of_highest;
+        for witness in witnesses.needed(now_ms) {
+            if !plan.witnesses.contains(&witness.position) {
+                plan.witnesses.push(witness.position);
+                plan.length += witness.bytes;
+            }
+        }
         Ok(fits.then_some(plan))
     }
 }
@@ -260,7 +305,7 @@ fn write<F: VfsFile>(
         let start = &block.start;
         opening &= start.kind == BlockKind::Checkpoint;
         let Ok(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
-        if shrunk.empty && position != plan.highest_at {
+        if shrunk.empty && !plan.witnesses.contains(&position) {
             return Ok(true);
         }
         let meta = BlockMeta {
