@@ -84,6 +84,7 @@ impl<V: Vfs, M: Fn(u32) -> V> WriterThread<V, M> {
         if self.producer.is_none() {
             let mut inside = gate.inside();
             (inside.phase, inside.may_lock, inside.looks_again) = (Phase::Opening, may_lock, false);
+            inside.looked = true;
             drop(inside);
             let opened = options(1 << 20).create(false).open_in((self.seam)(process), STREAM);
             match opened {

@@ -122,7 +122,8 @@ pub struct Inside {
     pub process: u32,
     /// What became of the process, or the thread, that was told to die or end.
     fate: Option<Permit>,
-    /// Whether this one looked at the length since it took the lock.
+    /// Whether this one looked at the length since it took the lock. A look before, as whoever
+    /// opens a stream takes (O-6), is none to the model.
     pub looked: bool,
     /// Whether it may take the lock without stopping.
     pub may_lock: bool,
@@ -152,7 +153,7 @@ impl Gate {
             order: Order::default(),
             process: 0,
             fate: None,
-            looked: false,
+            looked: true,
             may_lock: false,
             looks_again: false,
             told: Vec::new(),
