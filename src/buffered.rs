@@ -13,6 +13,9 @@ use crate::producer::Producer;
 use crate::record::NewRecord;
 use crate::vfs::Vfs;
 
+/// How often whoever appends lets others push first.
+const MOST_YIELDS: u32 = 16;
+
 /// How a [`BufferedProducer`] collects.
 #[derive(Clone, Copy, Debug)]
 pub struct BufferOptions {
@@ -261,6 +264,7 @@ impl<V: Vfs> Shared<V> {
     /// Appends all that is in the buffer, for everybody.
     fn lead<'b>(&'b self, mut buffer: MutexGuard<'b, Buffer>) -> MutexGuard<'b, Buffer> {
         buffer.leading = true;
+        buffer = self.gather(buffer);
         let (mut batch, upto) = match buffer.left_over.take() {
             Some(batch) => (batch, buffer.taken),
             None => {
@@ -283,6 +287,21 @@ impl<V: Vfs> Shared<V> {
             Ok(_) => self.settled(upto, batch),
             Err(error) => self.failed(error, batch),
         }
+    }
+
+    /// Lets threads that are about to push do so, as long as there are some: each that is not
+    /// in time needs another append.
+    fn gather<'b>(&'b self, mut buffer: MutexGuard<'b, Buffer>) -> MutexGuard<'b, Buffer> {
+        for _ in 0..MOST_YIELDS {
+            let pushed = buffer.pushed;
+            drop(buffer);
+            std::thread::yield_now();
+            buffer = self.lock();
+            if buffer.pushed == pushed {
+                break;
+            }
+        }
+        buffer
     }
 
     fn settled(&self, upto: u64, mut batch: Batch) -> MutexGuard<'_, Buffer> {
