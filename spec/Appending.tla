@@ -84,7 +84,7 @@ Quiet == UNCHANGED <<rd, countVars>>
 Lock(w) ==
   /\ lock = 0 /\ req[w] <= Requests
   /\ \/ Go(w, "idle", "look")
-     \/ Go(w, "mend", "look")
+     \/ w \in suspect /\ Go(w, "sync", "mending")
   /\ lock' = w
   /\ UNCHANGED <<fileVars, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
@@ -134,12 +134,14 @@ RaiseEpoch(w) ==
   /\ Go(w, "ready", "write")
   /\ NeedsEpoch(w) \/ MustRaise(w)
   /\ must' = must \ {w}
-  /\ Begin(w, 1, 0, EpochOf(mem[w]) + 1, <<0, 0>>)
+  /\ Begin(w, Min(Sizes), 0, EpochOf(mem[w]) + 1, <<0, 0>>)
+
+WantsSyncEpoch(w) ==
+  pc[w] = "ready" /\ ~NeedsEpoch(w) /\ ~MustRaise(w) /\ ~EpochOnDisk(w)
 
 \* E-4
 SyncEpoch(w) ==
-  /\ pc[w] = "ready" /\ ~NeedsEpoch(w) /\ ~MustRaise(w) /\ ~EpochOnDisk(w)
-  /\ w \notin untold
+  /\ WantsSyncEpoch(w) /\ w \notin untold /\ w \notin suspect
   /\ SyncFile
   /\ known' = [known EXCEPT ![w] = EndOf(mem[w])]
   /\ UNCHANGED <<made, lock, pc, mem, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
@@ -149,6 +151,12 @@ Duplicate(w) ==
   /\ Go(w, "ready", "done")
   /\ Appended(w) /\ ~MustRaise(w)
   /\ UNCHANGED <<fileVars, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+
+\* O-4
+Leave(w) ==       \* it looked because it was opened, or may not append
+  /\ Go(w, "ready", "idle") /\ ~MustRaise(w)
+  /\ lock' = 0
+  /\ UNCHANGED <<fileVars, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
 \* A-8
 Reserve(w) ==
@@ -194,7 +202,7 @@ GiveUp(w) ==      \* an error before the commit: cut, or leave it low
 
 \* E-3
 SyncRaise(w) ==
-  /\ w \notin untold
+  /\ w \notin untold /\ w \notin suspect
   /\ Go(w, "raised", "ready")
   /\ SyncFile
   /\ known' = [known EXCEPT ![w] = EndOf(mem[w])]
@@ -202,7 +210,7 @@ SyncRaise(w) ==
 
 \* A-10
 Unlock(w) ==
-  /\ Go(w, "done", "sync")
+  /\ Go(w, "done", "sync") \/ Go(w, "mended", "idle")
   /\ lock' = 0
   /\ UNCHANGED <<fileVars, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
@@ -218,8 +226,10 @@ Sync(w) ==
                  flipped, gone, cut, kept, torn, alarm>> /\ Quiet
 
 \* A-12
-Return(w) ==      \* durability was not asked for, or could not be had
+Return(w) ==      \* durability was not asked for, or could not be had, or is known
   /\ Go(w, "sync", "idle")
   /\ req' = [req EXCEPT ![w] = @ + 1]
-  /\ UNCHANGED <<fileVars, lock, mem, known, job, left, must, suspect, untold, ghostVars>> /\ Quiet
+  /\ acked' = IF known[w] >= EndOf(mem[w]) THEN acked \cup {Request(w)} ELSE acked
+  /\ UNCHANGED <<fileVars, lock, mem, known, job, left, must, suspect, untold,
+                 flipped, gone, cut, kept, torn, alarm>> /\ Quiet
 =============================================================================

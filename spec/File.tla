@@ -39,6 +39,7 @@ Low  == 0
 High == 1
 
 Max(S) == CHOOSE x \in S : \A y \in S : x >= y
+Min(S) == CHOOSE x \in S : \A y \in S : x <= y
 
 FileInit ==
   /\ unit = [u \in 1..Units |-> Zero]
@@ -88,13 +89,14 @@ Survivors(u, n) ==    \* all that units 1..u may be then, if the length is n
   ELSE {Append(s, v) : s \in Survivors(u - 1, n),
                        v \in IF u > n THEN {Zero} ELSE Survives(u)}
 
-LosePower ==
-  \E n \in mayLen : \E v \in Survivors(Units, n) :
-    /\ unit' = v
-    /\ may' = [u \in 1..Units |-> {v[u]}]
-    /\ len' = n
-    /\ mayLen' = {n}
-    /\ forgot' = {}
+IsLeft(n, v) ==       \* the length n and the units v are what is left
+  /\ unit' = v
+  /\ may' = [u \in 1..Units |-> {v[u]}]
+  /\ len' = n
+  /\ mayLen' = {n}
+  /\ forgot' = {}
+
+LosePower == \E n \in mayLen : \E v \in Survivors(Units, n) : IsLeft(n, v)
 
 (***************************************************************************)
 (* Reading the bytes.                                                      *)

@@ -14,8 +14,6 @@ EXTENDS Appending
 (* Repair, chapter 5.                                                      *)
 (***************************************************************************)
 
-After(w) == IF w \in suspect THEN "rewrite" ELSE "ready"
-
 \* A-5
 LongerThanEnd(w) == len >= EndOf(mem[w])
 
@@ -24,7 +22,7 @@ Classify(w) ==
   /\ pc[w] = "looked"
   /\ LET row == IF LongerThanEnd(w) THEN Row(mem[w], boot) ELSE "clean" IN
      /\ pc' = [pc EXCEPT ![w] =
-                 CASE row = "clean" -> After(w)
+                 CASE row = "clean" -> "ready"
                    [] row \in {"zeros", "unseen"} -> "cut"
                    [] row = "lost" -> "save"
                    [] OTHER -> "stop"]
@@ -56,28 +54,34 @@ Truncate(w) ==
 \* X-5
 SyncCut(w) ==
   /\ w \notin untold
-  /\ Go(w, "cutsync", After(w))
+  /\ Go(w, "cutsync", "ready")
   /\ SyncFile
   /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
 (***************************************************************************)
-(* Failed syncs. All that have the file open are told, each by its next    *)
-(* sync; the one that called is told now (M-6).                            *)
+(* Failed syncs. Whoever has the file open is told, each by its next sync; *)
+(* the one that called is told now (M-6). Who was told is suspect, and     *)
+(* does not even try another sync that is to make something known: it      *)
+(* rewrites, under the lock, as soon as it needs one.                      *)
 (***************************************************************************)
 
-Syncs == {"sync", "raised", "cutsync", "resync", "ready"}
-AfterFail(w) == IF pc[w] = "sync" THEN "mend" ELSE "idle"
+IsSync(w) ==
+  \/ pc[w] \in {"cutsync", "resync", "mendsync"}
+  \/ w \notin suspect /\ (pc[w] \in {"sync", "raised"} \/ WantsSyncEpoch(w))
+AfterFail(w) ==
+  CASE pc[w] \in {"cutsync", "resync"} -> "idle"
+    [] pc[w] = "mendsync" -> "done"
+    [] OTHER -> pc[w]
 Told(w) ==
   /\ suspect' = suspect \cup {w}
   /\ pc' = [pc EXCEPT ![w] = AfterFail(w)]
-  /\ lock' = IF lock = w THEN 0 ELSE lock
+  /\ lock' = IF AfterFail(w) = "idle" THEN 0 ELSE lock
   /\ UNCHANGED <<made, mem, known, job, left, must, req, rd, boot, deaths, giveups, ghostVars>>
 
 \* M-6
 SyncFails(w) ==
   /\ fails < MaxFails /\ fails' = fails + 1
-  /\ pc[w] \in Syncs
-  /\ pc[w] = "ready" => ~NeedsEpoch(w) /\ ~MustRaise(w) /\ ~EpochOnDisk(w)
+  /\ IsSync(w)
   /\ SyncFileFails
   /\ untold' = Writers \ {w}
   /\ Told(w)
@@ -85,23 +89,29 @@ SyncFails(w) ==
 \* M-6
 SyncTells(w) ==
   /\ w \in untold /\ untold' = untold \ {w}
-  /\ pc[w] \in Syncs
-  /\ pc[w] = "ready" => ~NeedsEpoch(w) /\ ~MustRaise(w) /\ ~EpochOnDisk(w)
+  /\ IsSync(w)
   /\ UNCHANGED <<unit, len, may, mayLen, forgot, fails>>
   /\ Told(w)
 
 \* A-14
 Rewrite(w) ==
-  /\ Go(w, "rewrite", "resync")
+  /\ w \in suspect
+  /\ \/ Go(w, "raised", "resync")
+     \/ WantsSyncEpoch(w) /\ Go(w, "ready", "resync")
+     \/ Go(w, "mending", "mendsync")
   /\ WriteAgain(known[w])
   /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
 \* A-14
 SyncAgain(w) ==
   /\ w \notin untold
-  /\ Go(w, "resync", "ready")
   /\ SyncFile
   /\ suspect' = suspect \ {w}
   /\ known' = [known EXCEPT ![w] = EndOf(mem[w])]
-  /\ UNCHANGED <<made, lock, mem, job, left, must, untold, req, ghostVars>> /\ Quiet
+  /\ \/ Go(w, "resync", "ready") /\ UNCHANGED <<req, acked>>
+     \/ /\ Go(w, "mendsync", "mended")
+        /\ acked' = acked \cup {Request(w)}
+        /\ req' = [req EXCEPT ![w] = @ + 1]
+  /\ UNCHANGED <<made, lock, mem, job, left, must, untold,
+                 flipped, gone, cut, kept, torn, alarm>> /\ Quiet
 =============================================================================

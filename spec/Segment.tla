@@ -83,22 +83,27 @@ Forget(W) ==     \* all that the processes W had in memory
 Die(w) ==
   /\ deaths < MaxDeaths /\ deaths' = deaths + 1
   /\ pc[w] # "idle" \/ mem[w] # <<>>
+  /\ \/ UNCHANGED fileVars
+     \/ /\ pc[w] = "write" /\ len < made[job[w]].at   \* its write made the file longer,
+        /\ Put(made[job[w]].at, Zero) /\ UNCHANGED made  \* and that was all of it
   /\ Forget({w})
-  /\ UNCHANGED <<fileVars, rd, boot, fails, giveups, ghostVars>>
+  /\ UNCHANGED <<rd, boot, fails, giveups, ghostVars>>
 
-\* M-4
-PowerLoss ==
+Restart ==       \* of all processes, after a loss of power
   /\ boot < MaxBoots /\ boot' = boot + 1
-  /\ LosePower /\ UNCHANGED made
+  /\ UNCHANGED made
   /\ Forget(Writers)
   /\ rd' = [r \in Readers |-> [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest]]
   /\ gone' = gone \cup ((1..Len(made)) \ Range(Chain'))
   /\ UNCHANGED <<deaths, fails, giveups, acked, flipped, cut, kept, torn, alarm>>
 
+\* M-4
+PowerLoss == LosePower /\ Restart
+
 WriterStep(w) ==
   \/ Lock(w) \/ StepOver(w) \/ Classify(w) \/ StopDamaged(w) \/ SaveTail(w)
   \/ Truncate(w) \/ SyncCut(w) \/ RaiseEpoch(w) \/ SyncEpoch(w) \/ Duplicate(w)
-  \/ Reserve(w) \/ WritePart(w) \/ Commit(w) \/ GiveUp(w) \/ SyncRaise(w)
+  \/ Leave(w) \/ Reserve(w) \/ WritePart(w) \/ Commit(w) \/ GiveUp(w) \/ SyncRaise(w)
   \/ Unlock(w) \/ Sync(w) \/ Return(w) \/ Rewrite(w) \/ SyncAgain(w)
   \/ SyncFails(w) \/ SyncTells(w)
 ReaderStep(r) ==
@@ -120,9 +125,9 @@ TypeOK ==
   /\ \A u \in 1..Units : unit[u] \in may[u] /\ (u > len => unit[u] = Zero)
   /\ lock \in Writers \cup {0}
   /\ \A w \in Writers :
-       /\ pc[w] \in {"idle", "look", "looked", "save", "cut", "cutsync", "stop", "rewrite",
-                     "resync", "ready", "write", "raised", "done", "sync", "mend"}
-       /\ lock = w <=> pc[w] \notin {"idle", "sync", "mend"}
+       /\ pc[w] \in {"idle", "look", "looked", "save", "cut", "cutsync", "stop", "resync",
+                     "ready", "write", "raised", "done", "sync", "mending", "mendsync", "mended"}
+       /\ lock = w <=> pc[w] \notin {"idle", "sync"}
        /\ req[w] \in 1..(Requests + 1)
        /\ left[w] \subseteq {1, 2}
   /\ acked \subseteq Writers \X (1..Requests)
@@ -156,7 +161,7 @@ NoDuplicate ==
 
 \* X-7
 RepairIdempotent ==
-  \A w \in Writers : pc[w] \in {"ready", "rewrite"} =>
+  \A w \in Writers : pc[w] = "ready" =>
     mem[w] = Chain /\ len = EndOf(Chain) - 1
 
 \* F-23

@@ -11,6 +11,8 @@
 (* a segment that it did not make, a writer syncs the directory (V-7); and *)
 (* `mine` is the segment in which it need not.                             *)
 (*                                                                         *)
+(* A writer that was only opened, or must not append, leaves.              *)
+(*                                                                         *)
 (* `parent` tells whether the directory itself is surely on disk: it lies  *)
 (* in a parent, which whoever creates the stream syncs before it makes     *)
 (* segment 0 (O-1), for nobody who finds that segment would.               *)
@@ -43,7 +45,8 @@ Init ==
 
 Go(w, from, to) == pc[w] = from /\ pc' = [pc EXCEPT ![w] = to]
 Here == name[Active]                  \* the inode of the active segment
-Full == Len(Recs(content[Here])) >= PerSegment
+\* V-1
+MustRoll == Len(Recs(content[Here])) >= PerSegment /\ Active < MaxSeq
 NextOffset == Len(All)
 
 \* A-1
@@ -61,7 +64,6 @@ Finish(w) ==      \* look at the active segment, and decide
        IF Segments = {} THEN "parent"
        ELSE IF NoHeader THEN "stopped"
        ELSE IF Sealed(content[Here]) THEN "sealed"
-       ELSE IF Full /\ Active < MaxSeq THEN "seal"
        ELSE IF mine[w] = Here THEN "append" ELSE "names"]
   /\ damaged' = (damaged \/ NoHeader)
   /\ UNCHANGED <<dirVars, lock, mine, todo, last, parent, count, deaths, boot, acked>>
@@ -74,7 +76,7 @@ SyncNamesFirst(w) ==
 
 \* V-3
 Seal(w) ==
-  /\ Go(w, "seal", "sealed")
+  /\ Go(w, "append", "sealed") /\ MustRoll
   /\ AddItem(Here, <<"end">>)
   /\ UNCHANGED <<safe, name, mayName, lock, mine, todo, last, parent, other>>
 
@@ -120,7 +122,7 @@ SyncParent(w) ==  \* before segment 0 has its name, so whoever finds it need not
 
 \* A-9
 Commit(w) ==
-  /\ Go(w, "append", "done")
+  /\ Go(w, "append", "done") /\ ~MustRoll
   /\ count < MaxRecs /\ count' = count + 1
   /\ AddItem(Here, <<"rec", count'>>)
   /\ last' = [last EXCEPT ![w] = count'] /\ todo' = [todo EXCEPT ![w] = Here]
@@ -129,6 +131,12 @@ Commit(w) ==
 \* A-10
 Unlock(w) ==
   /\ Go(w, "done", "sync") /\ lock' = 0
+  /\ UNCHANGED <<dirVars, mine, todo, last, parent, other>>
+
+\* O-4
+Leave(w) ==
+  /\ Go(w, "names", "idle") \/ Go(w, "append", "idle")
+  /\ lock' = 0
   /\ UNCHANGED <<dirVars, mine, todo, last, parent, other>>
 
 \* A-11
@@ -176,7 +184,7 @@ LoseDirectory ==  \* the directory's own name was not on disk
 WriterStep(w) ==
   \/ Lock(w) \/ Finish(w) \/ SyncNamesFirst(w) \/ Seal(w) \/ SyncSeal(w)
   \/ Make(w) \/ SyncMade(w) \/ Name(w) \/ SyncName(w) \/ SyncParent(w)
-  \/ Commit(w) \/ Unlock(w) \/ Sync(w) \/ Return(w)
+  \/ Commit(w) \/ Unlock(w) \/ Leave(w) \/ Sync(w) \/ Return(w)
 
 Next ==
   \/ \E w \in Writers : WriterStep(w) \/ Die(w)

@@ -24,3 +24,4 @@ pub mod upkeep_roles;
 pub mod upkeep_shared;
 pub mod upkeep_stream;
 pub mod walk;
+pub mod trace;

@@ -16,6 +16,7 @@ pub mod mutants;
 pub mod page;
 pub mod tlc;
 pub mod walk;
+pub mod traces;
 
 /// What a checker says of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -99,6 +99,33 @@ pub fn run(jar: &Path, dir: &Path, config: &Config, workers: u32, dump: bool) ->
     Outcome { verdict, states, depth, seconds: start.elapsed().as_secs_f64() }
 }
 
+/// Runs TLC on a module of runs, which prints what it finds; returns what it printed.
+pub fn run_module(jar: &Path, dir: &Path, name: &str) -> Result<String, String> {
+    let meta = target().join("runs").join(name);
+    let _ = fs::remove_dir_all(&meta);
+    fs::create_dir_all(&meta).map_err(|e| format!("{}: {e}", meta.display()))?;
+    let mut java = Command::new("java");
+    java.current_dir(dir)
+        .args(["-XX:+UseSerialGC", "-Xmx2g", "-Xss16m"])
+        .arg(format!("-Djava.io.tmpdir={}", meta.display()))
+        .args(["-cp", &jar.to_string_lossy(), "tlc2.TLC", "-workers", "1", "-deadlock"])
+        .args(["-metadir", &meta.to_string_lossy(), "-config", &format!("{name}.cfg")])
+        .arg(format!("{name}.tla"));
+    let output = java.output().map_err(|e| format!("java: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let _ = fs::remove_dir_all(&meta);
+    if text.contains("No error has been found") {
+        return Ok(text);
+    }
+    let lines = text.lines().skip_while(|line| !line.starts_with("Error: "));
+    Err(format!("{name}: {}", lines.take(30).collect::<Vec<_>>().join("\n")))
+}
+
+/// How many distinct states TLC says it found.
+pub fn distinct_states(text: &str) -> u64 {
+    number_before(text, " distinct states found")
+}
+
 fn number_before(text: &str, what: &str) -> u64 {
     let line = text.lines().rev().find(|l| l.contains(what) && !l.starts_with("Progress"));
     let before = line.and_then(|l| l.split(what).next()).and_then(|l| l.split_whitespace().last());

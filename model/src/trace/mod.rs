@@ -1,0 +1,97 @@
+//! Listening to what the code hands to [`Vfs::trace`](puro::vfs::Vfs::trace).
+//!
+//! A [`Log`] is what happened in one run, in order. In the worlds of this crate only one actor
+//! runs at a time, so the order of the calls is the order of the events. Among processes each
+//! event carries the time at which it was noted, by a clock that all processes of a machine share
+//! and that never goes back: see [`processes`].
+
+pub mod processes;
+pub mod simulated;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use puro::trace::Action;
+
+/// What is left of a segment, or of a block.
+pub type Bytes = Vec<u8>;
+
+/// Something that happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Who did it; 0 is the world.
+    pub actor: u32,
+    /// What, by the name that it has in the specification.
+    pub name: String,
+    /// When the actor's last call before it began: the effect lies between this and `at`.
+    pub begun: u64,
+    /// When it was noted.
+    pub at: u64,
+    /// See [`Action`].
+    pub segment: u32,
+    /// See [`Action`].
+    pub position: u64,
+    /// See [`Action`].
+    pub value: u64,
+    /// See [`Action`].
+    pub label: String,
+    /// For a block that was written, its bytes; for a loss of power, those of the segment.
+    pub bytes: Bytes,
+}
+
+impl Event {
+    /// What an actor did.
+    pub fn of(actor: u32, action: &Action<'_>) -> Self {
+        Self {
+            actor,
+            name: action.name.to_owned(),
+            segment: action.segment,
+            position: action.position,
+            value: action.value,
+            label: action.label.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// What the world did to an actor, or to all.
+    pub fn of_the_world(actor: u32, name: &str) -> Self {
+        Self { actor, name: name.to_owned(), ..Self::default() }
+    }
+}
+
+/// What happened in a run.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    notes: Arc<Mutex<Notes>>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    clock: u64,
+    events: Vec<Event>,
+}
+
+impl Log {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A moment of this run.
+    pub fn tick(&self) -> u64 {
+        let mut notes = self.notes();
+        notes.clock += 1;
+        notes.clock
+    }
+
+    /// Notes an event that happens now.
+    pub fn note(&self, event: Event) {
+        let mut notes = self.notes();
+        notes.clock += 1;
+        let at = notes.clock;
+        notes.events.push(Event { at, begun: event.begun.min(at), ..event });
+    }
+
+    /// All events until now.
+    pub fn events(&self) -> Vec<Event> {
+        self.notes().events.clone()
+    }
+}

@@ -1,0 +1,1 @@
+//! Runs of real processes that are listened to.

@@ -1,0 +1,58 @@
+//! Events as the trace modules have them.
+
+use std::fmt::Write as _;
+
+/// What a unit of 64 bytes is: block, part and signal, as in module File.
+pub type Unit = (u32, u8, u8);
+
+/// One event: the action, who did it, and what was logged of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    pub op: String,
+    pub actor: u32,
+    /// A position, in units.
+    pub position: i64,
+    /// A number: an offset, a size.
+    pub number: i64,
+    pub word: String,
+    /// What is left after a loss of power.
+    pub units: Vec<Unit>,
+}
+
+impl Step {
+    /// An action of somebody.
+    pub fn new(op: &str, actor: u32) -> Self {
+        Self { op: op.to_owned(), actor, ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn at(self, position: i64) -> Self {
+        Self { position, ..self }
+    }
+
+    #[must_use]
+    pub fn number(self, number: i64) -> Self {
+        Self { number, ..self }
+    }
+
+    #[must_use]
+    pub fn word(self, word: &str) -> Self {
+        Self { word: word.to_owned(), ..self }
+    }
+
+    /// As a record of TLA+; `mutations` are the variants that differ here.
+    pub fn tla(&self, mutations: &[usize]) -> String {
+        let mut units = String::new();
+        for (index, (b, k, s)) in self.units.iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            let _ = write!(units, "{comma}[b |-> {b}, k |-> {k}, s |-> {s}]");
+        }
+        let mutations: Vec<_> = mutations.iter().map(ToString::to_string).collect();
+        let mutations = mutations.join(", ");
+        let Self { op, actor, position, number, word, .. } = self;
+        format!(
+            "[op |-> \"{op}\", a |-> {actor}, p |-> {position}, n |-> {number}, \
+             l |-> \"{word}\", u |-> <<{units}>>, m |-> {{{mutations}}}]"
+        )
+    }
+}
