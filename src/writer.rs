@@ -209,7 +209,8 @@ impl<V: Vfs> Writer<V> {
             self.trace(self.tail.action("Classify").label("clean"));
         }
         let sealed = self.tail.sealed;
-        self.trace(self.tail.action("Finish").label(if sealed { "sealed" } else { "" }));
+        let finish = self.tail.action("Finish").value(self.tail.next_offset());
+        self.trace(finish.label(if sealed { "sealed" } else { "" }));
         if sealed {
             self.finish_rollover(guard)?;
         }

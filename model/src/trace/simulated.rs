@@ -9,10 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::trace::Action;
 use puro::vfs::LockWait;
-use puro::{
-    AppendError, Batch, Consumer, ConsumerOptions, NewRecord, Producer, ProducerOptions, Start,
-    Token,
-};
+use puro::{AppendError, Batch, Consumer, ConsumerOptions, NewRecord, Producer, Start, Token};
 
 use super::{Event, Log};
 use crate::generate::Rng;
@@ -154,7 +151,8 @@ impl Stage {
         let ways = loss.options().into_iter().zip(loss.newest());
         let choices: Vec<_> = ways.map(|(ways, newest)| keep(ways, newest)).collect();
         let left = loss.apply(&choices);
-        let mut event = Event::of_the_world(0, "PowerLoss");
+        let there = left.look_up(Path::new(STREAM)).is_some();
+        let mut event = Event::of_the_world(0, if there { "PowerLoss" } else { "LoseDirectory" });
         event.bytes = bytes_of(&left, 0, 0);
         self.log.note(event);
         self.living.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -227,6 +225,10 @@ pub struct Cast {
     pub steps: u32,
     /// What befalls them.
     pub perils: Perils,
+    /// Bytes of a record's value.
+    pub bytes: usize,
+    /// Whether the one that makes the stream dies at that, and the power goes too.
+    pub dies_creating: bool,
     /// Whether producers give their appends a sequence, and try again what failed (C-4).
     pub named: bool,
 }
@@ -256,6 +258,14 @@ pub fn play(cast: &Cast, seed: u64) -> Vec<Event> {
         value: Cell::new(0),
         stage: stage.clone(),
     };
+    if cast.dies_creating {
+        let (process, vfs) = stage.process("producer 0");
+        stage.set_death(process, run.rng.below(20), 1);
+        let options = crate::history::options(crate::generate::SEGMENT_BYTES);
+        drop(options.open_in(vfs, STREAM));
+        stage.kill(process);
+        stage.lose_power(|_, _| 0);
+    }
     // After a failed sync nobody new is told of it, and nothing is promised then (M-6).
     for who in 0..cast.producers {
         run.open(who);
@@ -280,7 +290,7 @@ struct Run {
 impl Run {
     fn open(&mut self, who: usize) {
         let (process, vfs) = self.stage.process(&format!("producer {who}"));
-        let options = ProducerOptions::new().lock_wait(LockWait::Try);
+        let options = crate::history::options(crate::generate::SEGMENT_BYTES);
         let producer = options.open_in(vfs, STREAM).ok();
         self.producers[who] = producer.map(|producer| Writing { process, producer });
     }
@@ -337,7 +347,8 @@ impl Run {
         producer.set_durable(durable);
         self.value.set(self.value.get() + 1);
         let mut batch = Batch::new();
-        let value = self.value.get().to_le_bytes();
+        let mut value = self.value.get().to_le_bytes().to_vec();
+        value.resize(self.cast.bytes.max(value.len()), 0);
         batch.push(&NewRecord::new("t", &value)).expect("a small record");
         let identity = format!("p{who}");
         let done = if self.cast.named {

@@ -2,11 +2,13 @@
 //! that needs no Java; then the mutants.
 //!
 //! ```text
-//! tla-check [--short | --long] [--mutants | --only-mutants] [--walk | --planted] [--table]
-//!           [--jobs N] [--only NAME]
+//! tla-check [--short | --long] [--mutants | --only-mutants] [--walk | --planted]
+//!           [--traces | --only-traces] [--table] [--jobs N] [--only NAME]
 //! ```
 //! `--walk` has the graphs of the configurations that say `Walk: yes` walked by the shipped
 //! code; `--planted` checks nothing but these, and walks them with each planted bug.
+//! `--traces` holds runs of the real code against the specification as well, and with `--table`
+//! writes what they cover into TRACES.md.
 //! `--mutants` runs the mutants as well, `--only-mutants` nothing else. `--long` adds the
 //! large configurations and the mutants that are listed as survivors, which take longest;
 //! `--only NAME` takes one configuration, large or not, and the mutants that it is the first
@@ -16,7 +18,7 @@
 use puro_tla::config::{self, Config, spec_dir};
 use puro_tla::mutants::{self, Mutant, Trial};
 use puro_tla::walk::Walked;
-use puro_tla::{Outcome, Verdict, inner, page, tlc, walk};
+use puro_tla::{Outcome, Verdict, inner, page, tlc, traces, walk};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ struct Options {
     mutants: bool,
     walk: bool,
     planted: bool,
+    traces: bool,
     table: bool,
     jobs: usize,
     only: Option<String>,
@@ -41,6 +44,7 @@ fn options() -> Result<Options, String> {
         mutants: false,
         walk: false,
         planted: false,
+        traces: false,
         table: false,
         jobs: 2,
         only: None,
@@ -54,6 +58,8 @@ fn options() -> Result<Options, String> {
             "--only-mutants" => (found.configs, found.mutants) = (false, true),
             "--walk" => found.walk = true,
             "--planted" => (found.walk, found.planted) = (true, true),
+            "--traces" => found.traces = true,
+            "--only-traces" => (found.configs, found.traces) = (false, true),
             "--table" => found.table = true,
             "--jobs" => {
                 let n = args.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
@@ -228,10 +234,32 @@ fn run() -> Result<Vec<String>, String> {
     if options.mutants {
         complaints.extend(check_mutants(&options, &jar, &all)?);
     }
+    if options.traces {
+        let base = jar.ancestors().nth(3).expect("the jar lies in target/tla/").join("traces");
+        let report = traces::campaign::run(&jar, &base)?;
+        if options.table {
+            let path = config::root().join("model/tla/TRACES.md");
+            std::fs::write(path, &report.page).map_err(|e| format!("TRACES.md: {e}"))?;
+        }
+        complaints.extend(report.complaints);
+    }
     Ok(complaints)
 }
 
 fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((traces::campaign::WORKER, rest)) =
+        args.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        let worked = puro_model::trace::processes::work(rest);
+        return worked.map_or_else(
+            |error| {
+                eprintln!("tla-check: {error}");
+                ExitCode::from(2)
+            },
+            |()| ExitCode::SUCCESS,
+        );
+    }
     match run() {
         Ok(complaints) if complaints.is_empty() => ExitCode::SUCCESS,
         Ok(complaints) => {

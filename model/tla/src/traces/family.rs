@@ -17,6 +17,8 @@ pub struct Family {
     /// Module `Trace<name>` of `model/tla/traces/`; the runs go into `<name>Events`.
     pub name: &'static str,
     pub runs: Vec<Vec<Step>>,
+    /// In which world each run was.
+    pub worlds: Vec<&'static str>,
     /// Numbers of runs (from 0), with what becomes of them.
     pub variants: Vec<(usize, Edit)>,
     /// Constants of the specification.

@@ -2,11 +2,17 @@
 //! behaviour of the specification, to its last event.
 //!
 //! - [`event`]: an event as the modules have it, and how it is written in TLA+;
-//! - [`segment`], ...: what one module of the specification sees of a run;
+//! - [`segment`], [`stream`]: what one module of the specification sees of a run;
 //! - [`family`]: many runs and mutations of them in one module, and what TLC says of each;
-//! - [`mutate`]: mutations of one event.
+//! - [`mutate`]: mutations of one event;
+//! - [`campaign`]: the runs of CI.
+//!
+//! A run passes when TLC prints that it came to its end: a run that gets stuck, for whatever
+//! reason, does not pass. Mutations share the states before their edit with the run they are of.
 
+pub mod campaign;
 pub mod event;
 pub mod family;
 pub mod mutate;
 pub mod segment;
+pub mod stream;
