@@ -225,6 +225,8 @@ pub struct Cast {
     pub steps: u32,
     /// What befalls them.
     pub perils: Perils,
+    /// One append in so many is durable.
+    pub durable_one_in: u64,
     /// Bytes of a record's value.
     pub bytes: usize,
     /// Whether the one that makes the stream dies at that, and the power goes too.
@@ -337,8 +339,9 @@ impl Run {
     }
 
     fn append(&mut self, who: usize, dies: bool) {
-        let durable = self.rng.one_in(2);
-        let calls = self.rng.below(9);
+        let durable = self.rng.one_in(self.cast.durable_one_in);
+        // With a sequence it is worth most to die late, when the block may be committed.
+        let calls = if self.cast.named { 4 + self.rng.below(4) } else { self.rng.below(9) };
         let bytes = [0, 1, 40, 64, 100, 128][self.rng.below(6) as usize];
         let Some(Writing { process, producer }) = &mut self.producers[who] else { return };
         if dies {
