@@ -1,9 +1,9 @@
 //! The actors: threads that run shipped code, and stop at its steps.
 
 use puro::vfs::Vfs;
-use puro::{AppendError, Batch, Consumer, Failure, NewRecord, OpenError, Producer};
+use puro::{AppendError, Batch, Consumer, Failure, NewRecord, OpenError, Producer, Token};
 
-use super::gate::{Gate, Order, Permit, Phase, Place};
+use super::gate::{Gate, Leaving, Order, Permit, Phase, Place};
 use crate::history::{STREAM, options};
 
 /// Bytes of a unit of the model. The block that raises an epoch has as many, and so has
@@ -18,6 +18,8 @@ pub enum Answer {
         /// It was there already.
         duplicate: bool,
     },
+    /// Nothing was to be appended: the producer is open.
+    Opened,
     /// Not appended: somebody else has the lock.
     LockTimeout,
     /// Not appended: bytes that were synced are not there.
@@ -36,11 +38,16 @@ impl From<Failure> for Answer {
     }
 }
 
+/// Bytes of records in a segment: more than a walk's blocks have.
+pub const SEGMENT_BYTES: u64 = 4096;
+
 /// The value of an append's record: it says which append it is of, and makes the block as
 /// long as asked for.
 pub fn value(order: &Order) -> Vec<u8> {
     let mut value = order.stamp.to_le_bytes().to_vec();
-    value.resize(4 + (order.units - 1) * UNIT, order.stamp as u8);
+    let no_room = order.leaves == Some(Leaving::NoRoom);
+    let more = if no_room { SEGMENT_BYTES as usize } else { (order.units - 1) * UNIT };
+    value.resize(4 + more, order.stamp as u8);
     value
 }
 
@@ -81,13 +88,14 @@ impl<V: Vfs, M: Fn(u32) -> V> WriterThread<V, M> {
     }
 
     fn append(&mut self, gate: &Gate, process: u32, may_lock: bool) -> Answer {
-        if self.producer.is_none() {
+        let opens = self.producer.is_none();
+        if opens {
             let mut inside = gate.inside();
             (inside.phase, inside.may_lock, inside.looks_again) = (Phase::Opening, may_lock, false);
             inside.looked = true;
             drop(inside);
-            let opened = options(1 << 20).create(false).open_in((self.seam)(process), STREAM);
-            match opened {
+            let options = options(SEGMENT_BYTES).create(false);
+            match options.open_in((self.seam)(process), STREAM) {
                 Ok(producer) => self.producer = Some(producer),
                 Err(OpenError::Failure(failure)) => return failure.into(),
                 Err(other) => return Answer::Refused(other.to_string()),
@@ -98,7 +106,16 @@ impl<V: Vfs, M: Fn(u32) -> V> WriterThread<V, M> {
         producer.set_durable(order.durable);
         let mut batch = Batch::new();
         batch.push(&NewRecord::new("t", &value(&order))).expect("a small record");
-        match producer.append_once(&self.identity, order.sequence, &mut batch) {
+        let appended = if order.leaves == Some(Leaving::Looked) {
+            if opens {
+                return Answer::Opened;
+            }
+            let elsewhere = Token { offset: u64::MAX, ..producer.token() };
+            producer.append_if(&elsewhere, &mut batch)
+        } else {
+            producer.append_once(&self.identity, order.sequence, &mut batch)
+        };
+        match appended {
             Ok(appended) => Answer::Appended { duplicate: appended.duplicate },
             Err(AppendError::NotAppended(failure)) => failure.into(),
             Err(other) => Answer::Refused(other.to_string()),

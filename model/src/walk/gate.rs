@@ -97,9 +97,20 @@ pub enum Phase {
     Closed,
 }
 
+/// Why a writer that has looked is to leave without appending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// It only opens the stream, or if it did, its append expects another end (O-4, A-16).
+    Looked,
+    /// All is ready for its block, which is too large for the segment, and for the disk (V-2).
+    NoRoom,
+}
+
 /// What an append is to be like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Order {
+    /// Whether it comes to nothing.
+    pub leaves: Option<Leaving>,
     /// The request's sequence.
     pub sequence: u64,
     /// Whether it is durable.

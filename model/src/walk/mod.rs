@@ -21,9 +21,12 @@
 //! next. Nothing is decided by the driver but what somebody else decides in real life: whose
 //! turn it is, who dies when, which call fails, how an append is asked for.
 //!
-//! Three things are not as in the model. Where a process opens its producer, it looks, repairs
-//! and gives the lock back, and its first append takes it again; nobody else has a turn in
-//! between, and the model has one look. A reader is shown one block at a time, so that what it
+//! Who leaves without appending has only opened the stream, or its append expects another end; or,
+//! where it saw to the epoch first, there is no room for what it was to append.
+//!
+//! Three things are not as in the model. Where a process opens its producer in order to append, it
+//! looks, repairs and gives the lock back, and its first append takes it again; nobody else has a
+//! turn in between, and the model has one look. A reader is shown one block at a time, so that what it
 //! holds of the next is never older than its last look. What a writer remembers (`mem`, `known`)
 //! cannot be seen from outside: it is taken to be what the model says, and proved with the next
 //! block that it builds, which names the block before, the offset and `durable_to`.
@@ -48,7 +51,7 @@ use puro::codec::get_u32;
 use puro::layout::{end, header};
 use puro::segment::SegmentHeader;
 use puro::vfs::Vfs;
-use puro::{ConsumerOptions, LockWait, ProducerOptions};
+use puro::{ConsumerOptions, LockWait};
 
 use self::cast::WriterThread;
 use self::gate::{Gate, Permit};
@@ -213,8 +216,9 @@ pub fn walk<V: Vfs>(
 fn template() -> Disk {
     let world = World::new(Disk::default());
     let vfs = SimVfs::new(&world, 1);
-    ProducerOptions::new().create_in(vfs.clone(), STREAM).expect("a new stream");
-    drop(options(1 << 20).open_in(vfs, STREAM).expect("a new producer"));
+    let options = options(cast::SEGMENT_BYTES);
+    options.create_in(vfs.clone(), STREAM).expect("a new stream");
+    drop(options.open_in(vfs, STREAM).expect("a new producer"));
     let mut disk = world.disk();
     let paths: Vec<_> = disk.paths().map(|(path, _)| path).collect();
     for path in paths {
@@ -277,7 +281,8 @@ fn walk_path<V: Vfs>(
             };
             gate.inside().process = number;
             if number as usize <= writers {
-                let opened = options(1 << 20).create(false).open_in(vfs(number), STREAM);
+                let opened =
+                    options(cast::SEGMENT_BYTES).create(false).open_in(vfs(number), STREAM);
                 let producer = Some(opened.map_err(|error| error.to_string())?);
                 let writer = WriterThread { identity: number.to_string(), seam: vfs, producer };
                 scope.spawn(move || {

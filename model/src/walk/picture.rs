@@ -89,9 +89,9 @@ impl FromValue for Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pc(pub &'static str);
 
-const PLACES: [&str; 15] = [
-    "idle", "look", "looked", "save", "cut", "cutsync", "stop", "rewrite", "resync", "ready",
-    "write", "raised", "done", "sync", "mend",
+const PLACES: [&str; 16] = [
+    "idle", "look", "looked", "save", "cut", "cutsync", "stop", "resync", "ready", "write",
+    "raised", "done", "sync", "mending", "mendsync", "mended",
 ];
 
 impl FromValue for Pc {

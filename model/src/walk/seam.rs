@@ -15,7 +15,7 @@ use puro::trace::Action;
 use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 use super::cast::UNIT;
-use super::gate::{Gate, Permit, Phase, Place};
+use super::gate::{Gate, Leaving, Permit, Phase, Place};
 
 /// A machine behind a gate.
 #[derive(Clone)]
@@ -216,10 +216,12 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
     fn unlock(&self) -> io::Result<()> {
         if self.role == Role::WriterLock {
             let mut inside = self.gate.inside();
-            if inside.phase == Phase::Opening {
+            let only_opens = inside.order.leaves == Some(Leaving::Looked);
+            let opens = inside.phase == Phase::Opening;
+            if opens && !only_opens {
                 (inside.phase, inside.looks_again) = (Phase::Again, true);
             }
-            let stops = inside.phase == Phase::Work;
+            let stops = inside.phase == Phase::Work || opens && only_opens;
             drop(inside);
             if stops && self.gate.stop(Place::Unlock) != Permit::Go {
                 return stopped();
@@ -274,7 +276,8 @@ impl<V: Vfs> Vfs for GateVfs<V> {
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
-        self.inner.free_bytes(dir)
+        let leaves = self.gate.inside().order.leaves;
+        if leaves == Some(Leaving::NoRoom) { Ok(0) } else { self.inner.free_bytes(dir) }
     }
 
     fn file_system(&self, dir: &Path) -> io::Result<FileSystem> {
@@ -311,14 +314,18 @@ impl<V: Vfs> Vfs for GateVfs<V> {
 
     fn trace(&self, action: &Action<'_>) {
         let mut inside = self.gate.inside();
+        let only_opens = inside.order.leaves == Some(Leaving::Looked);
         // The look after opening is none to the model; an append that gives up has unlocked.
         let hidden = match (inside.phase, action.name) {
-            (Phase::Opening | Phase::GivesUp { .. }, "Unlock") => true,
+            (Phase::Opening, "Unlock") => !only_opens,
+            (Phase::GivesUp { .. }, "Unlock") => true,
             (Phase::Setup | Phase::Closed, _) => true,
             _ => inside.looks_again,
         };
         if !hidden {
-            inside.told.push((action.name, action.position));
+            let leaves = action.name == "Unlock" && inside.order.leaves.is_some();
+            let name = if leaves { "Leave" } else { action.name };
+            inside.told.push((name, action.position));
         }
         if action.name == "Classify" {
             inside.looks_again = false;

@@ -39,7 +39,7 @@ pub struct WriterSide {
 }
 
 /// The actions of a writer's code that are steps of the model.
-const TOLD: [&str; 18] = [
+const TOLD: [&str; 19] = [
     "Lock",
     "StepOver",
     "Classify",
@@ -50,6 +50,7 @@ const TOLD: [&str; 18] = [
     "RaiseEpoch",
     "SyncEpoch",
     "Duplicate",
+    "Leave",
     "Reserve",
     "WritePart",
     "Commit",
@@ -124,6 +125,7 @@ impl WriterSide {
             Place::Write { block, .. } if raises(block) => vec!["RaiseEpoch", "WritePart"],
             Place::Write { .. } => vec!["Reserve", "WritePart"],
             Place::Signal => vec!["Commit"],
+            Place::Unlock if self.order.leaves.is_some() => vec!["Leave"],
             Place::Unlock if done == "Commit" => vec!["Unlock"],
             Place::Unlock => vec!["Duplicate", "Unlock"],
             Place::Idle(Some(Answer::Damaged)) => vec!["StopDamaged"],
@@ -183,7 +185,7 @@ impl WriterSide {
         }
         let told = self.told.pop_front();
         let fits = told.is_some_and(|(name, at)| {
-            name == step && (at == end || matches!(name, "Lock" | "Unlock"))
+            name == step && (at == end || matches!(name, "Lock" | "Unlock" | "Leave"))
         });
         if fits { Ok(()) } else { Err(format!("{step} at {end} is told as {told:?}")) }
     }
@@ -193,6 +195,14 @@ impl WriterSide {
         self.due.pop_front();
         if let Some((name @ "Return", _)) = self.told.front_mut() {
             *name = "Sync";
+        }
+    }
+
+    /// Whether who left without appending was answered so.
+    pub fn check_left(&mut self) -> Result<(), String> {
+        match self.answer.take() {
+            Some(Answer::Opened | Answer::Refused(_)) => Ok(()),
+            other => Err(format!("a writer that left is answered {other:?}")),
         }
     }
 

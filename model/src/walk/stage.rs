@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::Path as FilePath;
 
+use puro::vfs::{OpenMode, Vfs, VfsFile};
+
 use super::cast::{UNIT, value};
-use super::gate::{Order, Permit, Place};
+use super::gate::{Leaving, Order, Permit, Place};
 use super::graph::{Actor, Edge, Graph};
 use super::picture::{Picture, Unit};
 use super::sides::{ReaderSide, WriterSide};
 use super::view::View;
 use super::{Bounds, Seen};
 use crate::sim::disk::Node;
-use crate::sim::{PowerLoss, World};
+use crate::sim::{PowerLoss, SimVfs, World};
 
 /// The only segment.
 pub const SEGMENT: &str = "/stream/0000000000.puro";
@@ -105,7 +107,7 @@ impl<'g> Stage<'g> {
     fn writer_step(&mut self, w: usize, edge: &Edge, rest: &[usize]) -> Result<(), String> {
         let label = edge.label.as_str();
         match label {
-            "Die" => return self.die(w),
+            "Die" => return self.die(w, edge),
             "GiveUp" => return self.give_up(w, edge),
             "Lock" if self.writers[w].next().is_none() => return self.lock(w, rest),
             _ => {}
@@ -131,6 +133,9 @@ impl<'g> Stage<'g> {
                 let writer = &mut self.writers[w];
                 writer.due.pop_front();
                 writer.check_answer()?;
+                if writer.known >= self.view.end_of(&writer.mem) {
+                    self.ghosts.acked.insert((w as u8 + 1, writer.req));
+                }
                 writer.req += 1;
             }
             "StopDamaged" => {
@@ -174,6 +179,7 @@ impl<'g> Stage<'g> {
                 writer.mem.push(std::mem::take(&mut writer.job));
             }
             "SyncRaise" | "SyncEpoch" => writer.known = end,
+            "Leave" => writer.check_left()?,
             "Sync" => {
                 writer.check_answer()?;
                 self.ghosts.acked.insert((w as u8 + 1, writer.req));
@@ -189,9 +195,10 @@ impl<'g> Stage<'g> {
     fn lock(&mut self, w: usize, rest: &[usize]) -> Result<(), String> {
         self.stamp += 1;
         let (durable, units) = self.look_ahead(w, rest);
+        let leaves = self.leaves(w, rest);
         let writer = &mut self.writers[w];
         let sequence = u64::from(writer.req);
-        writer.order = Order { sequence, durable, units, stamp: self.stamp };
+        writer.order = Order { leaves, sequence, durable, units, stamp: self.stamp };
         writer.duplicate = false;
         writer.gate.inside().order = writer.order;
         writer.go(Permit::Go, "Lock")
@@ -215,6 +222,27 @@ impl<'g> Stage<'g> {
             }
         }
         (true, units.into())
+    }
+
+    /// Whether the session that begins comes to nothing, and why: what it did before tells.
+    fn leaves(&self, w: usize, rest: &[usize]) -> Option<Leaving> {
+        let mut leaves = Leaving::Looked;
+        let mut repairs = false;
+        for step in rest {
+            let edge = &self.graph.edges[*step];
+            let mine = edge.actor == Actor::Writer(w);
+            match edge.label.as_str() {
+                "Leave" if mine => return Some(leaves),
+                "SaveTail" if mine => repairs = true,
+                // A repair raises the epoch of itself; others do it for what they append.
+                "RaiseEpoch" if mine && !repairs => leaves = Leaving::NoRoom,
+                "SyncEpoch" if mine => leaves = Leaving::NoRoom,
+                "Unlock" | "Die" | "GiveUp" | "StopDamaged" if mine => return None,
+                "PowerLoss" => return None,
+                _ => {}
+            }
+        }
+        None
     }
 
     /// the block is built, and about to be written.
@@ -263,9 +291,20 @@ impl<'g> Stage<'g> {
         Ok(())
     }
 
-    /// M-3: a process dies, and another one takes its place.
-    fn die(&mut self, w: usize) -> Result<(), String> {
-        self.world.kill(self.writers[w].process);
+    /// M-3: a process dies, and another one takes its place. If it dies in a write, that may
+    /// have made the file longer already.
+    fn die(&mut self, w: usize, edge: &Edge) -> Result<(), String> {
+        let (process, len) = (self.writers[w].process, self.graph.states[edge.to].len);
+        if len > self.graph.states[edge.from].len {
+            let Place::Write { position, .. } = self.writers[w].place else {
+                return Err(format!("writer {w} is not about to write"));
+            };
+            let segment = SimVfs::new(&self.world, process)
+                .open(FilePath::new(SEGMENT), OpenMode::Write)
+                .and_then(|file| file.write_at(&[0; UNIT], position));
+            segment.map_err(|error| error.to_string())?;
+        }
+        self.world.kill(process);
         self.ghosts.deaths += 1;
         self.reborn(w)
     }

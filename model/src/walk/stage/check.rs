@@ -117,14 +117,17 @@ impl Stage<'_> {
             None if wanted && picture.lock == 0 => BTreeSet::from(["Lock"]),
             None => BTreeSet::new(),
         };
+        // Whoever has looked may leave: that, too, was said before.
+        let mut without_leaving = model.clone();
+        without_leaving.remove("Leave");
         let fits = match self.writers[w].next() {
             // Whether an append is durable was said before.
-            Some(step @ ("Sync" | "Return")) => model.contains(step),
-            Some("Reserve" | "RaiseEpoch") if model.is_empty() => {
+            Some(step @ ("Sync" | "Return" | "Leave")) => model.contains(step),
+            Some("Reserve" | "RaiseEpoch") if without_leaving.is_empty() => {
                 seen.beyond_bounds();
                 self.is_beyond_bounds(w, picture)
             }
-            _ => model == code,
+            _ => without_leaving == code,
         };
         if !fits {
             return Err(format!("writer {w} would take {code:?}, the model has {model:?}"));
@@ -148,7 +151,8 @@ impl Stage<'_> {
     fn probe(&mut self, w: usize) -> Result<(), String> {
         let writer = &mut self.writers[w];
         let sequence = u64::from(writer.req);
-        writer.gate.inside().order = Order { sequence, durable: true, units: 1, stamp: 0 };
+        writer.gate.inside().order =
+            Order { sequence, durable: true, units: 1, ..Order::default() };
         writer.go(Permit::Probe, "Probe")?;
         match writer.answer.take() {
             Some(Answer::LockTimeout) => Ok(()),
