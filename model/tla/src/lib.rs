@@ -15,8 +15,8 @@ pub mod inner;
 pub mod mutants;
 pub mod page;
 pub mod tlc;
-pub mod walk;
 pub mod traces;
+pub mod walk;
 
 /// What a checker says of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

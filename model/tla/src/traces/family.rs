@@ -52,7 +52,7 @@ impl Family {
             let _ = write!(text, "Run{} == <<\n  {}>>\n", number + 1, steps.join(",\n  "));
         }
         let runs: Vec<_> = (1..=self.runs.len()).map(|number| format!("Run{number}")).collect();
-        let _ = write!(text, "Runs == <<{}>>\n", runs.join(", "));
+        let _ = writeln!(text, "Runs == <<{}>>", runs.join(", "));
         let variants = self.variants.iter().map(|(run, edit)| edit.tla(run + 1));
         let variants: Vec<_> = variants.collect();
         let _ = write!(text, "Variants == <<\n  {}>>\n====\n", variants.join(",\n  "));
