@@ -1,13 +1,16 @@
 //! Listening to what the code hands to [`Vfs::trace`](puro::vfs::Vfs::trace).
 //!
 //! A [`Log`] is what happened in one run, in order. In the worlds of this crate only one actor
-//! runs at a time, so the order of the calls is the order of the events. Among processes each
-//! event carries the time at which it was noted, by a clock that all processes of a machine share
-//! and that never goes back: see [`processes`].
+//! runs at a time, so the order of the calls is the order of the events, but for what shuttle
+//! schedules in between: see [`scheduled`]. Among processes each event carries the time at which
+//! it was noted, by a clock that all processes of a machine share and that never goes back: see
+//! [`processes`].
 
 pub mod processes;
+pub mod scheduled;
 pub mod simulated;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use puro::trace::Action;
@@ -94,4 +97,39 @@ impl Log {
     pub fn events(&self) -> Vec<Event> {
         self.notes().events.clone()
     }
+}
+
+/// Puts what readers did where it belongs: they take no lock, so others may have been at work
+/// between their look and its event.
+///
+/// A block that was found may have its `Commit` noted a little later than the reader's event; then
+/// the reader is put right behind that. A look that found nothing is put where it began: had
+/// the signal been there by then, it would have been found.
+fn settle(events: Vec<Event>) -> Vec<Event> {
+    let reads = |event: &Event| matches!(event.name.as_str(), "Deliver" | "ReadAfresh" | "Placed");
+    let (looks, mut settled): (Vec<Event>, Vec<Event>) = events.into_iter().partition(reads);
+    let mut last: BTreeMap<u32, usize> = BTreeMap::new();
+    for look in looks {
+        // The block whose end is its own position and length behind what was delivered.
+        let after = settled
+            .iter()
+            .position(|event| event.name == "Commit" && event.position == look.position + 128);
+        let place = match (look.name.as_str(), after) {
+            ("Deliver", Some(commit)) => {
+                let by_line = settled.iter().take_while(|event| event.at < look.at).count();
+                by_line.max(commit + 1)
+            }
+            ("ReadAfresh", _) => settled.iter().take_while(|event| event.at <= look.begun).count(),
+            _ => settled.iter().take_while(|event| event.at < look.at).count(),
+        };
+        let own = last.get(&look.actor).copied();
+        // Never before what the same reader did before.
+        let place = place.max(own.map_or(0, |own| own + 1));
+        last.values_mut().filter(|at| **at >= place).for_each(|at| *at += 1);
+        last.insert(look.actor, place);
+        // Its line counts from now on where it was put.
+        let at = settled.get(place.saturating_sub(1)).map_or(0, |event| event.at);
+        settled.insert(place, Event { at, ..look });
+    }
+    settled
 }

@@ -9,10 +9,7 @@
 //!
 //! Readers take no lock. Of a reader's line it is known that the look which it tells of happened
 //! after the file had the length that it had when the reader began its last call (`begun`), and
-//! before the line was written. A block that was found may have its `Commit` written down a
-//! little later than the reader wrote its line; then the reader is put right behind that. A look
-//! that found nothing is put where it began: had the signal been there by then, it would have
-//! been found.
+//! before the line was written: it is [put in its place](super::settle).
 //!
 //! Who was killed did nothing after its last line but perhaps a part of the next call, and that
 //! before anybody else had its lock: so its death is put right behind its last line.
@@ -30,7 +27,7 @@ use puro::os::OsVfs;
 use puro::trace::Action;
 use puro::{Batch, ConsumerOptions, NewRecord, ProducerOptions};
 
-use super::Event;
+use super::{Event, settle};
 use crate::generate::Rng;
 
 /// The value of the record after which readers end.
@@ -190,34 +187,4 @@ fn read(log: &Path) -> io::Result<Vec<Event>> {
         });
     }
     Ok(events)
-}
-
-/// Puts what readers did where it belongs.
-fn settle(events: Vec<Event>) -> Vec<Event> {
-    let reads = |event: &Event| matches!(event.name.as_str(), "Deliver" | "ReadAfresh" | "Placed");
-    let (looks, mut settled): (Vec<Event>, Vec<Event>) = events.into_iter().partition(reads);
-    let mut last: std::collections::BTreeMap<u32, usize> = std::collections::BTreeMap::new();
-    for look in looks {
-        // The block whose end is its own position and length behind what was delivered.
-        let after = settled
-            .iter()
-            .position(|event| event.name == "Commit" && event.position == look.position + 128);
-        let place = match (look.name.as_str(), after) {
-            ("Deliver", Some(commit)) => {
-                let by_line = settled.iter().take_while(|event| event.at < look.at).count();
-                by_line.max(commit + 1)
-            }
-            ("ReadAfresh", _) => settled.iter().take_while(|event| event.at <= look.begun).count(),
-            _ => settled.iter().take_while(|event| event.at < look.at).count(),
-        };
-        let own = last.get(&look.actor).copied();
-        // Never before what the same reader did before.
-        let place = place.max(own.map_or(0, |own| own + 1));
-        last.values_mut().filter(|at| **at >= place).for_each(|at| *at += 1);
-        last.insert(look.actor, place);
-        // Its line counts from now on where it was put.
-        let at = settled.get(place.saturating_sub(1)).map_or(0, |event| event.at);
-        settled.insert(place, Event { at, ..look });
-    }
-    settled
 }

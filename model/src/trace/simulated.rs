@@ -3,12 +3,12 @@
 
 use std::cell::Cell;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::trace::Action;
-use puro::vfs::LockWait;
+use puro::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use puro::{AppendError, Batch, Consumer, ConsumerOptions, NewRecord, Producer, Start, Token};
 
 use super::{Event, Log};
@@ -32,6 +32,8 @@ pub struct Stage {
     sync_fails: Arc<AtomicBool>,
     /// The next write of a block fails.
     write_fails: Arc<AtomicBool>,
+    /// Who dies when it is about to give the lock back; 0 is nobody.
+    dies_at_unlock: Arc<AtomicU32>,
 }
 
 /// Listens to one process.
@@ -60,6 +62,10 @@ impl Hook for Listener {
     }
 
     fn trace(&self, action: &Action<'_>) {
+        let dies = self.stage.dies_at_unlock.load(Ordering::Relaxed) == self.process;
+        if dies && action.name == "Unlock" {
+            self.stage.world.kill(self.process);
+        }
         self.stage.note_deaths();
         if self.stage.world.is_dead(self.process) {
             return;
@@ -92,6 +98,7 @@ impl Stage {
             processes: Arc::default(),
             sync_fails: Arc::default(),
             write_fails: Arc::default(),
+            dies_at_unlock: Arc::default(),
         }
     }
 
@@ -160,6 +167,17 @@ impl Stage {
         self.world.restart(left, self.processes.load(Ordering::Relaxed) as u32);
     }
 
+    /// Harms a unit of the segment, on the disk too.
+    fn harm(&self, position: u64) {
+        let bytes: Vec<u8> = (0..64).map(|i| (i * 37) as u8 | 1).collect();
+        let path = Path::new(STREAM).join(format!("{:010}.puro", 0));
+        let file = SimVfs::new(&self.world, 0).open(&path, OpenMode::Write).expect("a segment");
+        file.write_at(&bytes, position).expect("room for what is there");
+        file.sync_data().expect("a disk");
+        let event = Event { position, ..Event::of_the_world(0, "Harm") };
+        self.log.note(event);
+    }
+
     /// The next sync of a segment fails.
     pub fn fail_sync(&self) {
         self.sync_fails.store(true, Ordering::Relaxed);
@@ -173,6 +191,11 @@ impl Stage {
     /// Sets the death of a process, in the call after so many more.
     pub fn set_death(&self, process: u32, calls: u64, bytes: usize) {
         self.world.set_fuse(Fuse { process, calls, bytes });
+    }
+
+    /// Sets the death of a process, right before it next gives the lock back.
+    pub fn set_death_at_unlock(&self, process: u32) {
+        self.dies_at_unlock.store(process, Ordering::Relaxed);
     }
 
     /// Kills a process.
@@ -206,6 +229,8 @@ fn bytes_of(disk: &Disk, segment: u32, position: u64) -> Vec<u8> {
 pub struct Perils {
     /// Deaths of producers, in the middle of what they do.
     pub deaths: u32,
+    /// Deaths of producers between commit and answer.
+    pub late_deaths: u32,
     /// Losses of power.
     pub power: u32,
     /// Syncs that fail.
@@ -233,6 +258,33 @@ pub struct Cast {
     pub dies_creating: bool,
     /// Whether producers give their appends a sequence, and try again what failed (C-4).
     pub named: bool,
+}
+
+/// Two producers, of which one appends durably until a synced block is harmed, which chapter 1
+/// rules out; then the other opens the stream, and a reader reads it.
+#[must_use]
+pub fn play_harm(seed: u64) -> Vec<Event> {
+    let (stage, mut rng) = (Stage::new(), Rng::new(seed));
+    let options = crate::history::options(crate::generate::SEGMENT_BYTES);
+    let (_, vfs) = stage.process("producer 0");
+    let mut producer = options.clone().durable(true).open_in(vfs, STREAM).expect("a new stream");
+    for number in 0u32..4 {
+        producer.append(&NewRecord::new("t", &number.to_le_bytes())).expect("a small record");
+    }
+    let events = stage.events();
+    let blocks: Vec<_> = events.iter().filter(|event| event.name == "Reserve").collect();
+    // The last one is not known to be synced by any that follows.
+    let block = blocks[rng.below(blocks.len() as u64 - 1) as usize];
+    stage.harm(block.position + 64 * rng.below(2));
+    for role in ["producer 1", "producer 2"] {
+        let opened = options.open_in(stage.process(role).1, STREAM);
+        assert!(opened.is_err(), "what is damaged is written to");
+    }
+    let (_, vfs) = stage.process("reader 0");
+    let options = ConsumerOptions::new().lock_wait(LockWait::Try);
+    let mut consumer = options.open_in(vfs, STREAM).expect("a stream to read");
+    while let Ok(Some(_)) = consumer.try_next() {}
+    stage.events()
 }
 
 struct Writing {
@@ -318,10 +370,14 @@ impl Run {
             return self.open(who);
         }
         let dies = self.strikes(|perils| &mut perils.deaths);
+        let dies_late = !dies && self.strikes(|perils| &mut perils.late_deaths);
         if self.strikes(|perils| &mut perils.syncs) {
             self.stage.fail_sync();
         } else if self.strikes(|perils| &mut perils.writes) {
             self.stage.fail_write();
+        }
+        if let Some(writing) = self.producers[who].as_ref().filter(|_| dies_late) {
+            self.stage.set_death_at_unlock(writing.process);
         }
         self.append(who, dies);
     }

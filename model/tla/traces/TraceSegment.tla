@@ -39,6 +39,14 @@ PowerLossTo(n, units) ==
   /\ IsLeft(n, units)
   /\ Restart
 
+\* Chapter 1 rules out that bytes on the disk change by themselves. Where they do, nothing is
+\* promised but that nobody appends (X-2).
+Harm(u) ==
+  /\ unit' = [unit EXCEPT ![u] = Junk]
+  /\ may' = [may EXCEPT ![u] = {Junk}]
+  /\ UNCHANGED <<len, mayLen, forgot, made, writerVars, rd, countVars, ghostVars>>
+Harmed == \E k \in 1..i : Event(k).op = "Harm"
+
 Happens(e) ==
   CASE e.op = "Lock" -> Lock(e.a)
     [] e.op = "StepOver" -> StepOver(e.a) /\ EndIs(e) /\ OffsetIs(e)
@@ -71,12 +79,14 @@ Happens(e) ==
     [] e.op = "Resume" -> Resume(e.a)
     [] e.op = "Die" -> Die(e.a)
     [] e.op = "PowerLoss" -> PowerLossTo(e.p, [u \in 1..Units |-> IF u <= Len(e.u) THEN e.u[u] ELSE Zero])
+    [] e.op = "Harm" -> Harm(e.p)
        \* The call in which somebody dies or fails may have done its work, or not.
     [] e.op = "MaybeWrite" -> WritePart(e.a) \/ UNCHANGED vars
     [] e.op = "Maybe" -> WriterStep(e.a) \/ UNCHANGED vars
     [] OTHER -> FALSE
 
 Kept ==            \* all that is promised holds here; asked after losses of power, and at the end
+  IF Harmed THEN TypeOK /\ alarm /\ cut \subseteq kept ELSE
   /\ TypeOK /\ Atomic /\ Prefix /\ Durable /\ NothingDestroyed /\ NoStaleResurrection
   /\ NoDuplicate /\ RepairIdempotent /\ DurableToTrue
 
@@ -89,8 +99,8 @@ Mutate ==
 GoOn ==
   /\ i < Length
   /\ Happens(Event(i + 1))
-  /\ Event(i + 1).op = "PowerLoss" => Kept'
   /\ i' = i + 1 /\ UNCHANGED v
+  /\ Event(i + 1).op = "PowerLoss" => Kept'
 TraceNext == GoOn \/ Mutate
 TraceSpec == TraceInit /\ [][TraceNext]_<<vars, v, i>>
 
@@ -98,4 +108,7 @@ TraceSpec == TraceInit /\ [][TraceNext]_<<vars, v, i>>
 Tell ==
   /\ (i = Length /\ Kept) => PrintT(<<"end", v>>)
   /\ Edit.kind = "none" => PrintT(<<"at", v, i>>)
+
+\* Asked of one run alone: violated by it, or it got stuck.
+Unfinished == ~(i = Length /\ Kept)
 =============================================================================

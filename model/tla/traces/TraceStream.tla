@@ -58,8 +58,8 @@ Mutate ==
 GoOn ==
   /\ i < Length
   /\ Happens(Event(i + 1))
-  /\ Event(i + 1).op = "PowerLoss" => Kept'
   /\ i' = i + 1 /\ UNCHANGED v
+  /\ Event(i + 1).op = "PowerLoss" => Kept'
 TraceNext == GoOn \/ Mutate
 TraceSpec == TraceInit /\ [][TraceNext]_<<vars, v, i>>
 
@@ -67,4 +67,7 @@ TraceSpec == TraceInit /\ [][TraceNext]_<<vars, v, i>>
 Tell ==
   /\ (i = Length /\ Kept) => PrintT(<<"end", v>>)
   /\ Edit.kind = "none" => PrintT(<<"at", v, i>>)
+
+\* Asked of one run alone: violated by it, or it got stuck.
+Unfinished == ~(i = Length /\ Kept)
 =============================================================================

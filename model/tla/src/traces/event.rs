@@ -5,6 +5,15 @@ use std::fmt::Write as _;
 /// What a unit of 64 bytes is: block, part and signal, as in module File.
 pub type Unit = (u32, u8, u8);
 
+/// More than any run reaches, for what the specification bounds.
+pub const ENOUGH: &str = "99";
+
+/// The set of the numbers from 1 to this one, in TLA+.
+pub fn numbers(last: u32) -> String {
+    let numbers: Vec<_> = (1..=last).map(|number| number.to_string()).collect();
+    format!("{{{}}}", numbers.join(", "))
+}
+
 /// One event: the action, who did it, and what was logged of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {

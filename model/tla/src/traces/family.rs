@@ -59,16 +59,17 @@ impl Family {
         text
     }
 
-    fn config(&self) -> String {
-        let mut text = String::from("SPECIFICATION TraceSpec\nINVARIANT Tell\nCONSTANTS\n");
+    fn config(&self, invariant: &str) -> String {
+        let mut text = format!("SPECIFICATION TraceSpec\nINVARIANT {invariant}\nCONSTANTS\n");
         for (name, value) in &self.constants {
             let _ = writeln!(text, "  {name} = {value}");
         }
         text
     }
 
-    /// Writes the modules into a folder.
-    pub fn lay_out(&self, dir: &Path) -> Result<(), String> {
+    /// Writes the modules into a folder, to be asked for this invariant: `Tell`, or `Unfinished`
+    /// where one run is judged alone.
+    pub fn lay_out(&self, dir: &Path, invariant: &str) -> Result<(), String> {
         let io = |error: std::io::Error| format!("{}: {error}", dir.display());
         fs::create_dir_all(dir).map_err(io)?;
         for from in [spec_dir(), root().join("model/tla/traces")] {
@@ -81,14 +82,14 @@ impl Family {
         }
         let name = self.name;
         fs::write(dir.join(format!("{name}Events.tla")), self.module()).map_err(io)?;
-        fs::write(dir.join(format!("Trace{name}.cfg")), self.config()).map_err(io)
+        fs::write(dir.join(format!("Trace{name}.cfg")), self.config(invariant)).map_err(io)
     }
 
     /// Lets TLC judge all variants.
     pub fn judge(&self, jar: &Path, base: &Path) -> Result<Judged, String> {
         let dir: PathBuf = base.join(self.name);
         let _ = fs::remove_dir_all(&dir);
-        self.lay_out(&dir)?;
+        self.lay_out(&dir, "Tell")?;
         let begun = std::time::Instant::now();
         let text = tlc::run_module(jar, &dir, &format!("Trace{}", self.name))?;
         let mut judged = Judged {

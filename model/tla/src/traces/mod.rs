@@ -8,7 +8,8 @@
 //! - [`campaign`]: the runs of CI.
 //!
 //! A run passes when TLC prints that it came to its end: a run that gets stuck, for whatever
-//! reason, does not pass. Mutations share the states before their edit with the run they are of.
+//! reason, does not pass. `tests/traces.rs` asks the checker that needs no Java about short runs.
+//! Mutations share the states before their edit with the run they are of.
 
 pub mod campaign;
 pub mod event;

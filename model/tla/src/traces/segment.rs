@@ -23,7 +23,7 @@ use puro_model::trace::Event;
 
 use puro_model::generate::Rng;
 
-use super::event::{Step, Unit};
+use super::event::{ENOUGH, Step, Unit, numbers};
 use super::mutate::Meaning;
 
 const UNIT: u64 = 64;
@@ -37,6 +37,29 @@ pub struct Seen {
     pub readers: u32,
     pub units: i64,
     pub made: usize,
+}
+
+impl Seen {
+    /// Makes room for what another run needs.
+    pub fn widen(&mut self, other: &Self) {
+        self.writers = self.writers.max(other.writers);
+        self.readers = self.readers.max(other.readers);
+        self.units = self.units.max(other.units);
+    }
+
+    /// The constants of the specification that have room for it.
+    pub fn constants(&self) -> Vec<(&'static str, String)> {
+        let bounds = ["Requests", "MaxMade", "MaxDeaths", "MaxBoots", "MaxFails", "MaxGiveUps"];
+        let mut constants = vec![
+            ("Units", self.units.to_string()),
+            ("Writers", numbers(self.writers)),
+            ("Readers", numbers(self.readers)),
+            ("Sizes", format!("{{{PARTS}}}")),
+            ("DurableRead", "FALSE".to_owned()),
+        ];
+        constants.extend(bounds.map(|bound| (bound, ENOUGH.to_owned())));
+        constants
+    }
 }
 
 struct Block {
@@ -132,6 +155,7 @@ impl Converter {
             "ReadAfresh" | "Deliver" | "Placed" | "Resume" => self.take_reading(event, place),
             "PowerLoss" => self.lose_power(event),
             "Die" => self.die(event),
+            "Harm" => self.push(Step::new("Harm", 0).at(place)),
             // The matter of other modules.
             "Seek" | "Pin" | "CheckName" | "SyncNamesFirst" | "Finish" => {}
             _ => return self.take_writing(event, place),
@@ -290,7 +314,7 @@ impl Converter {
 pub struct Judged;
 
 const READING: [&str; 5] = ["ReadStart", "ReadBody", "Deliver", "ReadAfresh", "Resume"];
-const WORLD: [&str; 4] = ["Die", "PowerLoss", "Maybe", "MaybeWrite"];
+const WORLD: [&str; 5] = ["Die", "PowerLoss", "Harm", "Maybe", "MaybeWrite"];
 
 fn same_actor(one: &Step, other: &Step) -> bool {
     let reads = |step: &Step| READING.contains(&step.op.as_str());

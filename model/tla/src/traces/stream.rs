@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use puro_model::generate::Rng;
 use puro_model::trace::Event;
 
-use super::event::Step;
+use super::event::{ENOUGH, Step, numbers};
 use super::mutate::Meaning;
 
 /// Records that go into a segment in these runs, and bytes of their values.
@@ -25,6 +25,26 @@ pub const VALUE_BYTES: usize = 1780;
 pub struct Seen {
     pub steps: Vec<Step>,
     pub writers: u32,
+}
+
+impl Seen {
+    /// Makes room for what another run needs.
+    pub fn widen(&mut self, other: &Self) {
+        self.writers = self.writers.max(other.writers);
+    }
+
+    /// The constants of the specification that have room for it.
+    pub fn constants(&self) -> Vec<(&'static str, String)> {
+        let mut constants = vec![
+            ("MaxSeq", "8".to_owned()),
+            ("Temps", "{9}".to_owned()),
+            ("Writers", numbers(self.writers)),
+            ("PerSegment", PER_SEGMENT.to_string()),
+        ];
+        let bounds = ["MaxRecs", "MaxDeaths", "MaxBoots"];
+        constants.extend(bounds.map(|bound| (bound, ENOUGH.to_owned())));
+        constants
+    }
 }
 
 /// Projects a run, from its first event on.
