@@ -105,7 +105,8 @@ impl Log {
 /// A block that was found may have its `Commit` noted a little later than the reader's event; then
 /// the reader is put right behind that. A look that found nothing is put where it began: had
 /// the signal been there by then, it would have been found.
-fn settle(events: Vec<Event>) -> Vec<Event> {
+#[must_use]
+pub fn settle(events: Vec<Event>) -> Vec<Event> {
     let reads = |event: &Event| matches!(event.name.as_str(), "Deliver" | "ReadAfresh" | "Placed");
     let (looks, mut settled): (Vec<Event>, Vec<Event>) = events.into_iter().partition(reads);
     let mut last: BTreeMap<u32, usize> = BTreeMap::new();
