@@ -2,9 +2,14 @@
 //! on real files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use puro::interpose::{Call, Interpose, Operation, Verdict};
+use puro::os::OsVfs;
 use puro::{
     AppendError, AutoCommit, Batch, Consumer, NamedConsumer, NamedError, NamedOptions, NewRecord,
     Producer, ProducerOptions, RecordError, Start,
@@ -32,7 +37,7 @@ fn manual() -> NamedOptions {
     NamedOptions::new().auto_commit(AutoCommit::Never)
 }
 
-fn next(consumer: &mut NamedConsumer) -> Option<u32> {
+fn next<V: puro::vfs::Vfs>(consumer: &mut NamedConsumer<V>) -> Option<u32> {
     let record = consumer.try_next().unwrap()?;
     Some(String::from_utf8(record.value.unwrap().to_vec()).unwrap().parse().unwrap())
 }
@@ -139,6 +144,75 @@ fn a_commit_compares_before_it_sets() {
     next(&mut owner);
     let error = owner.commit().unwrap_err();
     assert!(matches!(error, NamedError::Commit(AppendError::PositionChanged { .. })), "{error}");
+}
+
+/// Real files on a disk whose syncs of segments fail while it is told so.
+fn failing_syncs(fails: &Arc<AtomicBool>) -> Interpose<OsVfs> {
+    let fails = Arc::clone(fails);
+    Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
+        if call.operation == Operation::SyncData && fails.load(Ordering::SeqCst) {
+            return Verdict::Fail(io::Error::other("the disk says no"));
+        }
+        Verdict::Proceed
+    })
+}
+
+/// A disk failed its syncs for a moment, and so a commit of a position was answered "appended, but
+/// not durable" (A-12). The position stood in the stream, but the consumer went on comparing with
+/// the one before it: each later commit was refused, as if somebody else had changed it (C-2).
+#[test]
+fn a_commit_that_is_not_durable_is_the_one_to_compare_with() {
+    let scratch = scratch();
+    fill(&scratch.stream, 0..5);
+    Producer::open(&scratch.stream).unwrap().set_setting("durable", Some("true")).unwrap();
+    let fails = Arc::new(AtomicBool::new(false));
+    let mut consumer = manual().open_in(failing_syncs(&fails), &scratch.stream, "unlucky").unwrap();
+    assert_eq!(next(&mut consumer), Some(0));
+    consumer.commit().unwrap();
+    for read in 1..3 {
+        assert_eq!(next(&mut consumer), Some(read));
+        fails.store(true, Ordering::SeqCst);
+        let error = consumer.commit().unwrap_err();
+        let told = matches!(error, NamedError::Commit(AppendError::NotDurable { .. }));
+        assert!(told, "{error}");
+        assert_eq!(consumer.stored().map(|position| position.offset), Some(u64::from(read) + 1));
+        assert!(!consumer.commit().unwrap(), "it is committed: there is no progress since");
+    }
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(next(&mut consumer), Some(3));
+    assert!(consumer.commit().unwrap());
+    drop(consumer);
+    let again = manual().open(&scratch.stream, "unlucky").unwrap();
+    assert_eq!(again.stored().map(|position| position.offset), Some(4));
+}
+
+/// The same for a position that is committed with records (C-3): who took the answer for a failure
+/// and tried again was refused, and so was everything after it.
+#[test]
+fn output_that_is_not_durable_has_moved_the_position() {
+    let scratch = scratch();
+    fill(&scratch.stream, 0..3);
+    let fails = Arc::new(AtomicBool::new(false));
+    let mut consumer = manual().open_in(failing_syncs(&fails), &scratch.stream, "double").unwrap();
+    let durable = ProducerOptions::new().durable(true);
+    let mut producer = durable.open_in(failing_syncs(&fails), &scratch.stream).unwrap();
+    for input in 0..3 {
+        assert_eq!(next(&mut consumer), Some(input));
+        fails.store(input == 1, Ordering::SeqCst);
+        let mut batch = Batch::new();
+        batch.push(&NewRecord::new("out", &(input * 2).to_string())).unwrap();
+        let answer = producer.append_with_position(&mut batch, &mut consumer);
+        match answer {
+            Ok(_) => assert_ne!(input, 1),
+            Err(AppendError::NotDurable { .. }) => assert_eq!(input, 1),
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(
+            consumer.stored().map(|position| position.offset),
+            consumer.token().map(|t| t.offset)
+        );
+    }
+    assert_eq!(values(&scratch.stream, b"out"), [0, 2, 4]);
 }
 
 /// C-3: records and position in one block; a failed append leaves both as they were.
