@@ -119,7 +119,7 @@ pub fn what_to_do(error: &(dyn Error + 'static)) -> String {
              another stream, perhaps the one that this was restored from. Run again with \
              --rebuild to make the sums anew from this one."
             .to_owned(),
-        Some(ReadError::OffsetOutOfRange { low, .. }) => format!(
+        Some(ReadError::OffsetOutOfRange { offset, low, .. }) if offset < low => format!(
             "Records that the database has not seen yet were deleted: the stream begins at offset \
              {low}. They are needed: bring them back from a backup."
         ),

@@ -365,10 +365,7 @@ pub enum ReadError {
     #[error(transparent)]
     Failure(#[from] Failure),
     /// The offset is not, or no longer, in the stream (R-9, V-8).
-    #[error(
-        "offset {offset} is out of range: the stream holds {low} to {high}; \
-         start from the beginning, the end, or an offset in between"
-    )]
+    #[error("{}", out_of_range(*offset, *low, *high))]
     OffsetOutOfRange {
         /// The offset asked for.
         offset: u64,
@@ -392,6 +389,20 @@ impl ReadError {
             Self::Diverged(_) => Blame::Data,
         }
     }
+}
+
+/// What is wrong with an offset. One that the stream holds is told to a reader whose segment was
+/// taken from it (V-8): what stood between it and the next may be gone, delete markers too.
+fn out_of_range(offset: u64, low: u64, high: u64) -> String {
+    let why = if (low..=high).contains(&offset) {
+        "cannot be reached from the segment before, which was deleted while it was read"
+    } else {
+        "is out of range"
+    };
+    format!(
+        "offset {offset} {why}: the stream holds {low} to {high}; \
+         start from the beginning, the end, or an offset in between"
+    )
 }
 
 /// Adds to an [`io::Error`] what was done, to which file, and where.

@@ -256,5 +256,8 @@ fn a_stopped_consumer_is_shown_and_told() {
     let (code, said) = end_of(consumer);
     println!("{} lines, then: {said}", rest + 1);
     assert_ne!(code, Some(0));
-    assert!(said.contains("out of range") && said.contains("start from the beginning"), "{said}");
+    // Where its segment ended, the stream goes on: so it depends on what was deleted beside.
+    let why = ["is out of range", "cannot be reached from the segment before"];
+    assert!(why.iter().any(|why| said.contains(why)), "{said}");
+    assert!(said.contains("start from the beginning"), "{said}");
 }

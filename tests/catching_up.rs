@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::os::OsVfs;
 use puro::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
-use puro::{AppendError, Batch, Producer, ProducerOptions, ReadError};
+use puro::{AppendError, Batch, Producer, ProducerOptions, ReadError, Start};
 use real::*;
 
 fn len(dir: &Path) -> u64 {
@@ -189,4 +189,33 @@ fn a_consumer_that_hops_looks_back() {
     std::fs::remove_file(segment(dir.path(), 0)).unwrap();
     let error = consumer.try_next().unwrap_err();
     assert!(matches!(error, ReadError::OffsetOutOfRange { offset: 1, low: 1, high: 3 }), "{error}");
+}
+
+/// A consumer whose segment was deleted when it had read it to its end, and nothing else was, was
+/// told "offset 1 is out of range: the stream holds 1 to 3", which nobody can make sense of. It
+/// must say what happened; and an offset that the stream does not hold, just that.
+#[test]
+fn who_lost_its_segment_at_its_end_is_told_so() {
+    let dir = scratch();
+    let mut producer = small_segments().open(dir.path()).unwrap();
+    append(&mut producer, "a");
+    append(&mut producer, &"b".repeat(4000));
+    append(&mut producer, "c");
+    let mut consumer = fast_consumer().open(dir.path()).unwrap();
+    assert_eq!(consumer.try_next().unwrap().unwrap().offset, 0);
+    std::fs::remove_file(segment(dir.path(), 0)).unwrap();
+    let at_the_end = consumer.try_next().unwrap_err().to_string();
+    assert!(
+        at_the_end
+            .starts_with("offset 1 cannot be reached from the segment before, which was deleted"),
+        "{at_the_end}"
+    );
+    for outside in [0, 4] {
+        let error = fast_consumer().start(Start::Offset(outside)).open(dir.path()).unwrap_err();
+        let expected = format!("offset {outside} is out of range: the stream holds 1 to 3; start");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+    // The way out that it was told.
+    let mut again = fast_consumer().start(Start::Offset(1)).open(dir.path()).unwrap();
+    assert_eq!(again.try_next().unwrap().unwrap().offset, 1);
 }
