@@ -288,7 +288,10 @@ impl<V: Vfs> Seeker<'_, V> {
             })?;
             Ok(start.timestamp_ms < time_ms)
         };
-        let found = self.last_that(segments, before)?.or(segments.sequences.first().copied());
+        let found = match self.last_that(segments, before)? {
+            None => self.lowest(segments)?,
+            found => found,
+        };
         let Some(mut sequence) = found else { return Ok(None) };
         loop {
             let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
@@ -300,7 +303,7 @@ impl<V: Vfs> Seeker<'_, V> {
             })?;
             let next = sequence.checked_add(1).filter(|_| place.ended);
             match next {
-                Some(next) if segments.sequences.contains(&next) => sequence = next,
+                Some(next) if self.dir.has_segment(&segments.stream_id, next)? => sequence = next,
                 _ => {
                     let first_offset = place.link.next_offset;
                     return Ok(Some(Found { place, first_offset }));
@@ -351,6 +354,16 @@ impl<V: Vfs> Seeker<'_, V> {
         })?;
         let first_offset = offset.unwrap_or(place.link.next_offset);
         Ok(Found { place, first_offset })
+    }
+
+    /// The lowest segment of the stream: strays may stand below it (F-9).
+    fn lowest(&self, segments: &Segments) -> Sought<u32> {
+        for &sequence in &segments.sequences {
+            if self.dir.has_segment(&segments.stream_id, sequence)? {
+                return Ok(Some(sequence));
+            }
+        }
+        Ok(None)
     }
 
     /// The last segment for which `holds`, where it holds for all before too.
