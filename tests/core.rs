@@ -18,5 +18,8 @@ mod recovery_table;
 mod refusals;
 mod rolling_state;
 mod rollover_cuts;
+mod strays;
+mod told;
 mod truncation;
 mod vectors;
+mod writing;

@@ -1,0 +1,213 @@
+//! What the code says it did (`src/trace.rs`), in the words of the specification: the model
+//! checker judges whole runs by them, so each step must be told, once, and in its place.
+
+#[path = "common/real.rs"]
+mod real;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::os::OsVfs;
+use puro::trace::Action;
+use puro::{Batch, Producer};
+use real::*;
+
+/// Notes what is told, and may be in another boot, or have syncs that fail.
+#[derive(Clone, Default)]
+struct Listener {
+    told: Arc<Mutex<Vec<String>>>,
+    boot: u8,
+    syncs_fail: Arc<Mutex<bool>>,
+}
+
+impl Hook for Listener {
+    fn before(&self, call: &Call<'_>) -> Verdict {
+        if call.operation == Operation::SyncData && *self.syncs_fail.lock().unwrap() {
+            return Verdict::Fail(errno(EIO));
+        }
+        Verdict::Proceed
+    }
+    fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
+        Some([self.boot; 16])
+    }
+    fn trace(&self, action: &Action<'_>) {
+        let label = if action.label.is_empty() { "" } else { ":" };
+        self.told.lock().unwrap().push(format!("{}{label}{}", action.name, action.label));
+    }
+}
+
+impl Listener {
+    fn in_boot(boot: u8) -> Self {
+        Self { boot, ..Self::default() }
+    }
+    fn world(&self) -> Interpose<OsVfs> {
+        Interpose::new(OsVfs::new(), self.clone())
+    }
+    fn open(&self, dir: &Path) -> Producer<Interpose<OsVfs>> {
+        small_segments().open_in(self.world(), dir).unwrap()
+    }
+    fn syncs_fail(&self, fail: bool) {
+        *self.syncs_fail.lock().unwrap() = fail;
+    }
+    /// What was told since the last look.
+    fn since(&self) -> String {
+        std::mem::take(&mut *self.told.lock().unwrap()).join(" ")
+    }
+}
+
+const CREATED: &str = "Lock Finish:nothing SyncParent Make SyncMade Name SyncName Unlock";
+const LOOKED: &str = "Lock StepOver Classify:clean Finish";
+const WRITTEN: &str = "Reserve WritePart Commit";
+const NEXT_SEGMENT: &str = "Make SyncMade Name SyncName";
+
+#[test]
+fn an_append_is_told_step_by_step() {
+    let dir = scratch();
+    let listener = Listener::in_boot(1);
+    let mut producer = listener.open(dir.path());
+    assert_eq!(listener.since(), format!("{CREATED} {LOOKED} Unlock"));
+    append(&mut producer, "a");
+    assert_eq!(listener.since(), format!("{LOOKED} SyncNamesFirst {WRITTEN} Unlock Return"));
+    append(&mut producer, "b");
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock Return"));
+    producer.set_durable(true);
+    append(&mut producer, "c");
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock Sync"));
+    producer.sync().unwrap();
+    assert_eq!(listener.since(), "Return:durable", "it is known to be on disk");
+    let mut batch = Batch::new();
+    batch.push(&record("d")).unwrap();
+    producer.append_once("meter", 1, &mut batch).unwrap();
+    listener.since();
+    producer.append_once("meter", 1, &mut batch).unwrap();
+    assert_eq!(listener.since(), format!("{LOOKED} Duplicate Unlock Return:durable"));
+}
+
+#[test]
+fn syncs_that_fail_are_told_as_such() {
+    let dir = scratch();
+    let listener = Listener::in_boot(1);
+    let mut producer = listener.open(dir.path());
+    append(&mut producer, "a");
+    producer.set_durable(true);
+    listener.since();
+    listener.syncs_fail(true);
+    producer.append(&record("b")).unwrap_err();
+    let failed = "SyncFails:Sync Lock Rewrite SyncFails:SyncAgain Unlock Return:not durable";
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock {failed}"));
+    listener.syncs_fail(false);
+    append(&mut producer, "c");
+    let made_good = "Lock Rewrite SyncAgain:SyncAgain Unlock";
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock {made_good}"));
+}
+
+/// as if the lock had been given back, and taken again, with nobody in between.
+#[test]
+fn a_held_lock_is_told_as_one_that_was_given_back() {
+    let dir = scratch();
+    let listener = Listener::in_boot(1);
+    let mut producer = listener.open(dir.path());
+    append(&mut producer, "a");
+    listener.since();
+    let mut held = producer.hold().unwrap();
+    held.append(&record("b")).unwrap();
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock Return Lock"));
+    drop(held);
+    assert_eq!(listener.since(), "Unlock");
+    producer.set_durable(true);
+    let mut held = producer.hold().unwrap();
+    listener.since();
+    held.append(&record("c")).unwrap();
+    assert_eq!(listener.since(), format!("{WRITTEN} Unlock Sync Lock"));
+    listener.syncs_fail(true);
+    held.append(&record("d")).unwrap_err();
+    let failed = "SyncFails:Sync Rewrite SyncFails:SyncAgain Return:not durable Lock";
+    // After a failed append the next one is to look again, and so the lock is given back indeed.
+    assert_eq!(listener.since(), format!("{WRITTEN} Unlock {failed} Unlock"));
+}
+
+#[test]
+fn a_rollover_is_told_beside_the_append_that_needs_it() {
+    let dir = scratch();
+    let listener = Listener::in_boot(1);
+    let mut producer = listener.open(dir.path());
+    append(&mut producer, &"a".repeat(3000));
+    listener.since();
+    append(&mut producer, &"b".repeat(3000));
+    let sealed = "Reserve:end WritePart:end Commit:end Seal SyncSeal";
+    let written = format!("{WRITTEN} Unlock Return");
+    assert_eq!(listener.since(), format!("{LOOKED} {sealed} {NEXT_SEGMENT} {written}"));
+    // V-6: somebody died behind the seal, and who comes next goes on from there.
+    drop(producer);
+    std::fs::remove_file(segment(dir.path(), 1)).unwrap();
+    let mut next = listener.open(dir.path());
+    let finished = "Lock StepOver Classify:clean Finish:sealed SyncSeal";
+    assert_eq!(listener.since(), format!("{finished} {NEXT_SEGMENT} Unlock"));
+    append(&mut next, "c");
+    assert_eq!(listener.since(), format!("{LOOKED} {written}"));
+}
+
+#[test]
+fn a_repair_is_told_with_what_it_found() {
+    let dir = scratch();
+    let listener = Listener::in_boot(1);
+    let path = segment(dir.path(), 0);
+    let mut producer = listener.open(dir.path());
+    append(&mut producer, "a");
+    append(&mut producer, "b");
+    drop(producer);
+    // the signal of the last block was never written.
+    let (last, _) = *blocks(&path).last().unwrap();
+    flip(&path, last, 0xA5);
+    listener.since();
+    let mut producer = listener.open(dir.path());
+    let cut = "Truncate SyncCut:SyncCut";
+    assert_eq!(listener.since(), format!("Lock StepOver Classify:unseen {cut} Finish Unlock"));
+    append(&mut producer, "c");
+    drop(producer);
+    // the power failed, and a byte of what was not synced is another one.
+    let (last, _) = *blocks(&path).last().unwrap();
+    flip(&path, last + 50, 1);
+    let other = Listener::in_boot(2);
+    let mut producer = other.open(dir.path());
+    let raised = "RaiseEpoch WritePart Commit SyncRaise";
+    let told = format!("Lock StepOver Classify:lost SaveTail {cut} {raised} Finish Unlock");
+    assert_eq!(other.since(), told);
+    append(&mut producer, "d");
+    assert_eq!(other.since(), format!("{LOOKED} SyncNamesFirst {WRITTEN} Unlock Return"));
+    // E-2: a boot alone raises the epoch, too.
+    let third = Listener::in_boot(3);
+    let mut producer = third.open(dir.path());
+    third.since();
+    append(&mut producer, "e");
+    let told = format!("{LOOKED} SyncNamesFirst {raised} {WRITTEN} Unlock Return");
+    assert_eq!(third.since(), told);
+}
+
+#[test]
+fn a_consumer_tells_where_it_is() {
+    let dir = scratch();
+    let listener = Listener::in_boot(1);
+    let mut producer = listener.open(dir.path());
+    for value in ["a", "b"] {
+        append(&mut producer, &value.repeat(3000));
+    }
+    listener.since();
+    let mut consumer = fast_consumer().open_in(listener.world(), dir.path()).unwrap();
+    assert_eq!(listener.since(), "Seek Pin CheckName Placed");
+    drain(&mut consumer);
+    // A checkpoint, a block, the segment end; then a checkpoint and a block.
+    let hop = "HopOpen HopPin HopCheckName LookBack Unpin";
+    let read = format!("Deliver Deliver Deliver {hop} Deliver Deliver ReadAfresh");
+    assert_eq!(listener.since(), read);
+    drain(&mut consumer);
+    assert_eq!(listener.since(), "ReadAfresh");
+    // durable_to covers no record here, and a sync those before it.
+    let durable = fast_consumer().durable(true);
+    let mut consumer = durable.open_in(listener.world(), dir.path()).unwrap();
+    listener.since();
+    drain(&mut consumer);
+    let synced = "Deliver Deliver SyncRead:SyncRead";
+    assert_eq!(listener.since(), format!("{synced} Deliver {hop} {synced} ReadAfresh"));
+}
