@@ -279,7 +279,7 @@ impl<'a> Block<'a> {
         let bytes = bytes.get(..length).ok_or(Cause::Cut)?;
         let crc_at = length - end::CRC;
         let crc = get_u32(bytes, crc_at).ok_or(Cause::Cut)?;
-        let covered = bytes.get(start::START_CRC..crc_at).ok_or(Cause::Cut)?;
+        let covered = bytes.get(start::LEN..crc_at).ok_or(Cause::Cut)?;
         if crc_continue(start.start_crc, covered) != crc {
             return Err(Cause::Crc);
         }
@@ -516,7 +516,7 @@ impl BlockBuilder {
         let bytes = self.bytes.as_mut_slice();
         start.encode(bytes, place);
         put(bytes, length - end::END_BODY_LEN, &(body_len as u32).to_le_bytes());
-        let covered = bytes.get(start::START_CRC..length - end::CRC).unwrap_or_default();
+        let covered = bytes.get(start::LEN..length - end::CRC).unwrap_or_default();
         let crc = crc_continue(start.start_crc, covered);
         put(bytes, length - end::CRC, &crc.to_le_bytes());
         let body = self.bytes.get(start::LEN..self.body_end).unwrap_or_default();

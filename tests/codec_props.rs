@@ -138,6 +138,35 @@ proptest! {
         }
     }
 
+    /// The checksum of a block was that of its start's checksum and what follows that: a CRC over bytes that
+    /// end in their own CRC, which is the same for all of them. So it said nothing of the start, and
+    /// a start in front of the body of another block of its length was a valid block.
+    #[test]
+    fn a_start_before_the_body_of_another_block_is_no_block(
+        value: [u8; 8], other: [u8; 8], next_offset in 0u64..1 << 60, field in 4usize..44, flip in 1u8..,
+    ) {
+        let place = Place { header_crc: 7, position: 64 };
+        let block = |value: &[u8], next_offset| {
+            let record = NewRecord::new("t", value);
+            let mut builder = BlockBuilder::default();
+            builder.push(&record).unwrap();
+            let link = Link { prev_crc: 9, next_offset, may_jump: false };
+            let kind = BlockKind::Records;
+            let meta = BlockMeta { kind, link, timestamp_ms: 5, durable_to: 6, epoch: 7, committed: true };
+            builder.finish(&meta, place).bytes.to_vec()
+        };
+        let (old, new) = (block(&other, next_offset), block(&value, next_offset + 1));
+        let mixed = [&new[..48], &old[48..]].concat();
+        prop_assert_eq!(decode(&mixed, place).err(), Some(Cause::Crc));
+        // No field can be another, with the start's own checksum made right for it (F-19).
+        let mut forged = new;
+        forged[field] ^= flip;
+        let seed = [&7u32.to_le_bytes()[..], &64u64.to_le_bytes()].concat();
+        let start_crc = CRC.checksum(&[&seed[..], &forged[1..44]].concat());
+        forged[44..48].copy_from_slice(&start_crc.to_le_bytes());
+        prop_assert!(decode(&forged, place).is_err());
+    }
+
     /// F-6, F-28: whatever bytes are accepted as a record are those that its encoder makes.
     #[test]
     fn accepted_records_are_canonical(
@@ -377,7 +406,7 @@ impl Raw {
         let length = (bytes.len() + 8).next_multiple_of(64);
         bytes.resize(length - 8, self.pad);
         bytes.extend(self.end_body_len.to_le_bytes());
-        bytes.extend(crc(&bytes[1..]));
+        bytes.extend(crc(&[&bytes[1..44], &bytes[48..]].concat()));
         bytes
     }
 

@@ -104,7 +104,7 @@ fn mend_checksums(path: &Path) {
         seed.extend((position as u64).to_le_bytes());
         let start_crc = crc_continue(crc(&seed), &block[1..start::START_CRC]);
         block[start::START_CRC..start::LEN].copy_from_slice(&start_crc.to_le_bytes());
-        before = crc_continue(start_crc, &block[start::START_CRC..length - end::CRC]);
+        before = crc_continue(start_crc, &block[start::LEN..length - end::CRC]);
         block[length - end::CRC..].copy_from_slice(&before.to_le_bytes());
         position += length;
     }

@@ -107,7 +107,7 @@ fn seal_block(data: &[u8]) -> Option<Vec<u8>> {
     let start_crc = crc_continue(crc(&seed), &bytes[1..start::START_CRC]);
     bytes[start::START_CRC..start::LEN].copy_from_slice(&start_crc.to_le_bytes());
     let crc_at = length - end::CRC;
-    let crc = crc_continue(start_crc, &bytes[start::START_CRC..crc_at]);
+    let crc = crc_continue(start_crc, &bytes[start::LEN..crc_at]);
     bytes[crc_at..].copy_from_slice(&crc.to_le_bytes());
     Some(bytes)
 }

@@ -210,7 +210,7 @@ impl PlantedFile {
             let start_crc = crc_continue(crc_continue(0, &seed), &block[1..start::START_CRC]);
             put(block, start::START_CRC, &start_crc.to_le_bytes());
             if BlockStart::decode(block, place).is_ok() {
-                let crc = crc_continue(start_crc, &block[start::START_CRC..length - end::CRC]);
+                let crc = crc_continue(start_crc, &block[start::LEN..length - end::CRC]);
                 put(block, length - end::CRC, &crc.to_le_bytes());
             }
             at += length;
