@@ -12,7 +12,7 @@ set -euo pipefail
 # What takes more than half a second, or starts its own program under another name.
 SLOW=(truncation::a rollover_cuts::a_death rollover_cuts::others codec_props::segments_come_back
     recovery_table::a_repair_that_dies_anywhere faults::any_one_call faults::many_calls
-    locks::posix_locks_of_another_language disk_full::a_full_disk disk_full::a_producer_goes)
+    behind::both_ways locks::posix_locks_of_another_language disk_full::a_full_disk disk_full::a_producer_goes)
 RENAMED=(reading::a_reader_without_rights)
 
 # As the runner of the tests: the first one that fails ends them all, so that a mutant that

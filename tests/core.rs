@@ -5,6 +5,8 @@
 
 mod appending;
 mod asking;
+mod at_the_end;
+mod behind;
 mod catching_up;
 mod codec_props;
 mod disk_full;

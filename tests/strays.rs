@@ -143,3 +143,20 @@ fn a_time_to_come_is_found_behind_a_seal() {
     append(&mut Producer::open(dir.path()).unwrap(), "b");
     assert_eq!(drain(&mut reader), ["b"]);
 }
+
+/// V-8: a segment of another stream under the number of the next one, and even at its offset, is
+/// not what a consumer goes on in.
+#[test]
+fn nobody_hops_into_another_stream() {
+    let (dir, other) = (scratch(), scratch());
+    for stream in [&dir, &other] {
+        let mut producer = small_segments().open(stream.path()).unwrap();
+        append(&mut producer, &"a".repeat(3000));
+        append(&mut producer, &"b".repeat(3000));
+    }
+    std::fs::copy(segment(other.path(), 1), segment(dir.path(), 1)).unwrap();
+    let mut reader = fast_consumer().open(dir.path()).unwrap();
+    assert_eq!(reader.try_next().unwrap().unwrap().offset, 0);
+    let error = reader.try_next().unwrap_err();
+    assert!(matches!(error, ReadError::Failure(Failure::Damage(_))), "{error}");
+}

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::os::OsVfs;
 use puro::trace::Action;
-use puro::{Batch, Producer};
+use puro::{AutoCommit, Batch, NamedOptions, Producer};
 use real::*;
 
 /// Notes what is told, and may be in another boot, or have syncs that fail.
@@ -183,6 +183,42 @@ fn a_repair_is_told_with_what_it_found() {
     append(&mut producer, "e");
     let told = format!("{LOOKED} SyncNamesFirst {raised} {WRITTEN} Unlock Return");
     assert_eq!(third.since(), told);
+}
+
+/// C-2, C-3: whether a position was committed alone or with records, and whether it was refused.
+#[test]
+fn a_commit_of_a_position_is_told() {
+    let dir = scratch();
+    append(&mut Listener::in_boot(1).open(dir.path()), "a");
+    let listener = Listener::in_boot(1);
+    let options = NamedOptions::new().auto_commit(AutoCommit::Never);
+    let mut consumer = options.open_in(listener.world(), dir.path(), "audit").unwrap();
+    let mut producer = listener.open(dir.path());
+    consumer.try_next().unwrap().unwrap();
+    listener.since();
+    consumer.commit().unwrap();
+    let looked = format!("WantCommit:audit {LOOKED}");
+    let committed = format!("{WRITTEN} CommitPosition:audit Unlock Return");
+    assert_eq!(listener.since(), format!("{looked} SyncNamesFirst {committed}"));
+    append(&mut producer, "b");
+    consumer.try_next().unwrap().unwrap();
+    listener.since();
+    let mut batch = Batch::new();
+    batch.push(&record("c")).unwrap();
+    producer.append_with_position(&mut batch, &mut consumer).unwrap();
+    let committed = format!("{WRITTEN} CommitBoth:audit Unlock Return");
+    assert_eq!(listener.since(), format!("{LOOKED} {committed}"));
+    // Against L-4: a second owner.
+    std::fs::remove_file(dir.path().join("consumers/audit.lock")).unwrap();
+    let mut usurper = options.open_in(listener.world(), dir.path(), "audit").unwrap();
+    usurper.try_next().unwrap().unwrap();
+    usurper.commit().unwrap();
+    consumer.try_next().unwrap().unwrap();
+    append(&mut producer, "d");
+    consumer.try_next().unwrap().unwrap();
+    listener.since();
+    consumer.commit().unwrap_err();
+    assert_eq!(listener.since(), format!("{looked} CommitRefused:audit Unlock"));
 }
 
 #[test]
