@@ -64,7 +64,8 @@ fn split_long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
         }
         value |= bits << shift;
         if byte < 0x80 {
-            let overlong = byte == 0 && index > 0;
+            // Not the only byte, for the first has the high bit: one of zeros says nothing (F-2).
+            let overlong = byte == 0;
             return (!overlong).then(|| (value, bytes.get(index + 1..).unwrap_or_default()));
         }
     }
