@@ -11,7 +11,10 @@ use puro::block::Cause;
 use puro::error::Failure;
 use puro::interpose::{Interpose, Operation, Verdict};
 use puro::os::OsVfs;
-use puro::{ConsumerOptions, EndState, Producer, ReadError};
+use puro::vfs::LockWait;
+use puro::{
+    Batch, ConsumerOptions, EndState, NewRecord, Producer, ProducerOptions, ReadError, Start,
+};
 use real::*;
 use tempfile::TempDir;
 
@@ -125,4 +128,94 @@ fn damage_in_a_sealed_segment_is_told_as_what_it_is() {
     assert_eq!(cause_of(&|path| set_len(path, end)), Cause::NotSealed);
     let broken = cause_of(&|path| flip(path, record + 100, 1));
     assert!(![Cause::NotSealed, Cause::End].contains(&broken), "{broken:?}");
+}
+
+/// One notification for all waits: registered once, not at each of them.
+#[test]
+fn a_directory_is_watched_once() {
+    let dir = one_record();
+    let (world, log) = noted();
+    let mut reader = fast_consumer().open_in(world, dir.path()).unwrap();
+    drain(&mut reader);
+    for _ in 0..3 {
+        assert!(!reader.wait(Duration::from_millis(2)).unwrap());
+    }
+    assert_eq!(count(&log, Operation::Watch), 1);
+}
+
+/// A consumer that was there before its stream has the first record as soon as it is asked.
+#[test]
+fn what_came_with_the_stream_is_there_at_once() {
+    let dir = scratch();
+    let stream = dir.path().join("later");
+    let mut reader = fast_consumer().wait_for_stream(true).open(&stream).unwrap();
+    assert!(reader.try_next().unwrap().is_none());
+    append(&mut Producer::open(&stream).unwrap(), "a");
+    assert_eq!(reader.try_next().unwrap().unwrap().offset, 0);
+}
+
+/// What was passed by because nobody wants it is behind the position, not before it.
+#[test]
+fn a_token_is_behind_what_was_passed_by() {
+    let dir = scratch();
+    let mut batch = Batch::new();
+    for topic in ["a", "b", "b", "a"] {
+        batch.push(&NewRecord::new(topic, "1")).unwrap();
+    }
+    Producer::open(dir.path()).unwrap().append_batch(&mut batch).unwrap();
+    let mut reader = fast_consumer().topic("a").open(dir.path()).unwrap();
+    assert_eq!(reader.try_next().unwrap().unwrap().offset, 0);
+    assert_eq!(reader.token().unwrap().offset, 1);
+    assert!(reader.wait(Duration::ZERO).unwrap());
+    assert_eq!(reader.token().unwrap().offset, 3);
+}
+
+/// the name leads to another file, of the same stream or of another one.
+#[test]
+fn who_lost_its_file_learns_whether_the_stream_is_still_there() {
+    for same in [true, false] {
+        let (dir, other) = (one_record(), one_record());
+        let mut reader = fast_consumer().open(dir.path()).unwrap();
+        assert_eq!(drain(&mut reader), ["a"]);
+        let aside = copy(if same { dir.path() } else { other.path() });
+        std::fs::remove_file(segment(dir.path(), 0)).unwrap();
+        std::fs::copy(segment(aside.path(), 0), segment(dir.path(), 0)).unwrap();
+        let error = reader.wait(Duration::from_secs(60)).unwrap_err();
+        let out_of_range =
+            matches!(error, ReadError::OffsetOutOfRange { offset: 1, low: 0, high: 1 });
+        let removed = matches!(error, ReadError::Failure(Failure::Removed { .. }));
+        assert_eq!((out_of_range, removed), (same, !same), "{error}");
+    }
+}
+
+/// Each option sets what it says and leaves the others as they are, in whatever order.
+#[test]
+fn options_do_not_undo_each_other() {
+    let wait = LockWait::AtMost(Duration::from_secs(3));
+    let consumers: [fn(ConsumerOptions, LockWait) -> ConsumerOptions; 7] = [
+        |options, _| options.start(Start::Offset(7)),
+        |options, _| options.topic("a"),
+        |options, _| options.durable(true),
+        |options, _| options.wait_for_stream(true),
+        |options, _| options.poll_interval(Duration::from_secs(5)),
+        |options, wait| options.lock_wait(wait),
+        |options, _| options.allow_network(true),
+    ];
+    let forth = consumers.iter().fold(ConsumerOptions::new(), |o, set| set(o, wait));
+    let back = consumers.iter().rev().fold(ConsumerOptions::new(), |o, set| set(o, wait));
+    assert_eq!(format!("{forth:?}"), format!("{back:?}"));
+    let producers: [fn(ProducerOptions, LockWait) -> ProducerOptions; 6] = [
+        |options, _| options.create(false),
+        |options, _| options.durable(true),
+        |options, _| options.segment_bytes(8192),
+        |options, wait| options.lock_wait(wait),
+        |options, _| options.allow_network(true),
+        |options, _| options.checkpoint_every_bytes(65_536),
+    ];
+    let forth = producers.iter().fold(ProducerOptions::new(), |o, set| set(o, wait));
+    let back = producers.iter().rev().fold(ProducerOptions::new(), |o, set| set(o, wait));
+    assert_eq!(format!("{forth:?}"), format!("{back:?}"));
+    for word in ["3s", "8192", "65536", "create: false", "durable: Some(true)"] {
+        assert!(format!("{forth:?}").contains(word), "{word} in {forth:?}");
+    }
 }
