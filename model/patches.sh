@@ -3,7 +3,12 @@
 # by the core tests (tests/core.rs), and where all of them pass, by the worlds of this crate:
 #
 #     model/patches.sh                       # the table to stdout
+#     model/patches.sh roles                 # those of stewards, consumers and names instead
 #     PURO_README=write model/patches.sh     # and into model/README.md
+#
+# Those of roles (model/patches/roles/*.patch) are judged twice, whatever the first says: by the
+# tests of who maintains and who has a name, and by the world of maintained streams, whose oracle
+# (src/ledger.rs) knows nothing of the code.
 #
 # Results are kept in $PURO_PATCHES (target/patches if not set); what is there is not run again.
 set -euo pipefail
@@ -28,6 +33,32 @@ worlds() {
     PURO_CRASH_IMAGES=20000 PURO_RUNS=200 timeout 900 cargo test --locked -p puro-model
 }
 
+# The first that fails ends each of these as well.
+of_roles() {
+    timeout 300 cargo test --locked --profile mutants --no-default-features --test named \
+        --test expiry --test steward_delete --test steward_compact
+}
+maintained() {
+    PURO_SCRATCH= PURO_RUNS=${PURO_RUNS:-300} timeout 600 \
+        cargo test --locked --profile mutants -p puro-model --test crash_steward
+}
+
+# Which test of roles notices, and which promise the world says is broken.
+judged_twice() {
+    local log=$results/$1.log test=none promise=none
+    if ! of_roles >"$log" 2>&1; then
+        test=$(sed -n -e 's/^ *Running tests.\(.*\)\.rs .*/\1/; t file' -e 's/^test \(.*\) \.\.\. FAILED$/\1/; t test' \
+            -e 'd; :file; h; d; :test; G; s/\(.*\)\n\(.*\)/`\2::\1`/p; q' "$log")
+        [[ -n $test ]] || test='it stops'
+    fi
+    if ! maintained >"$log" 2>&1; then
+        promise=$(sed -n 's/^.*\b\([A-Z][A-Za-z]*\): .*$/\1/p' "$log" | head -n 1)
+        failed=$(sed -n 's/^test \(.*\) \.\.\. FAILED$/`\1`/p' "$log" | head -n 1)
+        promise="${promise:-it stops} ($failed)"
+    fi
+    echo "$test | $promise"
+}
+
 # Who notices: the first test that fails, the compiler, or nobody.
 judged() {
     local log=$results/$1.log stage failed
@@ -41,19 +72,26 @@ judged() {
     echo '*survives*'
 }
 
+patches=(model/patches/*.patch) judge=judged name_of_table=patches
+heads='| what was done to the code | killed by |\n|---|---|\n'
+if [[ ${1:-} == roles ]]; then
+    patches=(model/patches/roles/*.patch) judge=judged_twice name_of_table='patches of roles'
+    heads='| what was done to the code | a test that notices | the world of maintained streams |\n|---|---|---|\n'
+    export CARGO_PROFILE_MUTANTS_OPT_LEVEL=1 # It runs longer than it is built.
+fi
 table=$results/table.md
-printf '| what was done to the code | killed by |\n|---|---|\n' >"$table"
-for patch in model/patches/*.patch; do
+printf "$heads" >"$table"
+for patch in "${patches[@]}"; do
     name=$(basename "$patch" .patch)
     if [[ ! -e $results/$name ]]; then
         (cd "$tree" && patch -s -p1) <"$patch" || { echo "$patch does not apply" >&2; exit 1; }
-        (cd "$tree" && judged "$name") >"$results/$name"
+        (cd "$tree" && "$judge" "$name") >"$results/$name"
         (cd "$tree" && patch -s -R -p1) <"$patch"
     fi
     printf '| %s | %s |\n' "$(head -n 1 "$patch")" "$(cat "$results/$name")" >>"$table"
 done
 cat "$table"
 if [[ ${PURO_README:-} == write ]]; then
-    sed -i -e '/<!-- patches begins -->/,/<!-- patches ends -->/{/<!--/!d}' \
-        -e "/<!-- patches begins -->/r $table" model/README.md
+    sed -i -e "/<!-- $name_of_table begins -->/,/<!-- $name_of_table ends -->/{/<!--/!d}" \
+        -e "/<!-- $name_of_table begins -->/r $table" model/README.md
 fi
