@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use proptest::prelude::*;
+use puro::block::BlockKind;
 use puro::dir::Directory;
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::os::{OsFile, OsVfs};
@@ -104,6 +105,46 @@ fn filled(dir: &Path) -> Producer {
         append(&mut producer, &number.to_string());
     }
     producer
+}
+
+/// O-7: a checkpoint comes when so much has passed since the last, and if it is small for that:
+/// a sixteenth of it, or 512 bytes.
+#[test]
+fn a_checkpoint_that_is_large_for_what_it_spares_is_left_out() {
+    for (every, settings, expected) in [
+        (20_000, 0, true),
+        (4_000, 0, true),
+        (20_000, 12, true),
+        (4_000, 12, false),
+        (40_000, 40, false),
+    ] {
+        let dir = scratch();
+        let options = ProducerOptions::new().checkpoint_every_bytes(every);
+        let mut producer = options.open(dir.path()).unwrap();
+        for number in 0..settings {
+            let topic = format!("cleanup:{number:050}");
+            producer.set_setting(&topic, Some("compact")).unwrap();
+        }
+        let state = producer_state_bytes(dir.path());
+        let begin = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
+        let end = || std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
+        while end() < begin.max(every) + 2 * every {
+            append(&mut producer, &"x".repeat(500));
+        }
+        let found: Vec<_> = blocks(&segment(dir.path(), 0)).into_iter().skip(1).collect();
+        let found: Vec<_> =
+            found.iter().filter(|(_, start)| start.kind == BlockKind::Checkpoint).collect();
+        assert_eq!(!found.is_empty(), expected, "{every}, {settings}: {state} bytes");
+        for pair in found.windows(2) {
+            let apart = pair[1].0 - pair[0].0;
+            assert!(apart >= every && apart < every + state + 1500, "{apart} of {every}");
+        }
+    }
+}
+
+/// Bytes of a checkpoint of the state as it is.
+fn producer_state_bytes(dir: &Path) -> u64 {
+    end_of(dir, READ_ALL).state.entries().map(|entry| entry.encoded_bytes()).sum()
 }
 
 /// The real boot, or others.

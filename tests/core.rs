@@ -10,6 +10,7 @@ mod behind;
 mod catching_up;
 mod codec_props;
 mod disk_full;
+mod expiry;
 mod faults;
 mod format_tables;
 mod held;

@@ -23,7 +23,8 @@ struct Listener {
 
 impl Hook for Listener {
     fn before(&self, call: &Call<'_>) -> Verdict {
-        if call.operation == Operation::SyncData && *self.syncs_fail.lock().unwrap() {
+        let syncs = [Operation::SyncData, Operation::SyncAll].contains(&call.operation);
+        if syncs && *self.syncs_fail.lock().unwrap() {
             return Verdict::Fail(errno(EIO));
         }
         Verdict::Proceed
@@ -98,6 +99,31 @@ fn syncs_that_fail_are_told_as_such() {
     assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock {failed}"));
     listener.syncs_fail(false);
     append(&mut producer, "c");
+    let made_good = "Lock Rewrite SyncAgain:SyncAgain Unlock";
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock {made_good}"));
+}
+
+/// a sync counts, whatever it was for. After that of a cut has failed, a mere sync is
+/// no reason to call anything durable.
+#[test]
+fn a_cut_whose_sync_failed_is_remembered() {
+    let dir = scratch();
+    let listener = Listener::in_boot(1);
+    let mut producer = listener.open(dir.path());
+    append(&mut producer, "a");
+    // Somebody died before the commit.
+    append(&mut Listener::in_boot(1).open(dir.path()), "b");
+    let path = segment(dir.path(), 0);
+    let (last, _) = *blocks(&path).last().unwrap();
+    flip(&path, last, 0xA5);
+    listener.syncs_fail(true);
+    listener.since();
+    producer.append(&record("c")).unwrap_err();
+    let cut = "Lock StepOver Classify:unseen Truncate SyncFails:SyncCut Unlock";
+    assert_eq!(listener.since(), cut);
+    listener.syncs_fail(false);
+    producer.set_durable(true);
+    append(&mut producer, "d");
     let made_good = "Lock Rewrite SyncAgain:SyncAgain Unlock";
     assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock {made_good}"));
 }

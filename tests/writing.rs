@@ -127,7 +127,28 @@ fn a_reservation_that_fails_says_why() {
     }
 }
 
-// --- names and epochs
+// --- O-1, A-7: names and epochs
+
+/// O-1: the directory's own name is on the disk before there is a segment in it.
+#[test]
+fn creation_syncs_the_parent_before_it_makes_a_segment() {
+    let parent = scratch();
+    let dir = parent.path().join("stream");
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&calls);
+    let world = interpose(move |call| {
+        noted.lock().unwrap().push((call.operation, call.path.to_owned()));
+        Verdict::Proceed
+    });
+    ProducerOptions::new().open_in(world, &dir).unwrap();
+    let calls = calls.lock().unwrap();
+    let place = |operation, path: &Path| {
+        calls.iter().position(|call| *call == (operation, path.to_owned()))
+    };
+    let synced = place(Operation::SyncDir, parent.path());
+    let made = place(Operation::Write, &dir.join("0000000000.puro.new"));
+    assert!(synced.is_some() && made.is_some() && synced < made, "{calls:?}");
+}
 
 /// V-7: whoever made the segment may have died before its name was on the disk. Once is enough.
 #[test]
