@@ -8,8 +8,10 @@ mod real;
 mod steward;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use puro::interpose::Interpose;
+use puro::interpose::{Interpose, Operation, Verdict};
 use puro::os::OsVfs;
 use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewRecord};
 use real::*;
@@ -99,4 +101,38 @@ fn who_runs_is_not_forgotten() {
     append(&mut producer, "b");
     assert!(running.try_next().unwrap().is_some());
     assert!(running.commit().unwrap());
+}
+
+/// Whether somebody runs under a name is asked of its lock file. One that cannot be opened is no
+/// answer: nobody is forgotten for that, and the rollover is told so.
+#[test]
+fn a_lock_that_cannot_be_looked_at_makes_nobody_forgotten() {
+    let dir = scratch();
+    let broken = Arc::new(AtomicBool::new(false));
+    let breaks = Arc::clone(&broken);
+    let world = interpose(move |call| {
+        let lock = call.path.ends_with("consumers/away.lock");
+        if lock && call.operation == Operation::Open && breaks.load(Ordering::SeqCst) {
+            return Verdict::Fail(errno(EIO));
+        }
+        Verdict::Proceed
+    });
+    let mut producer = small_segments().open_in(world, dir.path()).unwrap();
+    producer.set_setting("expiry_ms", Some("1")).unwrap();
+    append(&mut producer, "t");
+    let mut away = NamedOptions::new().open(dir.path(), "away").unwrap();
+    while away.try_next().unwrap().is_some() {}
+    away.commit().unwrap();
+    drop(away);
+    std::thread::sleep(std::time::Duration::from_millis(5)); // It is old from here on.
+    let large = "x".repeat(3500);
+    append(&mut producer, &large);
+    append(&mut producer, &large);
+    assert!(producer.position("away").is_some(), "the segment before is as old as it");
+    broken.store(true, Ordering::SeqCst);
+    producer.append(&record(&large)).unwrap_err();
+    assert!(producer.position("away").is_some());
+    broken.store(false, Ordering::SeqCst);
+    append(&mut producer, &large);
+    assert!(producer.position("away").is_none());
 }
