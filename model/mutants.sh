@@ -2,7 +2,9 @@
 # Mutants of the core of src/, each judged by the core tests (tests/core.rs):
 #
 #     model/mutants.sh [FILE...] [-- OPTION_OF_CARGO_MUTANTS...]
+#     model/mutants.sh --lived [FILE...] [-- OPTION_OF_CARGO_MUTANTS...]
 #
+# The second runs again what lived in the first, after tests were written for it.
 # In shards of 25; those that are done already are left out, so it can be ended at any time.
 # Results go to $PURO_MUTANTS (target/mutants if not set); a row for each file to stdout: mutants,
 # unviable, caught, those that hang, those that live.
@@ -50,11 +52,33 @@ cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
 export "CARGO_TARGET_${host}_RUNNER=$PWD/model/mutants.sh --until-first-failure"
 results=${PURO_MUTANTS:-$PWD/target/mutants}
+again=
+[[ ${1:-} != --lived ]] || { again=yes; shift; }
 files=()
 while [[ $# -gt 0 && $1 != -- ]]; do files+=("$1"); shift; done
 [[ $# -eq 0 ]] || shift
 if [[ ${#files[@]} -eq 0 ]]; then
     files=(codec record block segment tail dir repair roll seek writer producer consumer)
+fi
+judge() { # the options that say which
+    # 2 and 3 say that mutants lived or took too long: results, not failures.
+    cargo mutants --colors never --no-times --timeout "${PURO_MUTANTS_SECONDS:-20}" \
+        --build-timeout 300 "$@" || [[ $? -eq 2 || $? -eq 3 ]]
+}
+if [[ -n $again ]]; then
+    which=()
+    for file in "${files[@]}"; do
+        which+=(--file "src/$file.rs")
+        while IFS= read -r name; do
+            which+=(--re "^src/$file\\.rs:.*: $name\$") # Its line may be another one by now.
+        done < <(sed -e 's/^[^ ]*: //' -e 's/[][().*+?^$|\\{}&]/\\&/g' \
+            "$results/$file"/*/mutants.out/missed.txt | sort -u)
+    done
+    [[ " ${which[*]} " == *' --re '* ]] || exit 0
+    mkdir -p "$results/lived"
+    judge --output "$results/lived" "${which[@]}" "$@"
+    cat "$results/lived/mutants.out/missed.txt"
+    exit
 fi
 for file in "${files[@]}"; do
     mutants=$(cargo mutants --list --file "src/$file.rs" | wc -l)
@@ -63,10 +87,8 @@ for file in "${files[@]}"; do
         out=$results/$file/$shard
         [[ -e $out/done ]] && continue
         mkdir -p "$out"
-        # 2 and 3 say that mutants lived or took too long: results, not failures.
-        cargo mutants --colors never --no-times --timeout "${PURO_MUTANTS_SECONDS:-20}" \
-            --build-timeout 300 --output "$out" --file "src/$file.rs" \
-            --sharding round-robin --shard "$shard/$shards" "$@" || [[ $? -eq 2 || $? -eq 3 ]]
+        judge --output "$out" --file "src/$file.rs" \
+            --sharding round-robin --shard "$shard/$shards" "$@"
         touch "$out/done"
     done
     count() { cat "$results/$file"/*/mutants.out/"$1.txt" | wc -l; }
