@@ -333,6 +333,18 @@ impl<'a> Block<'a> {
         split_all(body).filter(|fields| fields.as_ref().map_or(true, |fields| fields.control))
     }
 
+    /// The topics of the records of users, in their order and as often as they come. Ends where a
+    /// record is malformed.
+    pub fn topics(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.body;
+        let next = move || {
+            let (topic, after) = Fields::split_topic(rest)?;
+            rest = after;
+            Some(topic)
+        };
+        std::iter::from_fn(next).flatten()
+    }
+
     /// A cursor over the records of users, for a block that passed [`Block::check_records`].
     #[must_use]
     pub fn records(&self) -> RecordCursor {

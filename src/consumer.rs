@@ -12,7 +12,8 @@ use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::record::{OwnedRecord, Record};
 pub use crate::seek::Start;
 use crate::seek::{self, Found, Place, Topics};
-use crate::segment::{CommittedPart, Tail as Finding, Window, classify};
+use crate::segment::{CommittedPart, READ_AHEAD_BYTES, Tail as Finding, Window, classify};
+use crate::skip::Skips;
 use crate::token::Token;
 use crate::vfs::{LockWait, Vfs, VfsFile, Watch};
 
@@ -187,6 +188,8 @@ impl<W> std::fmt::Debug for Watching<W> {
 struct Reader<F> {
     place: Place<F>,
     window: Window,
+    /// What the segment says of where topics are, if it was asked.
+    skips: Skipping,
     /// The block whose records are being delivered: position and length of its body.
     body: Option<(u64, usize)>,
     cursor: RecordCursor,
@@ -204,12 +207,23 @@ struct Reader<F> {
     looked_around: Option<Duration>,
 }
 
+/// Whether blocks without a wanted topic are passed over unread.
+#[derive(Debug)]
+enum Skipping {
+    /// The segment was not asked yet.
+    NotAsked,
+    /// It cannot tell, or all topics are wanted.
+    Never,
+    By(Skips),
+}
+
 impl<F> Reader<F> {
     fn new(found: Found<F>) -> Self {
         let Found { place, first_offset } = found;
         Self {
             place,
             window: Window::default(),
+            skips: Skipping::NotAsked,
             body: None,
             cursor: RecordCursor::default(),
             whole: false,
@@ -405,6 +419,9 @@ impl<V: Vfs> Consumer<V> {
                 }
                 continue;
             }
+            if matches!(reader.skips, Skipping::NotAsked) {
+                reader.ask_for_skips(&self.dir, &self.options.topics)?;
+            }
             let action = reader.place.action("Deliver");
             match reader.load(&self.options.topics)? {
                 Ok(()) => {
@@ -484,6 +501,7 @@ impl<V: Vfs> Consumer<V> {
         self.dir.vfs.trace(&reader.place.action("Unpin"));
         reader.place = Place { epoch, ..Place::at_start_of(next) };
         reader.window.clear();
+        reader.skips = Skipping::NotAsked;
         reader.synced_to = 0;
         reader.sync_failed = false;
         reader.looked_around = None;
@@ -578,11 +596,44 @@ impl<F: VfsFile> Reader<F> {
         self.next_offset = self.next_offset.max(self.place.link.next_offset);
     }
 
+    /// Asks a segment that was entered for its indexes of topics.
+    fn ask_for_skips<V: Vfs<File = F>>(
+        &mut self,
+        dir: &Directory<V>,
+        topics: &Topics,
+    ) -> Result<(), Failure> {
+        self.skips = Skipping::Never;
+        if !topics.want_all()
+            && let Some(skips) = Skips::of(dir, &self.place.segment)?
+        {
+            self.skips = Skipping::By(skips);
+        }
+        Ok(())
+    }
+
+    /// Goes to the next block that may hold a wanted topic; tells how far ahead it is worth to read
+    /// there, or why it cannot be gone to.
+    fn skip(&mut self, topics: &Topics) -> Result<Result<usize, Cause>, Failure> {
+        let Skipping::By(skips) = &mut self.skips else { return Ok(Ok(READ_AHEAD_BYTES)) };
+        let Place { segment, position, .. } = &self.place;
+        let next = skips.next(segment, *position, topics);
+        let (next, ahead) = next.while_doing_at("read", &segment.path, *position)?;
+        if next == *position {
+            return Ok(Ok(ahead));
+        }
+        let jumped = self.place.jump(&mut self.window, next, ahead)?;
+        Ok(jumped.map(|()| ahead))
+    }
+
     /// Loads the next committed block, if it is one.
     fn load(&mut self, topics: &Topics) -> Result<Result<(), Cause>, Failure> {
+        let ahead = match self.skip(topics)? {
+            Ok(ahead) => ahead,
+            Err(cause) => return Ok(Err(cause)),
+        };
         let before = self.place.position;
         let (mut loaded, first_offset) = (None, self.first_offset);
-        let stepped = self.place.step(&mut self.window, |block| {
+        let stepped = self.place.step_ahead(&mut self.window, ahead, |block| {
             if block.start.kind == BlockKind::Records {
                 block.check_records()?;
                 let whole = topics.want_all()

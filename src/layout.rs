@@ -86,6 +86,8 @@ pub const MAX_NAME_BYTES: usize = 200;
 pub const CHECKPOINT_BODY_BYTES: usize = 1024 * 1024;
 /// Bytes of blocks after which a writer puts a checkpoint among them (O-7).
 pub const CHECKPOINT_EVERY_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes beyond which a writer lets an index of topics say nothing (F-42).
+pub const MAX_INDEX_BYTES: usize = 64 * 1024;
 /// Setting `segment_bytes` where nothing is set.
 pub const DEFAULT_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Least setting `segment_bytes`.

@@ -166,7 +166,7 @@ fn sized_len(field: &[u8]) -> usize {
     varint_len(field.len() as u64) + field.len()
 }
 
-fn put_sized(out: &mut Vec<u8>, field: &[u8]) {
+pub(crate) fn put_sized(out: &mut Vec<u8>, field: &[u8]) {
     put_varint(out, field.len() as u64);
     out.extend_from_slice(field);
 }
@@ -267,6 +267,16 @@ impl<'a> Fields<'a> {
         Some((Self::decode(fields).ok()?, rest))
     }
 
+    /// The topic of the first record of bytes that passed [`Fields::split`] before, and what
+    /// follows that record; no topic where it is a control record.
+    pub(crate) fn split_topic(bytes: &'a [u8]) -> Option<(Option<&'a [u8]>, &'a [u8])> {
+        let (length, fields) = split_varint(bytes.get(4..)?)?;
+        let (fields, rest) = fields.split_at_checked(usize::try_from(length).ok()?)?;
+        let (&attributes, fields) = fields.split_first()?;
+        let (topic, _) = split_sized(fields)?;
+        Some(((attributes & attribute::CONTROL == 0).then_some(topic), rest))
+    }
+
     fn decode(bytes: &'a [u8]) -> Result<Self, RecordCause> {
         let (&attributes, rest) = bytes.split_first().ok_or(RecordCause::Field("attributes"))?;
         let has = |bit: u8| attributes & bit != 0;
@@ -339,7 +349,7 @@ fn spanned_offsets(
     }
 }
 
-fn split_sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = split_varint(bytes)?;
     rest.split_at_checked(usize::try_from(length).ok()?)
 }

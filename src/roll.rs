@@ -6,18 +6,19 @@ use std::path::Path;
 use crate::block::{BlockBuilder, BlockKind, BlockMeta};
 use crate::dir::{Directory, OpenSegment, owner_lock_path};
 use crate::error::{Failure, IoContext, IoError, OpenError};
-use crate::layout::{CHECKPOINT_BODY_BYTES, header};
+use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
 use crate::record::NewRecord;
 use crate::segment::SegmentHeader;
 use crate::state::{EPOCH, POSITION, SETTING, State, encode_epoch};
 use crate::tail::Tail;
 use crate::token::Epoch;
+use crate::topics::TOPICS;
 use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
 use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
 
 /// Room that must be left beside what is about to be written (V-2).
-const SPARE_BYTES: u64 = 64 * 1024;
+const SPARE_BYTES: u64 = 64 * 1024 + MAX_INDEX_BYTES as u64;
 /// A checkpoint among the blocks may take so small a part of them, or so few bytes.
 const CHECKPOINT_PART: u64 = 16;
 const SMALL_CHECKPOINT_BYTES: u64 = 512;
@@ -45,6 +46,7 @@ impl<V: Vfs> Writer<V> {
         let mut checkpoints = checkpoints.map_err(|error| self.impossible(&error))?;
         match checkpoints.as_mut_slice() {
             [one] if one.block_bytes() <= SMALL_CHECKPOINT_BYTES.max(passed / CHECKPOINT_PART) => {
+                self.push_index(one)?;
                 let timestamp_ms = self.tail.max_timestamp_ms;
                 let written = self.append_block(guard, one, BlockKind::Checkpoint, timestamp_ms);
                 written.map_err(CommitError::into_failure)
@@ -66,11 +68,19 @@ impl<V: Vfs> Writer<V> {
         self.check_space(block_bytes)?;
         self.forget_expired(guard)?;
         let mut builder = BlockBuilder::default();
+        self.push_index(&mut builder)?;
         let timestamp_ms = self.tail.max_timestamp_ms;
         let sealed = self.append_block(guard, &mut builder, BlockKind::SegmentEnd, timestamp_ms);
         sealed.map_err(CommitError::into_failure)?;
         self.trace(self.tail.action("Seal").value(self.tail.next_offset()));
         self.finish_rollover(guard)
+    }
+
+    /// Adds the index of the topics since the newest checkpoint (F-42).
+    fn push_index(&self, builder: &mut BlockBuilder) -> Result<(), Failure> {
+        let index = self.tail.topics.value();
+        let pushed = builder.push(&NewRecord::control(TOPICS, None, Some(&index)));
+        pushed.map_err(|error| self.impossible(&error))
     }
 
     /// Removes the entries that nobody renewed for too long (C-5), so that a checkpoint does

@@ -87,6 +87,16 @@ impl<F: VfsFile> Place<F> {
     pub fn step(
         &mut self,
         window: &mut Window,
+        pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
+    ) -> Result<Result<bool, Cause>, Failure> {
+        self.step_ahead(window, READ_AHEAD_BYTES, pass)
+    }
+
+    /// The same, reading `ahead` where it must read at all.
+    pub fn step_ahead(
+        &mut self,
+        window: &mut Window,
+        ahead: usize,
         mut pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
     ) -> Result<Result<bool, Cause>, Failure> {
         if self.ended {
@@ -94,7 +104,7 @@ impl<F: VfsFile> Place<F> {
         }
         let place = self.segment.header.place(self.position);
         let file = &self.segment.file;
-        let found = window.committed_block(file, place, &self.link, READ_AHEAD_BYTES);
+        let found = window.committed_block(file, place, &self.link, ahead);
         let found = found.while_doing_at("read", &self.segment.path, self.position)?;
         let block = match found {
             Ok(block) => block,
@@ -117,6 +127,27 @@ impl<F: VfsFile> Place<F> {
         self.max_timestamp_ms = self.max_timestamp_ms.max(block.start.timestamp_ms);
         self.ended = block.start.kind == BlockKind::SegmentEnd;
         Ok(Ok(true))
+    }
+
+    /// Goes to a later block of a sealed segment as if all before it had been read; tells
+    /// why not if there is none.
+    pub fn jump(
+        &mut self,
+        window: &mut Window,
+        position: u64,
+        ahead: usize,
+    ) -> Result<Result<(), Cause>, Failure> {
+        let segment = &self.segment;
+        let found = window.start(&segment.file, segment.header.place(position), ahead);
+        let start = match found.while_doing_at("read", &segment.path, position)? {
+            Ok(start) => start,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let may_jump = segment.header.may_jump();
+        self.position = position;
+        self.link = Link { prev_crc: start.prev_crc, next_offset: start.first_offset, may_jump };
+        self.epoch = start.epoch;
+        Ok(Ok(()))
     }
 
     /// Moves over blocks as long as `pass` says so; tells why there was no further one if

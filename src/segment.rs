@@ -6,7 +6,7 @@ use std::io;
 
 use crate::block::{Block, BlockKind, BlockStart, Cause, Link, Place};
 use crate::codec::{crc, get_u16, get_u32, get_u64, put};
-use crate::layout::{BLOCK_ALIGN, MAGIC, VERSION, header, start};
+use crate::layout::{BLOCK_ALIGN, MAGIC, VERSION, block_bytes, end, header, start};
 use crate::vfs::{VfsFile, read_full};
 
 /// The first 64 bytes of a segment (F-12), checked.
@@ -258,6 +258,34 @@ impl Window {
         }
         Ok(if block.start.committed { Ok(block) } else { Err(Cause::Low) })
     }
+}
+
+/// Position and start of the block that ends at `block_end`, by the length that its end says.
+///
+/// # Errors
+/// Outside what the system says, inside why there is none.
+pub fn block_ending_at<F: VfsFile>(
+    file: &F,
+    segment: &SegmentHeader,
+    block_end: u64,
+) -> io::Result<Result<(u64, BlockStart), Cause>> {
+    let Some(length_at) = block_end.checked_sub(end::LEN as u64) else {
+        return Ok(Err(Cause::Cut));
+    };
+    let mut length = [0; end::LEN];
+    read_full(file, &mut length, length_at)?;
+    let body_len = get_u32(&length, 0).unwrap_or(0) as usize;
+    let position = block_end.checked_sub(block_bytes(body_len));
+    let Some(position) = position.filter(|position| *position >= header::LEN as u64) else {
+        return Ok(Err(Cause::Pad));
+    };
+    let mut bytes = [0; start::LEN];
+    read_full(file, &mut bytes, position)?;
+    let found = BlockStart::decode(&bytes, segment.place(position));
+    Ok(found.and_then(|start| match start.body_len == body_len {
+        true => Ok((position, start)),
+        false => Err(Cause::Pad),
+    }))
 }
 
 /// The rows of the recovery table (protocol.md, chapter 5) but for `unreadable`, which is an error.

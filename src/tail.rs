@@ -7,10 +7,11 @@ use crate::behind::scan_from_behind;
 use crate::block::{Block, BlockKind, BlockMeta, Cause, Link};
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext, IoError};
-use crate::layout::{CHECKPOINT_EVERY_BYTES, header};
+use crate::layout::{CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, header};
 use crate::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
 use crate::state::State;
 use crate::token::Token;
+use crate::topics::TopicIndex;
 use crate::trace::Action;
 use crate::vfs::{OpenMode, Vfs};
 
@@ -31,6 +32,8 @@ pub struct Tail<F> {
     pub records_from: u64,
     /// End of the newest checkpoint, or where none was worth its length since.
     pub checkpoint_end: u64,
+    /// Which blocks behind the newest checkpoint hold which topics (F-42).
+    pub topics: TopicIndex,
     /// Highest timestamp of any records block of the stream.
     pub max_timestamp_ms: u64,
     /// The same as it was when the segment was begun.
@@ -59,6 +62,7 @@ impl<F> Tail<F> {
             sealed: false,
             records_from: header::LEN as u64,
             checkpoint_end: header::LEN as u64,
+            topics: index_from(header::LEN as u64),
             max_timestamp_ms: 0,
             opening_timestamp_ms: 0,
             durable_to: 0,
@@ -142,11 +146,13 @@ impl<F> Tail<F> {
         if opening || block.start.kind != BlockKind::Checkpoint {
             self.state.apply(block)?;
         }
+        self.topics.add(block, self.end);
         self.end += block.start.block_bytes();
         self.link = block.link(self.segment.header.may_jump());
         self.sealed = block.start.kind == BlockKind::SegmentEnd;
         if block.start.kind == BlockKind::Checkpoint {
             self.checkpoint_end = self.end;
+            self.topics = index_from(self.end);
             // Whoever wrote it knew that its epoch's beginning is on disk (O-7, E-4).
             self.epoch_end = 0;
         }
@@ -220,10 +226,15 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         self.sealed = false;
         self.records_from = header::LEN as u64;
         self.checkpoint_end = header::LEN as u64;
+        self.topics = index_from(header::LEN as u64);
         self.max_timestamp_ms = 0;
         self.epoch_end = 0;
         self.step_over()
     }
+}
+
+fn index_from(position: u64) -> TopicIndex {
+    TopicIndex::new(position, MAX_INDEX_BYTES)
 }
 
 /// The end of a stream, and why it ends there; `None` where there is no stream yet.

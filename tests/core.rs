@@ -23,6 +23,7 @@ mod rolling_state;
 mod rollover_cuts;
 mod strays;
 mod told;
+mod topic_index;
 mod truncation;
 mod vectors;
 mod writing;

@@ -9,6 +9,7 @@ use puro::layout::{self, attribute, end, header, start};
 use puro::record::GAP;
 use puro::state::{self, Position, ProducerEntry};
 use puro::token::Epoch;
+use puro::topics::TOPICS;
 
 /// A table: its rows, each a list of cells.
 type Table = Vec<Vec<String>>;
@@ -307,7 +308,8 @@ fn check_control_kinds(page: &BTreeMap<String, Table>) {
     };
     let table = &page["control kinds"];
     let names: Vec<&[u8]> = table.iter().map(|row| row[0].as_bytes()).collect();
-    assert_eq!(names, [state::SETTING, state::EPOCH, state::POSITION, state::PRODUCER, GAP]);
+    let known = [state::SETTING, state::EPOCH, state::POSITION, state::PRODUCER, GAP, TOPICS];
+    assert_eq!(names, known);
     let begun = Epoch { number, first_offset: offset, boot_id: Some(boot_id), time_ms: time };
     let (key, value) = state::encode_epoch(&begun);
     assert_eq!((table[1][1].as_str(), key), ("epoch u32", number.to_le_bytes()));

@@ -186,7 +186,8 @@ fn check_one_damaged_byte(
         assert_eq!((gap.from, gap.to), (lost, Some(lost + 1)), "{what}");
         assert_eq!(gap.trouble.segment, sequence, "{what}");
     }
-    assert_eq!(saved.report.gaps.len() + saved.report.without_loss.len(), 1, "{what}");
+    let SalvageReport { gaps, without_loss, .. } = &saved.report;
+    assert_eq!(gaps.len() + without_loss.len(), 1, "{what}: {gaps:?} {without_loss:?}");
 }
 
 /// Damage from a block's start into the next one: the blocks hit are lost, no other.

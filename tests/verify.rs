@@ -327,8 +327,9 @@ fn damage_of_sealed_segments_is_found_where_it_is() {
     let behind = [&whole[..], &[0; 64]].concat();
     std::fs::write(&path, behind).unwrap();
     assert_eq!(findings(dir.path()), [found(1, whole.len() as u64, Cause::BehindEnd)]);
-    std::fs::write(&path, &whole[..whole.len() - 64]).unwrap();
-    assert_eq!(findings(dir.path()), [found(1, whole.len() as u64 - 64, Cause::NotSealed)]);
+    let (end, _) = blocks[blocks.len() - 1];
+    std::fs::write(&path, &whole[..usize::try_from(end).unwrap()]).unwrap();
+    assert_eq!(findings(dir.path()), [found(1, end, Cause::NotSealed)]);
 }
 
 /// Fields that contradict what came before, all checksums being right.

@@ -62,11 +62,35 @@ pub fn find<V: Vfs>(vfs: V) -> Result<Found, Violation> {
         positions,
         ..Found::default()
     };
-    let options = ConsumerOptions::new().lock_wait(LockWait::Try);
-    let read = |error: ReadError| failed("read the stream", &error);
-    let mut consumer = options.open_in(vfs, STREAM).map_err(read)?;
-    while let Some(record) = consumer.try_next().map_err(read)? {
-        found.records.push((record.offset, entry(&record)));
+    found.records = read(vfs.clone(), None)?;
+    if segments.sequences.len() > 1 {
+        Topic::ALL.into_iter().try_for_each(|topic| compare(vfs.clone(), topic, &found))?;
     }
     Ok(found)
+}
+
+/// Reads all records of a topic, or of all of them.
+fn read<V: Vfs>(vfs: V, topic: Option<Topic>) -> Result<Vec<(u64, Entry)>, Violation> {
+    let mut options = ConsumerOptions::new().lock_wait(LockWait::Try);
+    if let Some(topic) = topic {
+        options = options.topic(topic.name());
+    }
+    let failed = |error: ReadError| failed("read the stream", &error);
+    let mut consumer = options.open_in(vfs, STREAM).map_err(failed)?;
+    let mut records = Vec::new();
+    while let Some(record) = consumer.try_next().map_err(failed)? {
+        records.push((record.offset, entry(&record)));
+    }
+    Ok(records)
+}
+
+/// Whoever reads one topic, and passes over blocks by their indexes, sees what whoever reads
+/// all of them sees of it.
+fn compare<V: Vfs>(vfs: V, topic: Topic, found: &Found) -> Result<(), Violation> {
+    let of_topic = found.records.iter().filter(|(_, entry)| entry.topic == topic);
+    if of_topic.copied().eq(read(vfs, Some(topic))?) {
+        return Ok(());
+    }
+    let what = format!("a consumer of {} does not see what others see of it", topic.name());
+    Err(broken(Promise::Prefix, what))
 }

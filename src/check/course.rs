@@ -2,10 +2,11 @@
 
 use super::finding::Problem;
 use crate::block::{Block, BlockKind, Cause, Link};
-use crate::layout::{CHECKPOINT_BODY_BYTES, header};
+use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_VALUE_BYTES, header};
 use crate::record::Fields;
 use crate::segment::SegmentHeader;
 use crate::state::State;
+use crate::topics::{TopicIndex, index_begin, index_in};
 
 /// What is carried from one segment to the next.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct Course {
     checkpoint: Option<Vec<u8>>,
     /// `durable_to` of the opening checkpoints (F-23).
     opening_durable_to: Option<u64>,
+    /// Which blocks since the newest checkpoint hold which topics; `None` where that is not known.
+    topics: Option<TopicIndex>,
 }
 
 impl Course {
@@ -73,6 +76,7 @@ impl Course {
             broken: false,
             checkpoint: None,
             opening_durable_to: None,
+            topics: Some(topics_from(header::LEN as u64)),
         }
     }
 
@@ -97,6 +101,7 @@ impl Course {
         self.broken = true;
         self.checkpoint = None;
         self.opening_durable_to = None;
+        self.topics = None;
         self.position = position;
         self.link = link;
         self.next_offset = next_offset.unwrap_or(self.next_offset).max(self.next_offset);
@@ -110,6 +115,7 @@ impl Course {
         }
         problems.extend(self.check_start(block).into_iter().map(Problem::Bytes));
         problems.extend(self.check_body(block).err().map(Problem::Bytes));
+        problems.extend(self.check_topics(block));
         self.absorb(block);
         // A checkpoint is judged once it is whole.
         if block.start.kind != BlockKind::Checkpoint && !self.broken {
@@ -168,6 +174,10 @@ impl Course {
         *self.opening_durable_to.get_or_insert(durable_to) == durable_to
     }
 
+    fn is_opening(&self, block: &Block<'_>) -> bool {
+        self.opening && block.start.kind == BlockKind::Checkpoint
+    }
+
     fn may_jump(&self) -> bool {
         self.header.may_jump()
     }
@@ -188,6 +198,25 @@ impl Course {
             self.state.apply(block)?;
         }
         Ok(())
+    }
+
+    /// Compares an index of topics with the blocks that it speaks of (F-42).
+    fn check_topics(&mut self, block: &Block<'_>) -> Option<Problem> {
+        if !self.deep {
+            return None;
+        }
+        let index = index_in(block).filter(|_| !self.is_opening(block));
+        let wrong = self.topics.as_ref().zip(index).is_some_and(|(topics, index)| {
+            let silent = index.len() == size_of::<u64>();
+            index_begin(index) != Some(topics.begin()) || (!silent && index != topics.value())
+        });
+        if let Some(topics) = &mut self.topics {
+            topics.add(block, self.position);
+        }
+        if block.start.kind == BlockKind::Checkpoint {
+            self.topics = Some(topics_from(self.position + block.start.block_bytes()));
+        }
+        wrong.then_some(Problem::Topics)
     }
 
     fn absorb(&mut self, block: &Block<'_>) {
@@ -216,6 +245,18 @@ impl Course {
                 _ => return Some(Problem::Checkpoint),
             }
         }
-        (!rest.is_empty()).then_some(Problem::Checkpoint)
+        // What has no key is no part of the state (F-31).
+        let entry_left = loop {
+            match Fields::split(rest) {
+                Ok((fields, after)) if fields.key.is_none() => rest = after,
+                _ => break !rest.is_empty(),
+            }
+        };
+        entry_left.then_some(Problem::Checkpoint)
     }
+}
+
+/// An index of any length that a record may have.
+fn topics_from(position: u64) -> TopicIndex {
+    TopicIndex::new(position, 2 * MAX_VALUE_BYTES)
 }

@@ -73,6 +73,9 @@ pub enum Problem {
     /// A checkpoint that does not say what the blocks before it amount to (F-37).
     #[error("the checkpoint is not the state as it stood before it")]
     Checkpoint,
+    /// An index of topics that names other blocks than hold them (F-42).
+    #[error("the index of topics does not fit the blocks before it")]
+    Topics,
 }
 
 impl Problem {
@@ -86,7 +89,8 @@ impl Problem {
             | Self::Unreadable(_)
             | Self::MissingSegments { .. }
             | Self::Bytes(_)
-            | Self::Checkpoint => Severity::Damage,
+            | Self::Checkpoint
+            | Self::Topics => Severity::Damage,
         }
     }
 
@@ -104,6 +108,7 @@ impl Problem {
             Self::MissingSegments { .. } => "missing_segments",
             Self::Bytes(_) => "damaged",
             Self::Checkpoint => "checkpoint",
+            Self::Topics => "topics",
         }
     }
 }

@@ -37,10 +37,7 @@ impl<'a> Headless<'a> {
     pub fn restore(&self, place: Place, before: &Link) -> Option<(Vec<u8>, BlockStart)> {
         let body = rescue(self.body(), 0, true);
         let record_count = u32::try_from(body.spanned).ok().filter(|_| body.whole)?;
-        let kinds: &[BlockKind] = match self.body_len {
-            0 => &[BlockKind::SegmentEnd, BlockKind::Checkpoint],
-            _ => &[BlockKind::Records, BlockKind::Checkpoint],
-        };
+        let kinds = [BlockKind::Records, BlockKind::Checkpoint, BlockKind::SegmentEnd];
         kinds.iter().find_map(|kind| self.restore_as(*kind, &body, record_count, place, before))
     }
 

@@ -16,13 +16,11 @@
 //! a segment read as a whole.
 
 use crate::block::{BlockKind, BlockStart, Cause};
-use crate::codec::get_u32;
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext};
-use crate::layout::{block_bytes, end, header, start};
-use crate::segment::Scan;
+use crate::segment::{Scan, block_ending_at};
 use crate::steward::survey::{SealedSegment, Survey};
-use crate::vfs::{OpenMode, Vfs, VfsFile, read_full};
+use crate::vfs::{OpenMode, Vfs, VfsFile};
 
 /// Tells how old the segments of a survey are.
 pub struct Ages<'s, V> {
@@ -84,24 +82,13 @@ fn times_until<F: VfsFile>(
 
 /// The start of the last block.
 fn last_block<F: VfsFile>(segment: &OpenSegment<F>) -> Result<BlockStart, Failure> {
-    let damage = |position, cause| segment.damage(position, segment.header.base_offset, cause);
-    let read = |bytes: &mut [u8], position| {
-        read_full(&segment.file, bytes, position).while_doing_at("read", &segment.path, position)
-    };
     let file_end = segment.file.status().while_doing("look at", &segment.path)?.len;
-    let mut length = [0; end::LEN];
-    let length_at = file_end.saturating_sub(end::LEN as u64);
-    read(&mut length, length_at)?;
-    let body_len = get_u32(&length, 0).unwrap_or(0) as usize;
-    let position = file_end.checked_sub(block_bytes(body_len));
-    let position = position.filter(|position| *position >= header::LEN as u64);
-    let position = position.ok_or_else(|| damage(length_at, Cause::Pad))?;
-    let mut bytes = [0; start::LEN];
-    read(&mut bytes, position)?;
-    match BlockStart::decode(&bytes, segment.header.place(position)) {
-        Ok(start) if start.body_len != body_len => Err(damage(position, Cause::Pad)),
-        Ok(start) if start.kind == BlockKind::SegmentEnd => Ok(start),
-        Ok(_) => Err(damage(file_end, Cause::NotSealed)),
-        Err(cause) => Err(damage(position, cause)),
+    let found = block_ending_at(&segment.file, &segment.header, file_end);
+    let found = found.while_doing_at("read", &segment.path, file_end)?;
+    let damage = |cause| segment.damage(file_end, segment.header.base_offset, cause);
+    match found {
+        Ok((_, start)) if start.kind == BlockKind::SegmentEnd => Ok(start),
+        Ok(_) => Err(damage(Cause::NotSealed)),
+        Err(cause) => Err(damage(cause)),
     }
 }

@@ -14,6 +14,7 @@ use crate::segment::{Scan, SegmentHeader};
 use crate::steward::compact::Judge;
 use crate::steward::report::{Compacted, Why};
 use crate::steward::survey::SealedSegment;
+use crate::topics::TOPICS;
 use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
 
@@ -229,6 +230,9 @@ fn shrink(
         let (fields, after) = Fields::split(rest)?;
         rest = after;
         let span = spanned_offsets(&fields)?;
+        if fields.control && fields.topic == TOPICS {
+            continue; // its positions are those of the old file (F-38)
+        }
         let was_gap = fields.control && span > 0;
         let record = Record::new(fields, offset, block.start.timestamp_ms);
         let goes = !fields.control && !judge.stays(&record);
@@ -257,13 +261,17 @@ fn push_gap(builder: &mut BlockBuilder, gap: &mut u64) -> Result<(), RecordError
     builder.push(&NewRecord::control(GAP, None, Some(&value)))
 }
 
-/// Hands out all blocks of a sealed segment with their positions, until it is told `false`;
-/// tells whether it came to the end.
+/// Hands out the blocks of a sealed segment that have a place in its compaction, with their
+/// positions, until it is told `false`; tells whether it came to the end.
+///
+/// Of the checkpoints those are the opening ones: without what stood between them, two others
+/// might come to stand side by side, and look like one (F-38).
 fn each_block<F: VfsFile>(
     source: &OpenSegment<F>,
     mut take: impl FnMut(u64, &Block<'_>) -> Result<bool, Cause>,
 ) -> Result<bool, Failure> {
     let mut scan = Scan::new(&source.file, source.header);
+    let mut opening = true;
     while !scan.ended {
         let (position, offset) = (scan.position, scan.link.next_offset);
         let next = scan.next().while_doing_at("read", &source.path, position)?;
@@ -271,6 +279,11 @@ fn each_block<F: VfsFile>(
         let (_, block) = next.map_err(damage)?;
         if block.start.kind == BlockKind::Records {
             block.check_records().map_err(damage)?;
+        }
+        let checkpoint = block.start.kind == BlockKind::Checkpoint;
+        opening &= checkpoint;
+        if checkpoint && !opening {
+            continue;
         }
         if !take(position, &block).map_err(damage)? {
             return Ok(false);
@@ -293,7 +306,6 @@ fn write<F: VfsFile>(
     let header = target.header;
     let (mut written, mut end, mut prev_crc) = (0, header::LEN as u64, header.crc);
     let mut builder = BlockBuilder::default();
-    let mut opening = true;
     let mut flush = |pending: &mut Vec<u8>| {
         let done = write_full(&target.file, pending, written);
         written += pending.len() as u64;
@@ -303,7 +315,7 @@ fn write<F: VfsFile>(
     let mut failed = None;
     let whole = each_block(source, |position, block| {
         let start = &block.start;
-        opening &= start.kind == BlockKind::Checkpoint;
+        let opening = start.kind == BlockKind::Checkpoint;
         let Ok(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
         if shrunk.empty && !plan.witnesses.contains(&position) {
             return Ok(true);
