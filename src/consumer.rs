@@ -3,19 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::block::{BlockKind, Cause, RecordCursor};
+use crate::block::Cause;
 use crate::dir::{Directory, HOP};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::layout::header;
 use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
+use crate::reader::Reader;
 use crate::record::{OwnedRecord, Record};
 pub use crate::seek::Start;
-use crate::seek::{self, Found, Place, Topics};
-use crate::segment::{CommittedPart, READ_AHEAD_BYTES, Tail as Finding, Window, classify};
-use crate::skip::Skips;
+use crate::seek::{self, Topics};
+use crate::segment::{CommittedPart, Tail as Finding, classify};
 use crate::token::Token;
-use crate::vfs::{LockWait, Vfs, VfsFile, Watch};
+use crate::vfs::{LockWait, Vfs, Watch};
 
 /// How a consumer is to be opened.
 #[derive(Clone, Debug)]
@@ -180,59 +180,6 @@ impl<W> std::fmt::Debug for Watching<W> {
             Self::Impossible => "Impossible",
             Self::Yes(_) => "Yes",
         })
-    }
-}
-
-/// The place of a consumer and the block it is in.
-#[derive(Debug)]
-struct Reader<F> {
-    place: Place<F>,
-    window: Window,
-    /// What the segment says of where topics are, if it was asked.
-    skips: Skipping,
-    /// The block whose records are being delivered: position and length of its body.
-    body: Option<(u64, usize)>,
-    cursor: RecordCursor,
-    /// Whether every record of that block is wanted, so that none needs a look beforehand.
-    whole: bool,
-    /// Records below are not wanted.
-    first_offset: u64,
-    /// Next offset to be delivered at the earliest.
-    next_offset: u64,
-    /// Bytes that a sync of our own covered.
-    synced_to: u64,
-    /// Whether a sync of this segment failed, so that a second one proves nothing (M-6).
-    sync_failed: bool,
-    /// When it was last looked whether the segment is sealed, or gone.
-    looked_around: Option<Duration>,
-}
-
-/// Whether blocks without a wanted topic are passed over unread.
-#[derive(Debug)]
-enum Skipping {
-    /// The segment was not asked yet.
-    NotAsked,
-    /// It cannot tell, or all topics are wanted.
-    Never,
-    By(Skips),
-}
-
-impl<F> Reader<F> {
-    fn new(found: Found<F>) -> Self {
-        let Found { place, first_offset } = found;
-        Self {
-            place,
-            window: Window::default(),
-            skips: Skipping::NotAsked,
-            body: None,
-            cursor: RecordCursor::default(),
-            whole: false,
-            first_offset,
-            next_offset: first_offset,
-            synced_to: 0,
-            sync_failed: false,
-            looked_around: None,
-        }
     }
 }
 
@@ -419,18 +366,15 @@ impl<V: Vfs> Consumer<V> {
                 }
                 continue;
             }
-            if matches!(reader.skips, Skipping::NotAsked) {
-                reader.ask_for_skips(&self.dir, &self.options.topics)?;
-            }
             let action = reader.place.action("Deliver");
-            match reader.load(&self.options.topics)? {
+            match reader.load(&self.dir, &self.options.topics)? {
                 Ok(()) => {
                     self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                     return Ok(true);
                 }
                 // What the window holds may be older than the file: read afresh.
                 Err(_) if !fresh => {
-                    reader.window.clear();
+                    reader.read_afresh();
                     fresh = true;
                 }
                 Err(cause) => {
@@ -460,9 +404,9 @@ impl<V: Vfs> Consumer<V> {
             return if gone { Err(self.segment_is_gone()?) } else { Ok(false) };
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.
-        reader.window.clear();
+        reader.read_afresh();
         let action = reader.place.action("Deliver");
-        match reader.load(&self.options.topics)? {
+        match reader.load(&self.dir, &self.options.topics)? {
             Ok(()) => {
                 self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                 Ok(true)
@@ -497,14 +441,8 @@ impl<V: Vfs> Consumer<V> {
         if next.header.base_offset != offset {
             return Err(next.damage(0, offset, Cause::HeaderField("base offset")).into());
         }
-        let epoch = reader.place.epoch;
         self.dir.vfs.trace(&reader.place.action("Unpin"));
-        reader.place = Place { epoch, ..Place::at_start_of(next) };
-        reader.window.clear();
-        reader.skips = Skipping::NotAsked;
-        reader.synced_to = 0;
-        reader.sync_failed = false;
-        reader.looked_around = None;
+        reader.enter(next);
         Ok(true)
     }
 
@@ -548,132 +486,5 @@ impl<V: Vfs> Consumer<V> {
             return Ok(Failure::NotAStream { dir: self.dir.path.clone() }.into());
         };
         Ok(ReadError::OffsetOutOfRange { offset, low, high })
-    }
-}
-
-impl<F: VfsFile> Reader<F> {
-    /// Moves to the next record of the current block that is wanted, without taking it.
-    fn seek_wanted(&mut self, topics: &Topics) -> bool {
-        let Some((position, length)) = self.body else { return false };
-        if self.whole {
-            if self.cursor.is_behind(length) {
-                self.unload();
-            }
-            return self.body.is_some();
-        }
-        let body = self.window.held(position, length);
-        loop {
-            let mut ahead = self.cursor;
-            match ahead.next(body) {
-                Some(record)
-                    if record.offset >= self.first_offset && topics.wants(record.topic) =>
-                {
-                    return true;
-                }
-                Some(record) => {
-                    self.next_offset = self.next_offset.max(record.offset + 1);
-                    self.cursor = ahead;
-                }
-                None => {
-                    self.unload();
-                    return false;
-                }
-            }
-        }
-    }
-
-    /// Takes the record that the cursor stands at.
-    fn take(&mut self) -> Option<Record<'_>> {
-        let (position, length) = self.body?;
-        let record = self.cursor.next(self.window.held(position, length))?;
-        self.next_offset = record.offset + 1;
-        Some(record)
-    }
-
-    /// Leaves the current block.
-    fn unload(&mut self) {
-        self.body = None;
-        self.next_offset = self.next_offset.max(self.place.link.next_offset);
-    }
-
-    /// Asks a segment that was entered for its indexes of topics.
-    fn ask_for_skips<V: Vfs<File = F>>(
-        &mut self,
-        dir: &Directory<V>,
-        topics: &Topics,
-    ) -> Result<(), Failure> {
-        self.skips = Skipping::Never;
-        if !topics.want_all()
-            && let Some(skips) = Skips::of(dir, &self.place.segment)?
-        {
-            self.skips = Skipping::By(skips);
-        }
-        Ok(())
-    }
-
-    /// Goes to the next block that may hold a wanted topic; tells how far ahead it is worth to read
-    /// there, or why it cannot be gone to.
-    fn skip(&mut self, topics: &Topics) -> Result<Result<usize, Cause>, Failure> {
-        let Skipping::By(skips) = &mut self.skips else { return Ok(Ok(READ_AHEAD_BYTES)) };
-        let Place { segment, position, .. } = &self.place;
-        let next = skips.next(segment, *position, topics);
-        let (next, ahead) = next.while_doing_at("read", &segment.path, *position)?;
-        if next == *position {
-            return Ok(Ok(ahead));
-        }
-        let jumped = self.place.jump(&mut self.window, next, ahead)?;
-        Ok(jumped.map(|()| ahead))
-    }
-
-    /// Loads the next committed block, if it is one.
-    fn load(&mut self, topics: &Topics) -> Result<Result<(), Cause>, Failure> {
-        let ahead = match self.skip(topics)? {
-            Ok(ahead) => ahead,
-            Err(cause) => return Ok(Err(cause)),
-        };
-        let before = self.place.position;
-        let (mut loaded, first_offset) = (None, self.first_offset);
-        let stepped = self.place.step_ahead(&mut self.window, ahead, |block| {
-            if block.start.kind == BlockKind::Records {
-                block.check_records()?;
-                let whole = topics.want_all()
-                    && !block.start.has_control
-                    && block.start.first_offset >= first_offset;
-                loaded = Some((block.start.body_len, block.records(), whole));
-            }
-            Ok(true)
-        })?;
-        if let Err(cause) = stepped {
-            return Ok(Err(cause));
-        }
-        self.unload();
-        if let Some((length, cursor, whole)) = loaded {
-            self.body = Some((before + crate::layout::start::LEN as u64, length));
-            self.cursor = cursor;
-            self.whole = whole;
-        }
-        Ok(Ok(()))
-    }
-
-    /// Puts on the disk what was just read, unless it is known to be there.
-    fn make_durable<V: Vfs<File = F>>(&mut self, dir: &Directory<V>) -> Result<(), ReadError> {
-        let place = &self.place;
-        let known = place.durable_to.max(self.synced_to);
-        if place.position <= known {
-            return Ok(());
-        }
-        if self.synced_to == 0 {
-            dir.sync().map_err(Failure::from)?;
-        }
-        let synced = match self.sync_failed {
-            false => place.segment.file.sync_data(),
-            true => Err(std::io::Error::other("an earlier sync failed")),
-        };
-        self.sync_failed = synced.is_err();
-        let told = place.action(if self.sync_failed { "SyncFails" } else { "SyncRead" });
-        dir.vfs.trace(&told.label("SyncRead"));
-        synced.while_doing("sync", &place.segment.path).map_err(Failure::from)?;
-        self.synced_to = place.position;
-        Ok(())
     }
 }

@@ -23,6 +23,7 @@ pub mod named;
 pub mod os;
 pub mod positions;
 pub mod producer;
+mod reader;
 pub mod record;
 pub mod repair;
 mod roll;
