@@ -17,7 +17,7 @@
 //! `Leave`; one after an action that in the model unlocks is left out. Who dies, or has a write
 //! fail, may have done the work of that call or not: `Maybe...`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use puro_model::trace::Event;
 
@@ -89,6 +89,8 @@ struct Converter {
     writers: BTreeMap<String, u32>,
     readers: BTreeMap<String, u32>,
     sessions: BTreeMap<u32, Session>,
+    /// Processes that have locked: the others were none to the model yet.
+    locked: BTreeSet<u32>,
     raising: BTreeMap<u32, bool>,
     named: bool,
 }
@@ -105,6 +107,7 @@ pub fn project(events: &[Event], named: bool) -> Result<Seen, String> {
         writers: BTreeMap::new(),
         readers: BTreeMap::new(),
         sessions: BTreeMap::new(),
+        locked: BTreeSet::new(),
         raising: BTreeMap::new(),
         named,
     };
@@ -168,7 +171,10 @@ impl Converter {
         let step = Step::new(&event.name, writer).at(place).word(&event.label);
         let session = self.sessions.get(&process).copied();
         let next = match event.name.as_str() {
-            "Lock" => Session::Looks,
+            "Lock" => {
+                self.locked.insert(process);
+                Session::Looks
+            }
             // The session that made the segment ends in the projection.
             "Unlock" if session.is_none() => return Ok(()),
             "Unlock" => {
@@ -261,7 +267,7 @@ impl Converter {
 
     fn die(&mut self, event: &Event) {
         let role = self.names.get(&event.actor).cloned().unwrap_or_default();
-        if role.starts_with("reader") {
+        if role.starts_with("reader") || !self.locked.contains(&event.actor) {
             return;
         }
         let writer = self.writer(event.actor);
