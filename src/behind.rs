@@ -44,7 +44,7 @@ pub fn scan_from_behind<F: VfsFile>(
 }
 
 /// Position and start of the first of the newest checkpoints, if they begin behind `limit`.
-fn newest_checkpoint<F: VfsFile>(
+pub fn newest_checkpoint<F: VfsFile>(
     file: &F,
     segment: &SegmentHeader,
     length: u64,

@@ -129,7 +129,7 @@ impl<F: VfsFile> Place<F> {
         Ok(Ok(true))
     }
 
-    /// Goes to a later block of a sealed segment as if all before it had been read; tells
+    /// Goes to a later block as if all before it had been read; tells
     /// why not if there is none.
     pub fn jump(
         &mut self,

@@ -1,29 +1,31 @@
-//! The way of a consumer of few topics through a sealed segment, by the indexes of topics.
+//! The way of a consumer of few topics through a segment, by the indexes of topics.
 
 use std::io;
 
+use crate::behind::newest_checkpoint;
 use crate::block::BlockKind;
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext};
-use crate::layout::header;
+use crate::layout::{CHECKPOINT_EVERY_BYTES, header};
 use crate::seek::Topics;
 use crate::segment::{READ_AHEAD_BYTES, Window, block_ending_at};
+use crate::state::State;
 use crate::topics::{index_begin, index_in, wanted_blocks};
 use crate::vfs::{Vfs, VfsFile};
 
 /// Bytes read in one go behind a jump: a block or two.
 const JUMP_AHEAD_BYTES: usize = 16 * 1024;
 
-/// Which blocks of a sealed segment need not be read.
+/// Which blocks of a segment need not be read.
 #[derive(Debug)]
 pub struct Skips {
-    /// All of the segment before its end, in ascending order.
+    /// What stands before the last index, in ascending order.
     stretches: Vec<Stretch>,
     /// The stretch that is being read.
     current: usize,
     /// The blocks of that stretch that are wanted; `None` until its index was asked.
     wanted: Option<Vec<u64>>,
-    /// Position of the segment end.
+    /// Position of the last block with an index: from here on all is read.
     end_at: u64,
 }
 
@@ -37,7 +39,7 @@ struct Stretch {
 }
 
 impl Skips {
-    /// Looks for the indexes of a segment; `None` where it is not sealed for good or has none.
+    /// Looks for the indexes of a segment; `None` where there are none, or none can be believed.
     ///
     /// # Errors
     /// What the system says.
@@ -45,17 +47,7 @@ impl Skips {
         dir: &Directory<V>,
         segment: &OpenSegment<V::File>,
     ) -> Result<Option<Self>, Failure> {
-        let (file, header) = (&segment.file, &segment.header);
-        let length = file.status().while_doing("look at", &segment.path)?.len;
-        let last = block_ending_at(file, header, length);
-        let last = last.while_doing_at("read", &segment.path, length)?;
-        let Ok((end_at, start)) = last else { return Ok(None) };
-        // Only then all before the end is known to be whole: it was synced first (V-3).
-        let sealed = start.kind == BlockKind::SegmentEnd
-            && dir.has_segment(&header.stream_id, header.sequence.saturating_add(1))?;
-        if !sealed {
-            return Ok(None);
-        }
+        let Some(end_at) = last_index(dir, segment)? else { return Ok(None) };
         let stretches = stretches(segment, end_at);
         let stretches = stretches.while_doing_at("read", &segment.path, end_at)?;
         let found = stretches.iter().any(|stretch| stretch.indexed);
@@ -93,7 +85,7 @@ impl Skips {
             self.current += 1;
             self.wanted = None;
         }
-        Ok((self.end_at.max(position), 0))
+        Ok((self.end_at.max(position), READ_AHEAD_BYTES))
     }
 }
 
@@ -101,7 +93,45 @@ fn ahead(left_bytes: u64, most: usize) -> usize {
     usize::try_from(left_bytes).map_or(most, |left| left.min(most))
 }
 
-/// Goes from the index in the segment end to the one before it, and so on (F-42).
+/// Where the last index stands before which everything is known to be committed.
+fn last_index<V: Vfs>(
+    dir: &Directory<V>,
+    segment: &OpenSegment<V::File>,
+) -> Result<Option<u64>, Failure> {
+    let (file, header) = (&segment.file, &segment.header);
+    let length = file.status().while_doing("look at", &segment.path)?.len;
+    let last = block_ending_at(file, header, length);
+    let last = last.while_doing_at("read", &segment.path, length)?;
+    if let Ok((end_at, start)) = last
+        && start.kind == BlockKind::SegmentEnd
+        && dir.has_segment(&header.stream_id, header.sequence.saturating_add(1))?
+    {
+        return Ok(Some(end_at)); // it was synced before it got a successor (V-3)
+    }
+    let limit = length.saturating_sub(2 * CHECKPOINT_EVERY_BYTES);
+    let found = newest_checkpoint(file, header, length, limit);
+    let Some((at, _)) = found.while_doing("read", &segment.path)? else { return Ok(None) };
+    let of_boot = is_of_boot(segment, at, dir.vfs.boot_id());
+    Ok(of_boot.while_doing_at("read", &segment.path, at)?.then_some(at))
+}
+
+/// Whether a checkpoint is of an epoch that was begun in this boot: then all before it was
+/// read by whoever began that, and only a loss of power could have changed it (O-6).
+fn is_of_boot<F: VfsFile>(
+    segment: &OpenSegment<F>,
+    position: u64,
+    boot_id: Option<[u8; 16]>,
+) -> io::Result<bool> {
+    let mut window = Window::default();
+    let block = window.valid_block(&segment.file, segment.header.place(position), 0)?;
+    let Some(block) = block.ok().filter(|block| block.start.committed) else { return Ok(false) };
+    let mut state = State::default();
+    let newest = state.apply(&block).ok().and_then(|()| state.newest_epoch());
+    let own = newest.is_some_and(|epoch| epoch.number == block.start.epoch);
+    Ok(own && state.is_of_boot(boot_id))
+}
+
+/// Goes from the last index to the one before it, and so on (F-42).
 fn stretches<F: VfsFile>(segment: &OpenSegment<F>, end_at: u64) -> io::Result<Vec<Stretch>> {
     let mut found = Vec::new();
     let mut window = Window::default();
