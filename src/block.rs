@@ -375,6 +375,7 @@ fn split_all(mut rest: &[u8]) -> impl Iterator<Item = Result<Fields<'_>, Cause>>
 }
 
 /// How many offsets a record takes (F-29); a gap that does not say so is damage.
+#[inline]
 pub(crate) fn spanned_offsets(fields: &Fields<'_>) -> Result<u64, Cause> {
     fields.spanned_offsets().ok_or(Cause::Control("gap"))
 }
@@ -395,6 +396,7 @@ impl RecordCursor {
     }
 
     /// The next record of a user in `body`.
+    #[inline]
     pub fn next<'a>(&mut self, body: &'a [u8]) -> Option<Record<'a>> {
         loop {
             let rest = body.get(self.at..).filter(|rest| !rest.is_empty())?;

@@ -45,6 +45,7 @@ pub fn varint_len(value: u64) -> usize {
 }
 
 /// Splits a varint off the front of `bytes`; `None` where there is no shortest-form one (F-2).
+#[inline]
 #[must_use]
 pub fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (&first, rest) = bytes.split_first()?;

@@ -84,6 +84,7 @@ impl<F: VfsFile> Reader<F> {
     }
 
     /// Moves to the next record of the current block that is wanted, without taking it.
+    #[inline]
     pub fn seek_wanted(&mut self, topics: &Topics) -> bool {
         let Some((position, length)) = self.body else { return false };
         if self.whole {
@@ -114,6 +115,7 @@ impl<F: VfsFile> Reader<F> {
     }
 
     /// Takes the record that the cursor stands at.
+    #[inline]
     pub fn take(&mut self) -> Option<Record<'_>> {
         let (position, length) = self.body?;
         let record = self.cursor.next(self.window.held(position, length))?;

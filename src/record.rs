@@ -261,6 +261,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Splits the first record off bytes that passed [`Fields::split`] before.
+    #[inline]
     pub(crate) fn split_checked(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (length, fields) = split_varint(bytes.get(4..)?)?;
         let (fields, rest) = fields.split_at_checked(usize::try_from(length).ok()?)?;
@@ -277,6 +278,7 @@ impl<'a> Fields<'a> {
         Some(((attributes & attribute::CONTROL == 0).then_some(topic), rest))
     }
 
+    #[inline]
     fn decode(bytes: &'a [u8]) -> Result<Self, RecordCause> {
         let (&attributes, rest) = bytes.split_first().ok_or(RecordCause::Field("attributes"))?;
         let has = |bit: u8| attributes & bit != 0;
@@ -311,6 +313,7 @@ impl<'a> Fields<'a> {
 
     /// How many offsets the record takes (F-29); `None` for a malformed gap.
     #[must_use]
+    #[inline]
     pub fn spanned_offsets(&self) -> Option<u64> {
         spanned_offsets(self.control, self.topic, self.key, self.value)
     }
@@ -331,6 +334,7 @@ impl<'a> Fields<'a> {
 pub const GAP: &[u8] = b"gap";
 
 /// One; none for a control record; n for a gap, which must be at least 1 (F-33).
+#[inline]
 fn spanned_offsets(
     control: bool,
     topic: &[u8],
@@ -349,11 +353,13 @@ fn spanned_offsets(
     }
 }
 
+#[inline]
 pub(crate) fn split_sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = split_varint(bytes)?;
     rest.split_at_checked(usize::try_from(length).ok()?)
 }
 
+#[inline]
 fn split_limited(bytes: &[u8], limit: usize) -> Option<(&[u8], &[u8])> {
     split_sized(bytes).filter(|(field, _)| field.len() <= limit)
 }
@@ -392,6 +398,7 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    #[inline]
     pub(crate) fn new(fields: Fields<'a>, offset: u64, timestamp_ms: u64) -> Self {
         let Fields { topic, key, value, headers, .. } = fields;
         Self { offset, timestamp_ms, topic, key, value, headers }
