@@ -106,7 +106,7 @@ fn who_runs_is_not_forgotten() {
 /// Whether somebody runs under a name is asked of its lock file. One that cannot be opened is no
 /// answer: nobody is forgotten for that, and the rollover is told so.
 #[test]
-fn a_lock_that_cannot_be_looked_at_makes_nobody_forgotten() {
+fn a_lock_that_cannot_be_looked_at_makes_nobody_forgotten_and_a_missing_one_does() {
     let dir = scratch();
     let broken = Arc::new(AtomicBool::new(false));
     let breaks = Arc::clone(&broken);
@@ -133,6 +133,8 @@ fn a_lock_that_cannot_be_looked_at_makes_nobody_forgotten() {
     producer.append(&record(&large)).unwrap_err();
     assert!(producer.position("away").is_some());
     broken.store(false, Ordering::SeqCst);
+    // F-10: where there is no lock file, as in a copy of a stream, nobody runs.
+    std::fs::remove_dir_all(dir.path().join("consumers")).unwrap();
     append(&mut producer, &large);
     assert!(producer.position("away").is_none());
 }
