@@ -33,7 +33,7 @@ traces() {
     if [[ -n $first ]]; then
         echo "$refused runs refused; first $first" | sed 's/, ``$/, a promise at the end/'
     else
-        grep -v '^traces of ' "$log" | head -n 1 | cut -c 1-160
+        grep -v '^traces of ' "$log" | head -n 1 | sed 's|^tla-check: |the program fails: |' | cut -c 1-160
     fi
 }
 
