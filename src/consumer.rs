@@ -57,7 +57,9 @@ impl ConsumerOptions {
         self
     }
 
-    /// Adds a topic; without any, records of all topics are read.
+    /// Adds a topic; without any, records of all topics are read. Blocks that hold none of them
+    /// are passed over unread as far as the stream's index of topics tells, and with them
+    /// whatever might be wrong in them.
     #[must_use]
     pub fn topic<T: AsRef<[u8]> + ?Sized>(mut self, topic: &T) -> Self {
         self.topics.add(topic.as_ref());
