@@ -257,8 +257,9 @@ impl<V: Vfs> Directory<V> {
                 return Ok(None);
             };
             trace(open, segment.header.base_offset);
-            lock(&segment.file, &segment.path, LockKind::Shared, wait)?;
-            trace(pin, 0);
+            let locked = lock(&segment.file, &segment.path, LockKind::Shared, wait);
+            trace(if locked.is_ok() { pin } else { "PinTimesOut" }, 0);
+            locked?;
             let named = self.still_names(&segment)?;
             trace(check, u64::from(named));
             if named {

@@ -25,6 +25,9 @@
 //! - `SyncFails` stands in place of the action whose sync failed, which is its label. Whether it
 //!   is this sync that failed, or one before (`SyncTells`), only the system knows.
 //! - `TimesOut` is a lock that could not be had in time.
+//! - `ListSegments` says which segment was the active one when a steward listed them; the pass that
+//!   goes by that list begins with `BeginPass`, after the sync.
+//! - `PinTimesOut` stands in place of `Pin` or `HopPin` where the lock could not be had.
 //! - The locks that a steward tries are `TryExclusive`, followed by what it does then.
 
 /// One protocol action, with what it did.

@@ -7,6 +7,7 @@ use crate::segment::{Scan, SegmentHeader};
 use crate::settings::Settings;
 use crate::state::{Position, SETTING, State};
 use crate::steward::report::Deleted;
+use crate::trace::Action;
 use crate::vfs::{FileId, OpenMode, Vfs, VfsFile};
 
 /// The segments of a stream when a pass began, and what its settings say.
@@ -65,6 +66,7 @@ impl Survey {
     pub fn of<V: Vfs>(dir: &Directory<V>) -> Result<Self, Failure> {
         let not_a_stream = || Failure::NotAStream { dir: dir.path.clone() };
         let active = dir.open_active(OpenMode::Read)?.ok_or_else(not_a_stream)?;
+        dir.vfs.trace(&Action::new("ListSegments").at(active.header.sequence, 0));
         let segments = dir.segments()?.ok_or_else(not_a_stream)?;
         let (mut sealed, mut unusable) = (Vec::new(), Vec::new());
         for sequence in segments.sequences {
