@@ -66,12 +66,14 @@ PartsOf(i) ==          \* what inodes 1..i may hold after a loss of power
   IF i = 0 THEN {<<>>}
   ELSE {Append(s, SubSeq(content[i], 1, k)) : s \in PartsOf(i - 1), k \in safe[i]..Len(content[i])}
 
+NamesLeft(c, left) ==  \* the contents c and the names left are what is left
+  /\ content' = c
+  /\ safe' = [i \in 1..Len(c) |-> Len(c[i])]
+  /\ name' = left
+  /\ mayName' = [n \in Names |-> {left[n]}]
+
 LoseNames ==
-  /\ \E c \in PartsOf(Len(content)) :
-       /\ content' = c
-       /\ safe' = [i \in 1..Len(c) |-> Len(c[i])]
-  /\ \E left \in [Names -> UNION {mayName[n] : n \in Names}] :
-       /\ \A n \in Names : left[n] \in mayName[n]
-       /\ name' = left
-       /\ mayName' = [n \in Names |-> {left[n]}]
+  \E c \in PartsOf(Len(content)) : \E left \in [Names -> UNION {mayName[n] : n \in Names}] :
+    /\ \A n \in Names : left[n] \in mayName[n]
+    /\ NamesLeft(c, left)
 =============================================================================

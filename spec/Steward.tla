@@ -10,6 +10,10 @@
 (* whatever it did not see was superseded by something that it will see,   *)
 (* or is a marker for what it never saw; else it must be told.             *)
 (*                                                                         *)
+(* Blocks that a compaction keeps without records, since the age of the    *)
+(* segment hangs on them (F-38), hold nothing here: there are no ages, a   *)
+(* segment may be deleted at any time. Nor must all go that may.           *)
+(*                                                                         *)
 (* Time: a consumer that is away, or on its way back, is taken to have no  *)
 (* marker before it that is older than marker_grace_ms (S-7). One that     *)
 (* never lets go of its pins needs no such assumption: HeldBelow protects  *)
@@ -17,7 +21,7 @@
 (***************************************************************************)
 EXTENDS Directory
 
-CONSTANTS Keys, MaxRecs, MaxInodes, MaxBoots, Forced, MayBeAway
+CONSTANTS Keys, PerSegment, MaxRecs, MaxInodes, MaxBoots, Forced, MayBeAway
 
 VARIABLES
   hist,      \* all records: their key, and whether they are markers
@@ -31,14 +35,14 @@ VARIABLES
   start, seen,
   spc, at,   \* steward: "rest", "pass", "excl", "unlinked", "built", "synced", "excl2", "renamed"
   excl,      \* the inode locked exclusively, or 0
-  top,       \* the active segment, as of its last sync of the directory
-  old        \* markers that were found older than marker_grace_ms
+  top,       \* the active segment in the list that its pass goes by
+  old        \* markers that went because they were older than marker_grace_ms
 
 consumer == <<cpc, seg, ino, nseg, nino, pins, next, start, seen>>
 steward == <<spc, at, excl, top, old>>
 vars == <<dirVars, hist, gone, boot, consumer, steward>>
 
-Temp == 9
+Temp == Biggest(Temps)
 Item(i) == <<"rec", i>>
 
 Init ==
@@ -56,7 +60,8 @@ Init ==
 
 \* A-9
 Commit ==
-  /\ Len(hist) < MaxRecs /\ Segments # {} /\ Len(content[name[Active]]) = 1
+  /\ Len(hist) < MaxRecs /\ Segments # {} /\ ~Sealed(content[name[Active]])
+  /\ Len(Recs(content[name[Active]])) < PerSegment
   /\ \E k \in Keys, m \in BOOLEAN : hist' = Append(hist, [key |-> k, marker |-> m])
   /\ AddItem(name[Active], Item(Len(hist')))
   /\ SyncNames
@@ -65,23 +70,23 @@ Commit ==
 \* V-3, V-4, V-5
 Roll ==
   /\ Segments # {} /\ Active < MaxSeq /\ Len(content[name[Active]]) > 1
-  /\ LET i == Len(content) + 1 IN
-     /\ content' = Append([content EXCEPT ![name[Active]] = Append(@, <<"end">>)], <<<<"cp", Len(hist)>>>>)
-     /\ safe' = Append([safe EXCEPT ![name[Active]] = Len(content'[name[Active]])], 1)
-     /\ name' = [name EXCEPT ![Active + 1] = i]
-     /\ mayName' = [mayName EXCEPT ![Active + 1] = {0, i}]
+  /\ content' = Append([content EXCEPT ![name[Active]] = IF Sealed(@) THEN @ ELSE Append(@, <<"end">>)],
+                       <<<<"cp", Len(hist)>>>>)
+  /\ safe' = Append([safe EXCEPT ![name[Active]] = Len(content'[name[Active]])], 1)
+  /\ name' = [name EXCEPT ![Active + 1] = Len(content')]
+  /\ mayName' = [mayName EXCEPT ![Active + 1] = {0, Len(content')}]
   /\ UNCHANGED <<hist, gone, boot, consumer, steward>>
 
 (***************************************************************************)
-(* The steward. It holds steward.lock all the time; there is only one.     *)
+(* The steward: whoever holds steward.lock, from BeginPass on.             *)
 (***************************************************************************)
 
 Leads(n, i) == name[n] = i
 
 \* S-1
-BeginPass ==
-  /\ spc = "rest" /\ spc' = "pass" /\ SyncNames
-  /\ top' = Active /\ UNCHANGED old
+BeginPass ==     \* by a list that was made before the sync
+  /\ spc \in {"rest", "pass"} /\ spc' = "pass" /\ SyncNames
+  /\ top' \in Segments /\ UNCHANGED old
   /\ UNCHANGED <<content, safe, hist, gone, boot, consumer, at, excl>>
 
 \* S-2
@@ -104,17 +109,15 @@ Delete ==
   /\ UNCHANGED <<top, old, content, safe, hist, boot, consumer, at>>
 
 \* S-4
-DeleteForced ==
+DeleteForced ==  \* it was held when it was tried
   /\ Forced /\ spc = "pass" /\ Touchable # {} /\ at' = Least(Segments)
-  /\ name[at'] \in pins
   /\ spc' = "unlinked" /\ gone' = Highest(at') /\ Unlink(at')
   /\ UNCHANGED <<top, old, content, safe, hist, boot, consumer, excl>>
 
 \* S-3
 SyncDelete ==
   /\ spc = "unlinked" /\ spc' = "pass" /\ SyncNames
-  /\ top' = Active /\ UNCHANGED old
-  /\ UNCHANGED <<content, safe, hist, gone, boot, consumer, at, excl>>
+  /\ UNCHANGED <<top, old, content, safe, hist, gone, boot, consumer, at, excl>>
 
 SealedRecs == {i \in 1..Len(hist) : \E n \in Touchable : i <= Highest(n)}
 InLower(k, n) ==   \* a lower segment can hold a record with the key k
@@ -132,22 +135,24 @@ HeldBelow(n) == \E m \in Segments : m < n /\ name[m] \in pins
 \* S-7
 MarkerGoes(i, n) == hist[i].marker /\ Graced(i) /\ ~InLower(hist[i].key, n) /\ ~HeldBelow(n)
 
-Stays(item, n) == ~IsRec(item) \/ (~Superseded(item[2]) /\ ~MarkerGoes(item[2], n))
+MayGo(n) ==        \* what may be removed from segment n, all of it or some
+  {i \in 1..Len(hist) : (Superseded(i) \/ MarkerGoes(i, n))
+                        /\ \E j \in 1..Len(content[name[n]]) : content[name[n]][j] = Item(i)}
 
-\* S-6
-Build ==
+BuildWithout(n, R) ==
   /\ spc = "pass" /\ Len(content) < MaxInodes
-  /\ \E n \in Touchable :
-     LET kept == SelectSeq(content[name[n]], LAMBDA x : Stays(x, n)) IN
-     /\ kept # content[name[n]]
-     /\ at' = n
-     /\ old' = old \cup {i \in 1..Len(hist) : MarkerGoes(i, n)}
-     /\ content' = Append(content, kept)
-     /\ safe' = Append(safe, 0)
+  /\ n \in Touchable /\ R \subseteq MayGo(n) /\ R # {}
+  /\ at' = n
+  /\ old' = old \cup {i \in R : ~Superseded(i)}
+  /\ content' = Append(content, SelectSeq(content[name[n]], LAMBDA x : ~IsRec(x) \/ x[2] \notin R))
+  /\ safe' = Append(safe, 0)
   /\ name' = [name EXCEPT ![Temp] = Len(content')]
   /\ mayName' = [mayName EXCEPT ![Temp] = @ \cup {Len(content')}]
   /\ spc' = "built"
   /\ UNCHANGED <<top, hist, gone, boot, consumer, excl>>
+
+\* S-6
+Build == \E n \in Touchable : \E R \in SUBSET MayGo(n) : BuildWithout(n, R)
 
 \* S-6
 SyncBuilt ==
@@ -175,13 +180,17 @@ Replace ==
 \* S-6
 SyncReplace ==
   /\ spc = "renamed" /\ spc' = "pass" /\ SyncNames
-  /\ top' = Active /\ UNCHANGED old
-  /\ UNCHANGED <<content, safe, hist, gone, boot, consumer, at, excl>>
+  /\ UNCHANGED <<top, old, content, safe, hist, gone, boot, consumer, at, excl>>
+
+\* S-1
+UnlockSteward ==
+  /\ spc = "pass" /\ spc' = "rest" /\ at' = 0 /\ top' = 0
+  /\ UNCHANGED <<excl, old, dirVars, hist, gone, boot, consumer>>
 
 \* M-3
 StewardDies ==
-  /\ spc \notin {"rest", "pass"} /\ spc' = "rest" /\ excl' = 0
-  /\ UNCHANGED <<top, old, dirVars, hist, gone, boot, consumer, at>>
+  /\ spc # "rest" /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0
+  /\ UNCHANGED <<old, dirVars, hist, gone, boot, consumer>>
 
 (***************************************************************************)
 (* The consumer.                                                           *)
@@ -190,6 +199,8 @@ StewardDies ==
 World == <<dirVars, hist, gone, boot, steward>>
 Base(n) == content[name[n]][1][2]     \* offsets below it lie in lower segments
 Holder(i) == {n \in Segments : Base(n) < i}
+Newest(i) ==         \* where i is, or was before a segment began right there, by an older list
+  LET h == Holder(i) IN {n \in h : n = Biggest(h) \/ (n + 1 \in h /\ Base(n + 1) = i - 1)}
 
 \* R-9
 Seek ==
@@ -197,7 +208,7 @@ Seek ==
   /\ IF cpc = "new"
        THEN seg' = Least(Segments) /\ start' = Base(Least(Segments)) + 1 /\ next' = start' /\ cpc' = "open"
        ELSE IF Holder(next) = {} THEN cpc' = "told" /\ UNCHANGED <<seg, start, next>>
-       ELSE seg' = Biggest(Holder(next)) /\ cpc' = "open" /\ UNCHANGED <<start, next>>
+       ELSE seg' \in Newest(next) /\ cpc' = "open" /\ UNCHANGED <<start, next>>
   /\ ino' = IF cpc' = "open" THEN name[seg'] ELSE 0
   /\ UNCHANGED <<World, nseg, nino, pins, seen>>
 
@@ -230,7 +241,7 @@ HopOpen ==
   /\ IF name[seg + 1] # 0
        THEN cpc' = "hopopen" /\ nseg' = seg + 1 /\ nino' = name[seg + 1] /\ UNCHANGED pins
        ELSE /\ \E n \in Segments : n > seg + 1     \* V-9: no reason to wait
-            /\ cpc' = "told" /\ pins' = {} /\ UNCHANGED <<nseg, nino>>
+            /\ cpc' = "told" /\ UNCHANGED <<pins, nseg, nino>>
   /\ UNCHANGED <<World, seg, ino, next, start, seen>>
 
 \* V-8
@@ -252,8 +263,14 @@ LookBack ==
   /\ IF Leads(seg, ino)
        THEN cpc' = "read" /\ seg' = nseg /\ ino' = nino /\ pins' = {nino}
             /\ next' = Biggest({next, content[nino][1][2] + 1})
-       ELSE cpc' = "told" /\ pins' = {} /\ UNCHANGED <<seg, ino, next>>
+       ELSE cpc' = "told" /\ UNCHANGED <<pins, seg, ino, next>>
   /\ UNCHANGED <<World, nseg, nino, start, seen>>
+
+\* L-8
+PinTimesOut ==   \* somebody has it exclusively
+  /\ \/ cpc = "open" /\ cpc' = Again
+     \/ cpc = "hopopen" /\ cpc' = "read"
+  /\ UNCHANGED <<World, seg, ino, nseg, nino, pins, next, start, seen>>
 
 \* C-2
 GoAway ==        \* it stops, its position kept, and will be back
@@ -262,28 +279,38 @@ GoAway ==        \* it stops, its position kept, and will be back
   /\ cpc' = "away"
   /\ UNCHANGED <<World, seg, ino, nseg, nino, next, start, seen>>
 
+NewConsumer ==   \* nothing read, nothing held
+  /\ cpc' = "new" /\ pins' = {} /\ seen' = {} /\ next' = 0 /\ start' = 0
+  /\ seg' = 0 /\ ino' = 0 /\ nseg' = 0 /\ nino' = 0
+
+\* M-3
+ConsumerDies ==  \* or ends; the next one begins at the beginning
+  /\ cpc # "new" /\ NewConsumer
+  /\ UNCHANGED World
+
 First(c) == IF c = <<>> THEN 0 ELSE c[1][2]
 
-\* M-4
-PowerLoss ==
+Restart ==       \* of all, after a loss of power
   /\ boot < MaxBoots /\ boot' = boot + 1
-  /\ LoseNames
   /\ hist' = IF Segments' = {} THEN hist
              ELSE SubSeq(hist, 1, Biggest({First(content'[name'[Biggest(Segments')]])} \cup
                     {i \in 1..Len(hist) : \E j \in 1..Len(content'[name'[Biggest(Segments')]]) :
                        content'[name'[Biggest(Segments')]][j] = Item(i)}))
   /\ gone' = IF Segments' = {} THEN gone ELSE First(content'[name'[Least(Segments')]])
-  /\ cpc' = "new" /\ pins' = {} /\ seen' = {} /\ next' = 0 /\ start' = 0
-  /\ seg' = 0 /\ ino' = 0 /\ nseg' = 0 /\ nino' = 0
+  /\ NewConsumer
   /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0 /\ old' = {}
+
+\* M-4
+PowerLoss == LoseNames /\ Restart
 
 WriterStep == Commit \/ Roll
 StewardStep ==
   \/ BeginPass \/ LockToDelete \/ Delete \/ DeleteForced \/ SyncDelete \/ Build
-  \/ SyncBuilt \/ LockToReplace \/ LeaveAsItIs \/ Replace \/ SyncReplace \/ StewardDies
+  \/ SyncBuilt \/ LockToReplace \/ LeaveAsItIs \/ Replace \/ SyncReplace
+  \/ UnlockSteward \/ StewardDies
 ConsumerStep ==
   \/ Seek \/ Pin \/ CheckName \/ Read \/ HopOpen \/ HopPin \/ HopCheckName
-  \/ LookBack \/ GoAway
+  \/ LookBack \/ PinTimesOut \/ GoAway \/ ConsumerDies
 
 Next ==
   \/ WriterStep
