@@ -356,7 +356,7 @@ NoDamage ==
 GapFreeUnderSteward ==
   cpc \in {"read", "hopopen", "hoplocked", "hopsure"} =>
     \A k \in Keys :
-      LET z == Last(OfKey(k, start..(next - 1) \cap 1..Len(hist))) IN
+      LET z == Last(OfKey(k, (start..(next - 1)) \cap (1..Len(hist)))) IN
       \/ z = 0 \/ z \in seen
       \/ OfKey(k, next..Len(hist)) # {}
       \/ hist[z].marker /\ Holds(seen, k) = 0

@@ -6,9 +6,13 @@
 //! it was noted, by a clock that all processes of a machine share and that never goes back: see
 //! [`processes`].
 
+pub mod contents;
+pub mod maintained;
+pub mod positions;
 pub mod processes;
 pub mod scheduled;
 pub mod simulated;
+pub mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +43,8 @@ pub struct Event {
     pub label: String,
     /// For a block that was written, its bytes; for a loss of power, those of the segment.
     pub bytes: Bytes,
+    /// For a compaction, the offsets that it holds; for a loss of power, those of each segment.
+    pub offsets: Vec<(u32, Vec<u64>)>,
 }
 
 impl Event {

@@ -183,7 +183,7 @@ fn read(log: &Path) -> io::Result<Vec<Event>> {
             position: number(position)?,
             value: number(value)?,
             label: if label == "-" { String::new() } else { label.replace('_', " ") },
-            bytes: Vec::new(),
+            ..Event::default()
         });
     }
     Ok(events)

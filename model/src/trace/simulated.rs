@@ -11,9 +11,11 @@ use puro::trace::Action;
 use puro::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use puro::{AppendError, Batch, Consumer, ConsumerOptions, NewRecord, Producer, Start, Token};
 
-use super::{Event, Log};
+use super::turns::Turns;
+use super::{Event, Log, contents};
 use crate::generate::Rng;
 use crate::history::STREAM;
+use crate::ledger::{JOB, NAMES};
 use crate::sim::power::{GRAINS, PowerLoss};
 use crate::sim::{Disk, Fault, Fuse, SimVfs, World};
 
@@ -34,6 +36,8 @@ pub struct Stage {
     write_fails: Arc<AtomicBool>,
     /// Who dies when it is about to give the lock back; 0 is nobody.
     dies_at_unlock: Arc<AtomicU32>,
+    /// Who may make the next call, where actors run on threads of their own.
+    turns: Arc<Mutex<Option<Arc<Turns>>>>,
 }
 
 /// Listens to one process.
@@ -41,13 +45,24 @@ struct Listener {
     stage: Stage,
     process: u32,
     begun: AtomicU64,
+    /// The same of its last call that opened a segment, and of its last that listed them.
+    opened: AtomicU64,
+    listed: AtomicU64,
     /// Whether the last call was made to fail.
     failed: AtomicBool,
 }
 
 impl Hook for Listener {
     fn before(&self, call: &Call<'_>) -> Verdict {
-        self.begun.store(self.stage.log.tick(), Ordering::Relaxed);
+        self.stage.note_deaths();
+        self.stage.pass();
+        let now = self.stage.log.tick();
+        self.begun.store(now, Ordering::Relaxed);
+        match call.operation {
+            Operation::Open => self.opened.store(now, Ordering::Relaxed),
+            Operation::List => self.listed.store(now, Ordering::Relaxed),
+            _ => {}
+        }
         let block = call.operation == Operation::Write && call.length > 1;
         let sync = matches!(call.operation, Operation::SyncData | Operation::SyncAll);
         let segment = call.path.extension().is_some_and(|extension| extension == "puro");
@@ -71,7 +86,17 @@ impl Hook for Listener {
             return;
         }
         let mut event = Event::of(self.process, action);
-        event.begun = self.begun.load(Ordering::Relaxed);
+        // What was opened or listed is read a little later.
+        event.begun = match action.name {
+            "Seek" | "HopOpen" => self.opened.load(Ordering::Relaxed),
+            "ListSegments" => self.listed.load(Ordering::Relaxed),
+            _ => self.begun.load(Ordering::Relaxed),
+        };
+        if action.name == "Build" {
+            let name = format!("{:010}.puro.compact", action.segment);
+            let kept = contents::offsets_in(&self.stage.world.disk(), &name);
+            event.offsets = vec![(action.segment, kept.unwrap_or_default())];
+        }
         // Where it did not fail here, it was told of an older failure (M-6).
         if action.name == "SyncFails" && !self.failed.load(Ordering::Relaxed) {
             event.name = "SyncTells".to_owned();
@@ -99,6 +124,43 @@ impl Stage {
             sync_fails: Arc::default(),
             write_fails: Arc::default(),
             dies_at_unlock: Arc::default(),
+            turns: Arc::default(),
+        }
+    }
+
+    /// From now on actors take turns.
+    pub fn take_turns(&self, turns: Option<Arc<Turns>>) {
+        *self.turns.lock().unwrap_or_else(PoisonError::into_inner) = turns;
+    }
+
+    /// An actor is about to make a call: others may make theirs before, or the power goes.
+    fn pass(&self) {
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(turns) = turns
+            && turns.pass()
+        {
+            let mut rng = Rng::new(self.log.tick());
+            self.lose_power(|ways, newest| match rng.below(3) {
+                0 => newest,
+                1 => 0,
+                _ => rng.below(ways as u64) as usize,
+            });
+        }
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Notes what an actor says itself.
+    pub fn note(&self, process: u32, name: &str, value: u64, label: &str) {
+        self.note_deaths();
+        if !self.world.is_dead(process) {
+            let event = Event::of_the_world(process, name);
+            let begun = self.log.tick();
+            self.log.note(Event { value, label: label.to_owned(), begun, ..event });
         }
     }
 
@@ -120,6 +182,8 @@ impl Stage {
             stage: self.clone(),
             process,
             begun: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+            listed: AtomicU64::new(0),
             failed: AtomicBool::new(false),
         };
         (process, Interpose::new(SimVfs::new(&self.world, process), listener))
@@ -161,6 +225,8 @@ impl Stage {
         let there = left.look_up(Path::new(STREAM)).is_some();
         let mut event = Event::of_the_world(0, if there { "PowerLoss" } else { "LoseDirectory" });
         event.bytes = bytes_of(&left, 0, 0);
+        event.offsets = contents::all_offsets(&left);
+        event.value = contents::position_in(&left, NAMES[JOB]);
         self.log.note(event);
         self.living.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.world.calm();

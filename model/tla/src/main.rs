@@ -236,10 +236,12 @@ fn run() -> Result<Vec<String>, String> {
     }
     if options.traces {
         let base = jar.ancestors().nth(3).expect("the jar lies in target/tla/").join("traces");
-        let report = traces::campaign::run(&jar, &base)?;
+        let report = traces::campaign::run(&jar, &base, options.only.as_deref())?;
         if options.table {
             let path = config::root().join("model/tla/TRACES.md");
-            std::fs::write(path, &report.page).map_err(|e| format!("TRACES.md: {e}"))?;
+            let old = std::fs::read_to_string(&path).unwrap_or_default();
+            let page = traces::campaign::merged(&old, &report.page);
+            std::fs::write(path, page).map_err(|e| format!("TRACES.md: {e}"))?;
         }
         complaints.extend(report.complaints);
     }

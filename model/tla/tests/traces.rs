@@ -2,13 +2,13 @@
 
 use puro_model::generate::SEGMENT_BYTES;
 use puro_model::shuttle_world::Schedules;
-use puro_model::trace::scheduled;
 use puro_model::trace::simulated::{Cast, Perils, play, play_harm};
+use puro_model::trace::{maintained, positions, scheduled};
 use puro_tla::config::Config;
 use puro_tla::traces::event::Step;
 use puro_tla::traces::family::Family;
 use puro_tla::traces::mutate::{Edit, Meaning};
-use puro_tla::traces::{segment, stream};
+use puro_tla::traces::{segment, state, steward, stream};
 use puro_tla::{Verdict, inner};
 use std::path::Path;
 
@@ -116,5 +116,36 @@ fn short_runs_are_behaviours_of_stream() {
         let seen = stream::project(events);
         let constants = seen.constants();
         judge("Stream", run, seen.steps, constants, &stream::Judged);
+    }
+}
+
+#[test]
+fn short_runs_are_behaviours_of_steward() {
+    for seed in 1..=SEEDS {
+        let cast = maintained::Cast {
+            producers: 1,
+            stewards: 1,
+            records: 5,
+            passes: 2,
+            looks: 8,
+            keys: 2,
+            retention_bytes: Some(9000),
+            forced: true,
+            deaths: 6,
+            boots: seed % 2,
+        };
+        let steps = steward::project(&maintained::play(&cast, seed));
+        judge("Steward", &format!("{seed}"), steps, steward::constants(), &steward::Judged);
+    }
+}
+
+#[test]
+fn short_runs_are_behaviours_of_state() {
+    for seed in 1..=SEEDS {
+        let apart = seed == 3;
+        let cast =
+            positions::Cast { inputs: 3, steps: 6, apart, deaths: 6, thefts: 6, boots: seed % 2 };
+        let steps = state::project(&positions::play(&cast, seed), apart);
+        judge("State", &format!("{seed}"), steps, state::constants(cast.inputs), &state::Judged);
     }
 }

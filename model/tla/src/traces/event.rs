@@ -26,6 +26,8 @@ pub struct Step {
     pub word: String,
     /// What is left after a loss of power.
     pub units: Vec<Unit>,
+    /// Segments, with the records in them.
+    pub offsets: Vec<(u32, Vec<u64>)>,
 }
 
 impl Step {
@@ -49,6 +51,11 @@ impl Step {
         Self { word: word.to_owned(), ..self }
     }
 
+    #[must_use]
+    pub fn offsets(self, offsets: Vec<(u32, Vec<u64>)>) -> Self {
+        Self { offsets, ..self }
+    }
+
     /// As a record of TLA+; `mutations` are the variants that differ here.
     pub fn tla(&self, mutations: &[usize]) -> String {
         let mut units = String::new();
@@ -56,12 +63,18 @@ impl Step {
             let comma = if index > 0 { ", " } else { "" };
             let _ = write!(units, "{comma}[b |-> {b}, k |-> {k}, s |-> {s}]");
         }
+        let list = |numbers: &[u64]| {
+            numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        let held = self.offsets.iter();
+        let held = held.map(|(n, offsets)| format!("[n |-> {n}, r |-> <<{}>>]", list(offsets)));
+        let held = held.collect::<Vec<_>>().join(", ");
         let mutations: Vec<_> = mutations.iter().map(ToString::to_string).collect();
         let mutations = mutations.join(", ");
         let Self { op, actor, position, number, word, .. } = self;
         format!(
             "[op |-> \"{op}\", a |-> {actor}, p |-> {position}, n |-> {number}, \
-             l |-> \"{word}\", u |-> <<{units}>>, m |-> {{{mutations}}}]"
+             l |-> \"{word}\", u |-> <<{units}>>, r |-> <<{held}>>, m |-> {{{mutations}}}]"
         )
     }
 }

@@ -2,7 +2,7 @@
 //! behaviour of the specification, to its last event.
 //!
 //! - [`event`]: an event as the modules have it, and how it is written in TLA+;
-//! - [`segment`], [`stream`]: what one module of the specification sees of a run;
+//! - [`segment`], [`stream`], [`steward`], [`state`]: what one module of the specification sees of a run;
 //! - [`family`]: many runs and mutations of them in one module, and what TLC says of each;
 //! - [`mutate`]: mutations of one event;
 //! - [`campaign`]: the runs of CI.
@@ -16,4 +16,6 @@ pub mod event;
 pub mod family;
 pub mod mutate;
 pub mod segment;
+pub mod state;
+pub mod steward;
 pub mod stream;

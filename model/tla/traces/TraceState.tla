@@ -1,0 +1,59 @@
+----------------------------- MODULE TraceState -----------------------------
+(***************************************************************************)
+(* Runs of the real thing, held against module State: programs under one   *)
+(* name that commit positions. See TraceSegment for how this works.        *)
+(*                                                                         *)
+(* An event: op, the action; a, the program; n, an input, or how many of   *)
+(* them a position covers.                                                 *)
+(***************************************************************************)
+EXTENDS State, StateEvents, TLC
+
+VARIABLES v, i     \* the variant, and how many of its events have happened
+
+Edit == Variants[v]
+Run == Runs[Edit.run]
+Length == Len(Run) - (IF Edit.kind = "drop" THEN 1 ELSE 0)
+Event(k) ==
+  CASE Edit.kind = "drop" /\ k >= Edit.at -> Run[k + 1]
+    [] Edit.kind = "swap" /\ k = Edit.at -> Run[k + 1]
+    [] Edit.kind = "swap" /\ k = Edit.at + 1 -> Run[k - 1]
+    [] Edit.kind = "change" /\ k = Edit.at -> Edit.to
+    [] OTHER -> Run[k]
+
+Happens(e) ==
+  CASE e.op = "LockName" -> LockName(e.a)
+    [] e.op = "ReadEntry" -> ReadEntry(e.a) /\ base'[e.a] = e.n
+    [] e.op = "Process" -> Process(e.a) /\ out'[e.a] = e.n
+    [] e.op = "CommitBoth" -> CommitBoth(e.a) /\ base'[e.a] = e.n
+    [] e.op = "CommitPosition" -> CommitPosition(e.a) /\ base'[e.a] = e.n
+    [] e.op = "CommitRefused" -> CommitRefused(e.a)
+    [] e.op = "Sync" -> IF safe < Len(log) THEN Sync ELSE UNCHANGED vars
+    [] e.op = "LoseLock" -> LoseLock(e.a)
+    [] e.op = "Die" -> Die(e.a)
+    [] e.op = "PowerLoss" -> PowerLoss /\ Entry' = e.n
+       \* The call in which somebody dies may have done its work, or not.
+    [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ UNCHANGED vars
+    [] OTHER -> FALSE
+
+Kept == TypeOK /\ ExactlyOnce /\ AtLeastOnce
+
+TraceInit == Init /\ v \in {m \in 1..Len(Variants) : Variants[m].kind = "none"} /\ i = 0
+Mutate ==
+  /\ Edit.kind = "none" /\ i < Len(Run)
+  /\ v' \in Run[i + 1].m
+  /\ UNCHANGED <<vars, i>>
+GoOn ==
+  /\ i < Length
+  /\ IF Kept THEN Happens(Event(i + 1)) ELSE FALSE
+  /\ i' = i + 1 /\ UNCHANGED v
+TraceNext == GoOn \/ Mutate
+TraceSpec == TraceInit /\ [][TraceNext]_<<vars, v, i>>
+
+\* Never violated: it is asked of every state so that the ends are told.
+Tell ==
+  /\ (i = Length /\ Kept) => PrintT(<<"end", v>>)
+  /\ Edit.kind = "none" => PrintT(<<"at", v, i>>)
+
+\* Asked of one run alone: violated by it, or it got stuck.
+Unfinished == ~(i = Length /\ Kept)
+=============================================================================
