@@ -145,17 +145,16 @@ impl<F: VfsFile> Reader<F> {
     }
 
     /// Goes to the next block that may hold a wanted topic; tells how far ahead it is worth to read
-    /// there, or why it cannot be gone to.
-    fn skip(&mut self, topics: &Topics) -> Result<Result<usize, Cause>, Failure> {
-        let Skipping::By(skips) = &mut self.skips else { return Ok(Ok(READ_AHEAD_BYTES)) };
+    /// there.
+    fn skip(&mut self, topics: &Topics) -> Result<usize, Failure> {
+        let Skipping::By(skips) = &mut self.skips else { return Ok(READ_AHEAD_BYTES) };
         let Place { segment, position, .. } = &self.place;
         let next = skips.next(segment, *position, topics);
         let (next, ahead) = next.while_doing_at("read", &segment.path, *position)?;
-        if next == *position {
-            return Ok(Ok(ahead));
+        if next != *position {
+            self.place.jump(&mut self.window, next, ahead)?;
         }
-        let jumped = self.place.jump(&mut self.window, next, ahead)?;
-        Ok(jumped.map(|()| ahead))
+        Ok(ahead)
     }
 
     /// Loads the next committed block, if it is one.
@@ -167,10 +166,7 @@ impl<F: VfsFile> Reader<F> {
         if matches!(self.skips, Skipping::NotAsked) {
             self.ask_for_skips(dir, topics)?;
         }
-        let ahead = match self.skip(topics)? {
-            Ok(ahead) => ahead,
-            Err(cause) => return Ok(Err(cause)),
-        };
+        let ahead = self.skip(topics)?;
         let before = self.place.position;
         let (mut loaded, first_offset) = (None, self.first_offset);
         let stepped = self.place.step_ahead(&mut self.window, ahead, |block| {

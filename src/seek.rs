@@ -129,25 +129,28 @@ impl<F: VfsFile> Place<F> {
         Ok(Ok(true))
     }
 
-    /// Goes to a later block as if all before it had been read; tells
-    /// why not if there is none.
+    /// Goes to a later block, which an index names, as if all before it had been read.
+    ///
+    /// # Errors
+    /// Where it cannot be read; damage where no block begins there.
     pub fn jump(
         &mut self,
         window: &mut Window,
         position: u64,
         ahead: usize,
-    ) -> Result<Result<(), Cause>, Failure> {
+    ) -> Result<(), Failure> {
         let segment = &self.segment;
+        // What was read ahead may be older than the block.
+        window.clear();
         let found = window.start(&segment.file, segment.header.place(position), ahead);
-        let start = match found.while_doing_at("read", &segment.path, position)? {
-            Ok(start) => start,
-            Err(cause) => return Ok(Err(cause)),
-        };
+        let start = found.while_doing_at("read", &segment.path, position)?;
+        let start =
+            start.map_err(|cause| segment.damage(position, self.link.next_offset, cause))?;
         let may_jump = segment.header.may_jump();
         self.position = position;
         self.link = Link { prev_crc: start.prev_crc, next_offset: start.first_offset, may_jump };
         self.epoch = start.epoch;
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Moves over blocks as long as `pass` says so; tells why there was no further one if

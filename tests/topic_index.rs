@@ -208,25 +208,47 @@ fn a_token_behind_a_jump_is_good() {
 /// over is not looked at.
 #[test]
 fn damage_is_told_where_a_jump_leads_to() {
-    let dir = scratch();
-    let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
-    let first = segment(dir.path(), 0);
-    let blocks = blocks(&first);
-    let at = |offset: u64| {
-        blocks
-            .iter()
-            .find(|(_, start)| start.first_offset == offset && start.record_count > 0)
-            .unwrap()
-            .0
-    };
-    flip(&first, at(rare[1] + 10) + 100, 1);
-    let options = || ConsumerOptions::new().topic("rare");
-    assert_eq!(records(dir.path(), options()).len(), rare.len());
-    flip(&first, at(rare[1]) + 100, 1);
-    let mut consumer = options().poll_interval(Duration::ZERO).open(dir.path()).unwrap();
-    assert_eq!(consumer.try_next().unwrap().unwrap().offset, rare[0]);
-    let error = consumer.try_next().unwrap_err().to_string();
-    assert!(error.contains(&at(rare[1]).to_string()), "{error}");
+    // In the start of a block or in its body. (In the active segment a damaged body is not told
+    // from one that is still being written: R-4.)
+    for (within, sealed) in [(20, true), (100, true), (20, false)] {
+        let dir = scratch();
+        let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
+        let first = segment(dir.path(), 0);
+        let blocks = blocks(&first);
+        if !sealed {
+            keep_first_segment(dir.path());
+            unseal(&first);
+        }
+        let at = |offset: u64| {
+            let mut blocks = blocks.iter();
+            let found = blocks.find(|(_, start)| {
+                start.first_offset == offset && start.kind == BlockKind::Records
+            });
+            found.unwrap().0
+        };
+        let options = || ConsumerOptions::new().topic("rare").poll_interval(Duration::ZERO);
+        // What is jumped over is not looked at.
+        flip(&first, at(rare[1] + 10) + within, 1);
+        let mut consumer = options().open(dir.path()).unwrap();
+        assert!(consumer.try_iter().map(Result::unwrap).count() > 2);
+        flip(&first, at(rare[1]) + within, 1);
+        let mut consumer = options().open(dir.path()).unwrap();
+        assert_eq!(consumer.try_next().unwrap().unwrap().offset, rare[0]);
+        let error = consumer.try_next().unwrap_err().to_string();
+        let place = format!("byte {} ", at(rare[1]));
+        assert!(error.contains(&place), "{error}");
+    }
+}
+
+fn keep_first_segment(dir: &Path) {
+    for later in (1..).map(|n| segment(dir, n)).take_while(|path| path.exists()) {
+        std::fs::remove_file(later).unwrap();
+    }
+}
+
+/// As if it had not been sealed yet.
+fn unseal(path: &Path) {
+    set_len(path, blocks(path).last().unwrap().0);
 }
 
 /// After a loss of power, the end of the active segment may have reached the disk before blocks
@@ -238,13 +260,10 @@ fn in_the_active_segment_who_skips_believes_its_own_boot_only() {
         let (dir, world) = (scratch(), Fixed::new());
         let rare = stream_with_a_rare_topic(world.clone(), dir.path());
         let first = segment(dir.path(), 0);
-        for number in (1..).map(|n| segment(dir.path(), n)).take_while(|p| p.exists()) {
-            std::fs::remove_file(number).unwrap();
-        }
         let blocks = blocks(&first);
+        keep_first_segment(dir.path());
         if !sealed {
-            // As if it had not been sealed yet.
-            set_len(&first, blocks.last().unwrap().0);
+            unseal(&first);
         }
         let damaged = blocks.iter().find(|(_, start)| start.first_offset == rare[0] + 5).unwrap().0;
         flip(&first, damaged + 100, 1);
