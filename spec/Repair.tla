@@ -53,23 +53,26 @@ Truncate(w) ==
 
 \* X-5
 SyncCut(w) ==
-  /\ w \notin untold
+  /\ w \notin untold /\ w \notin suspect
   /\ Go(w, "cutsync", "ready")
   /\ SyncFile
-  /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+  /\ known' = [known EXCEPT ![w] = EndOf(mem[w])]
+  /\ UNCHANGED <<made, lock, mem, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
 (***************************************************************************)
 (* Failed syncs. Whoever has the file open is told, each by its next sync; *)
 (* the one that called is told now (M-6). Who was told is suspect, and     *)
 (* does not even try another sync that is to make something known: it      *)
-(* rewrites, under the lock, as soon as it needs one.                      *)
+(* rewrites, under the lock, as soon as it needs one: at once where it     *)
+(* holds the lock. So writers that remember nothing yet may be processes   *)
+(* that open the file only after the failure, and are never told.          *)
 (***************************************************************************)
 
 IsSync(w) ==
-  \/ pc[w] \in {"cutsync", "resync", "mendsync"}
-  \/ w \notin suspect /\ (pc[w] \in {"sync", "raised"} \/ WantsSyncEpoch(w))
+  \/ pc[w] \in {"resync", "mendsync"}
+  \/ w \notin suspect /\ (pc[w] \in {"cutsync", "sync", "raised"} \/ WantsSyncEpoch(w))
 AfterFail(w) ==
-  CASE pc[w] \in {"cutsync", "resync"} -> "idle"
+  CASE pc[w] = "resync" -> "idle"
     [] pc[w] = "mendsync" -> "done"
     [] OTHER -> pc[w]
 Told(w) ==
@@ -83,7 +86,8 @@ SyncFails(w) ==
   /\ fails < MaxFails /\ fails' = fails + 1
   /\ IsSync(w)
   /\ SyncFileFails
-  /\ untold' = Writers \ {w}
+  /\ \/ untold' = Writers \ {w}
+     \/ lock = w /\ untold' = {v \in Writers \ {w} : mem[v] # <<>>}
   /\ Told(w)
 
 \* M-6
@@ -96,7 +100,8 @@ SyncTells(w) ==
 \* A-14
 Rewrite(w) ==
   /\ w \in suspect
-  /\ \/ Go(w, "raised", "resync")
+  /\ \/ Go(w, "cutsync", "resync")
+     \/ Go(w, "raised", "resync")
      \/ WantsSyncEpoch(w) /\ Go(w, "ready", "resync")
      \/ Go(w, "mending", "mendsync")
   /\ WriteAgain(known[w])

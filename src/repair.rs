@@ -1,6 +1,5 @@
 //! Repair: the one way back to a clean end (protocol.md, chapter 5).
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::block::Cause;
@@ -9,7 +8,6 @@ use crate::dir::LOST;
 use crate::error::{Failure, IoContext};
 use crate::layout::header;
 use crate::segment::{Tail as Finding, classify};
-use crate::trace::Action;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::writer::{Writer, WriterGuard};
 
@@ -141,26 +139,16 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Cuts the segment to its committed end, on disk too.
-    fn cut(&mut self, _guard: &WriterGuard<V>) -> Result<u64, Failure> {
-        let (vfs, tail) = (&self.dir.vfs, &mut self.tail);
-        let file = &tail.segment.file;
-        let cut = || -> io::Result<u64> {
-            let before = file.status()?.len;
-            file.set_len(tail.end)?;
-            vfs.trace(&tail.action("Truncate"));
-            Ok(before.saturating_sub(tail.end))
-        };
-        let cut_bytes = cut().and_then(|cut_bytes| {
-            let synced = file.sync_all();
-            let told = if synced.is_ok() { "SyncCut" } else { "SyncFails" };
-            let told = Action::new(told).at(tail.segment.header.sequence, tail.end);
-            vfs.trace(&told.label("SyncCut"));
-            // Committed blocks may have been on their way to the disk too (M-6, A-14).
-            tail.sync_failed |= synced.is_err();
-            synced.map(|()| cut_bytes)
-        });
+    fn cut(&mut self, guard: &WriterGuard<V>) -> Result<u64, Failure> {
+        let tail = &mut self.tail;
         tail.reserved_to = tail.end;
-        cut_bytes.map_err(|error| tail.io_error("cut", error).into())
+        let file = &tail.segment.file;
+        let before = file.status().map_err(|error| tail.io_error("look at", error))?.len;
+        file.set_len(tail.end).map_err(|error| tail.io_error("cut", error))?;
+        self.dir.vfs.trace(&tail.action("Truncate"));
+        let cut_bytes = before.saturating_sub(tail.end);
+        self.sync(guard, "SyncCut")?;
+        Ok(cut_bytes)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the simulator found, each told as a story.
 
-use puro_model::history::{STREAM, batch, options};
+use puro::Start;
+use puro_model::history::{STREAM, batch, options, read};
 use puro_model::sim::power::PowerLoss;
-use puro_model::sim::{Disk, Fuse, SimVfs, World};
+use puro_model::sim::{Disk, Fault, Fuse, SimVfs, World};
 
 const SEGMENT_BYTES: u64 = 4096;
 const FIRST_SEGMENT: &str = "/stream/0000000000.puro";
@@ -52,4 +53,41 @@ fn a_second_saved_tail_does_not_replace_the_first() {
         two_tails |= both.len() == 2;
     }
     assert!(two_tails, "no death came between writing and committing the epoch");
+}
+
+/// A repair cut off a block that was never seen, and the sync of the cut failed. What others had
+/// committed before was no longer on its way to the disk then. The repairer gave up, as it was not
+/// promised anything; but who opened the stream after it was never told of the failure, and
+/// promised what it had synced (A-14: who was told while it holds the lock mends at once; M-6,
+/// Durable). Found by the fuzzer `operations`.
+#[test]
+fn a_sync_of_a_cut_that_failed_is_mended_before_others_write() {
+    let appending = options(SEGMENT_BYTES);
+    let mut torn_ends = 0;
+    for (death, calls) in (0..10).flat_map(|death| (0..30).map(move |calls| (death, calls))) {
+        let world = World::new(Disk::default());
+        let open = |process| appending.open_in(SimVfs::new(&world, process), STREAM);
+        open(1).unwrap().append_batch(&mut batch(1, 1, 0)).unwrap();
+        let committed = world.disk().bytes_of(FIRST_SEGMENT.as_ref()).unwrap().len();
+        let mut dying = open(2).unwrap();
+        world.set_fuse(Fuse { process: 2, calls: death, bytes: 64 });
+        let _ = dying.append_batch(&mut batch(2, 1, 0));
+        world.kill(2);
+        let left = world.disk().bytes_of(FIRST_SEGMENT.as_ref()).unwrap().len();
+        torn_ends += u32::from(left == committed + 64);
+        world.set_fault(calls, Fault::Io);
+        drop(open(3));
+        world.calm();
+        open(4).unwrap().append_batch(&mut batch(4, 1, 0)).unwrap();
+        let mut last = open(5).unwrap();
+        last.set_durable(true);
+        let appended = last.append_batch(&mut batch(5, 1, 0)).unwrap();
+        let disk = world.disk();
+        let loss = PowerLoss::new(&disk, 64);
+        world.restart(loss.apply(&loss.oldest()), 5);
+        let (seen, _) = read(SimVfs::new(&world, 6), Start::Beginning, false).unwrap();
+        let last = seen.last().map(|delivery| delivery.offset);
+        assert_eq!(last, Some(appended.first_offset), "death {death}, fault in call {calls}");
+    }
+    assert!(torn_ends > 0, "no death left a torn end");
 }

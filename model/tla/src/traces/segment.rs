@@ -214,7 +214,6 @@ impl Converter {
                 Session::Over
             }
             "StopDamaged" => Session::Over,
-            "SyncFails" | "SyncTells" if event.label == "SyncCut" => Session::Over,
             "SyncFails" | "SyncTells" if event.label == "SyncAgain" => match session {
                 Some(Session::Done) => Session::Done,
                 _ => Session::Over,
