@@ -55,9 +55,8 @@ Truncate(w) ==
 SyncCut(w) ==
   /\ w \notin untold /\ w \notin suspect
   /\ Go(w, "cutsync", "ready")
-  /\ SyncFile
-  /\ known' = [known EXCEPT ![w] = EndOf(mem[w])]
-  /\ UNCHANGED <<made, lock, mem, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+  /\ SyncFile     \* not `known`: what follows must not show who cut (X-7)
+  /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
 (***************************************************************************)
 (* Failed syncs. Whoever has the file open is told, each by its next sync; *)

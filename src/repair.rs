@@ -147,7 +147,13 @@ impl<V: Vfs> Writer<V> {
         file.set_len(tail.end).map_err(|error| tail.io_error("cut", error))?;
         self.dir.vfs.trace(&tail.action("Truncate"));
         let cut_bytes = before.saturating_sub(tail.end);
-        self.sync(guard, "SyncCut")?;
+        let known = tail.durable_to;
+        if self.try_sync("SyncCut").is_ok() {
+            // The blocks that follow must not show who cut.
+            self.tail.durable_to = known;
+        } else {
+            self.rewrite_and_sync(guard)?;
+        }
         Ok(cut_bytes)
     }
 }

@@ -178,7 +178,7 @@ impl<'g> Stage<'g> {
                 self.ghosts.flipped.insert(writer.job);
                 writer.mem.push(std::mem::take(&mut writer.job));
             }
-            "SyncCut" | "SyncRaise" | "SyncEpoch" => writer.known = end,
+            "SyncRaise" | "SyncEpoch" => writer.known = end,
             "Leave" => writer.check_left()?,
             "Sync" => {
                 writer.check_answer()?;
