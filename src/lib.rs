@@ -40,7 +40,6 @@ pub mod topics;
 pub mod trace;
 pub mod vfs;
 pub mod walk;
-pub mod who;
 pub mod writer;
 
 pub use backup::{BackupError, BackupOptions, BackupReport, backup, restore};
@@ -52,6 +51,7 @@ pub use error::{
 };
 pub use held::HeldProducer;
 pub use named::{AutoCommit, NamedConsumer, NamedError, NamedOptions};
+pub use os::who;
 pub use producer::{Appended, Batch, Producer, ProducerOptions};
 pub use record::{Headers, NewRecord, OwnedRecord, Record};
 pub use repair::{RepairReport, repair};

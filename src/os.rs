@@ -1,5 +1,5 @@
-//! The real operating system behind the seam: the only user of the file system, lock and
-//! watch crates.
+//! The real operating system: behind the seam, and for `who`, which asks it about other
+//! processes. The only user of the file system, lock and watch crates.
 
 #[cfg(not(unix))]
 compile_error!(
@@ -22,6 +22,7 @@ mod system;
 #[cfg(not(target_os = "linux"))]
 #[path = "os/other.rs"]
 mod system;
+pub mod who;
 
 pub use system::OsWatch;
 
@@ -203,7 +204,7 @@ impl Vfs for OsVfs {
 
     fn process_start(&self) -> u64 {
         static START: OnceLock<u64> = OnceLock::new();
-        *START.get_or_init(|| crate::who::process_start(std::process::id()).unwrap_or(0))
+        *START.get_or_init(|| who::process_start(std::process::id()).unwrap_or(0))
     }
 
     fn random(&self) -> io::Result<[u8; 16]> {

@@ -1,172 +1,27 @@
 //! Producers: the steps of an append (protocol.md, chapter 4).
 
-use std::path::Path;
-use std::time::Duration;
+mod options;
+mod request;
 
+use std::path::Path;
+
+pub use self::options::{DEFAULT_LOCK_WAIT, ProducerOptions};
+use self::request::{Entry, Request};
 pub use crate::batch::{Appended, Batch};
 use crate::block::{BlockBuilder, BlockKind};
-use crate::dir::Directory;
 use crate::error::{AppendError, Failure, OpenError, RecordError};
 use crate::held::HeldProducer;
-use crate::layout::{CHECKPOINT_EVERY_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
 use crate::named::{NamedConsumer, PositionChange};
 use crate::os::OsVfs;
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
-use crate::roll;
 use crate::settings::{self, Settings};
-use crate::state::{POSITION, PRODUCER, Position, ProducerEntry, SEGMENT_BYTES, SETTING, is_name};
+use crate::state::{Position, SETTING, is_name};
 use crate::steward::tidy_after_roll;
-use crate::tail::open_tail_behind;
-use crate::token::{Token, check_history};
+use crate::token::Token;
 use crate::trace::Action;
-use crate::vfs::{LockWait, OpenMode, Vfs};
+use crate::vfs::{LockWait, Vfs};
 use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
-
-/// How long a lock is waited for where the caller does not say.
-pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(60);
-
-/// How a producer is to be opened.
-#[derive(Clone, Debug)]
-pub struct ProducerOptions {
-    create: bool,
-    segment_bytes: Option<u64>,
-    durable: Option<bool>,
-    lock_wait: LockWait,
-    checkpoint_every_bytes: u64,
-    allow_network: bool,
-}
-
-impl Default for ProducerOptions {
-    fn default() -> Self {
-        Self {
-            create: true,
-            segment_bytes: None,
-            durable: None,
-            lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
-            checkpoint_every_bytes: CHECKPOINT_EVERY_BYTES,
-            allow_network: false,
-        }
-    }
-}
-
-impl ProducerOptions {
-    /// The defaults: the stream is made if it is missing; appends are not durable; a lock
-    /// is waited for one minute; network file systems are refused.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether to make the stream if it is missing.
-    #[must_use]
-    pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
-        self
-    }
-
-    /// Setting `segment_bytes` of a stream that is made: bytes of records in a segment
-    /// (4 KiB to 1 TiB, 64 MiB if not given; V-1). An existing stream keeps its own.
-    #[must_use]
-    pub fn segment_bytes(mut self, segment_bytes: u64) -> Self {
-        self.segment_bytes = Some(segment_bytes);
-        self
-    }
-
-    /// Whether an append returns only once its records are on disk. Where this is not said,
-    /// the stream's setting `durable` says it, and that is `false` unless it was set. If not durable, records survive
-    /// the death of any process, but not the loss of power, until the next
-    /// [`Producer::sync`] or the system's own writing back.
-    #[must_use]
-    pub fn durable(mut self, durable: bool) -> Self {
-        self.durable = Some(durable);
-        self
-    }
-
-    /// How long to wait for other writers (L-8).
-    #[must_use]
-    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
-        self.lock_wait = lock_wait;
-        self
-    }
-
-    /// After how many bytes a checkpoint is put among the blocks (O-7); 4 MiB if not given. Who
-    /// opens the stream then reads about twice as much, and not the whole segment.
-    #[must_use]
-    pub fn checkpoint_every_bytes(mut self, bytes: u64) -> Self {
-        self.checkpoint_every_bytes = bytes;
-        self
-    }
-
-    /// Whether to accept a network file system (M-1). Only safe where one machine alone
-    /// works in it.
-    #[must_use]
-    pub fn allow_network(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
-        self
-    }
-
-    /// Opens a producer on real files.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
-    pub fn open(&self, dir: impl AsRef<Path>) -> Result<Producer, OpenError> {
-        self.open_in(OsVfs::new(), dir)
-    }
-
-    /// Opens a producer in any world.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
-    pub fn open_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<Producer<V>, OpenError> {
-        let dir = Directory::new(vfs, dir.as_ref());
-        if self.create {
-            self.create_stream(&dir)?;
-        }
-        let Some((tail, _)) = open_tail_behind(&dir, OpenMode::Write, self.checkpoint_every_bytes)?
-        else {
-            return Err(Failure::NotAStream { dir: dir.path }.into());
-        };
-        if !self.allow_network {
-            dir.check_local()?;
-        }
-        let lock = WriterLock::open(&dir)?;
-        let mut writer = Writer::new(dir, tail);
-        writer.checkpoint_every_bytes = self.checkpoint_every_bytes;
-        let guard = lock.take(self.lock_wait)?;
-        writer.catch_up(&guard)?;
-        drop(guard);
-        let (lock_wait, durable) = (self.lock_wait, self.durable);
-        let single = BlockBuilder::default();
-        Ok(Producer { writer, lock, lock_wait, durable, single, rolled: false })
-    }
-
-    /// Makes the stream if there is none; tells whether it did (O-1).
-    ///
-    /// # Errors
-    /// See [`OpenError`].
-    pub fn create_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<bool, OpenError> {
-        self.create_stream(&Directory::new(vfs, dir.as_ref()))
-    }
-
-    fn create_stream<V: Vfs>(&self, dir: &Directory<V>) -> Result<bool, OpenError> {
-        let mut settings = Vec::new();
-        if let Some(bytes) = self.segment_bytes {
-            if !(MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes) {
-                return Err(OpenError::Setting {
-                    name: "segment_bytes",
-                    value: bytes.to_string(),
-                    why: format!("it must be {MIN_SEGMENT_BYTES} to {MAX_SEGMENT_BYTES}"),
-                });
-            }
-            settings.push((SEGMENT_BYTES.to_vec(), bytes.to_string().into_bytes()));
-        }
-        if dir.segments()?.is_some() {
-            return Ok(false);
-        }
-        roll::create(dir, &settings, self.lock_wait, self.allow_network)
-    }
-}
 
 /// Appends records to a stream, beside any number of other producers.
 ///
@@ -567,108 +422,6 @@ impl<V: Vfs> Producer<V> {
 /// Whether something was appended, durable or not.
 pub(crate) fn is_appended(answer: &Result<Appended, AppendError>) -> bool {
     matches!(answer, Ok(_) | Err(AppendError::NotDurable { .. }))
-}
-
-/// An entry to be set, or removed where it has no value.
-struct Entry<'a> {
-    kind: &'a [u8],
-    key: &'a [u8],
-    value: Option<&'a [u8]>,
-}
-
-/// What must hold for an append, and what goes with it in the same block.
-#[derive(Default)]
-struct Request<'a> {
-    /// The stream must end here.
-    expected: Option<&'a Token>,
-    /// A position to be changed (C-2).
-    position: Option<&'a PositionChange>,
-    /// Identity and sequence (C-4).
-    once: Option<(&'a str, u64)>,
-    /// Any other entry to be set or removed.
-    entry: Option<Entry<'a>>,
-    /// The time to be carried, if not that of the append.
-    timestamp_ms: Option<u64>,
-}
-
-impl Request<'_> {
-    /// Whether the append may go on; the earlier append if it is a duplicate.
-    fn check<V: Vfs>(&self, writer: &Writer<V>) -> Result<Option<Appended>, AppendError> {
-        let tail = &writer.tail;
-        let stream_id = tail.segment.header.stream_id;
-        let next_offset = tail.next_offset();
-        let known = |token| check_history(token, &stream_id, tail.state.epochs(), next_offset);
-        if let Some((identity, sequence)) = self.once
-            && let Some(entry) = tail.state.producer(identity)
-            && entry.sequence >= sequence
-        {
-            return duplicate(&entry, identity, sequence, stream_id).map(Some);
-        }
-        if let Some(expected) = self.expected {
-            known(expected)?;
-            if next_offset != expected.offset {
-                return Err(AppendError::Conflict { expected: *expected, actual: next_offset });
-            }
-        }
-        if let Some(change) = self.position {
-            if tail.state.position(&change.name) != change.before {
-                writer.trace(tail.action("CommitRefused").label(&change.name));
-                return Err(AppendError::PositionChanged { name: change.name.clone() });
-            }
-            change.after.as_ref().map_or(Ok(()), known)?;
-        }
-        Ok(None)
-    }
-
-    /// Adds the control records to the block.
-    fn push_entries<V: Vfs>(
-        &self,
-        builder: &mut BlockBuilder,
-        writer: &Writer<V>,
-        now_ms: u64,
-    ) -> Result<(), RecordError> {
-        if let Some(Entry { kind, key, value }) = &self.entry {
-            builder.push(&NewRecord::control(kind, Some(key), *value))?;
-        }
-        if let Some(change) = self.position {
-            let value = change.after_at(now_ms).map(|position| position.encode());
-            let name = Some(change.name.as_bytes());
-            builder.push(&NewRecord::control(POSITION, name, value.as_deref()))?;
-        }
-        if let Some((identity, sequence)) = self.once {
-            let entry = ProducerEntry {
-                sequence,
-                first_offset: writer.tail.next_offset(),
-                record_count: builder.record_count(),
-                epoch: writer.tail.epoch(),
-                time_ms: now_ms,
-            };
-            let key = Some(identity.as_bytes());
-            builder.push(&NewRecord::control(PRODUCER, key, Some(&entry.encode())))?;
-        }
-        Ok(())
-    }
-}
-
-/// The answer to an append that was made before (C-4).
-fn duplicate(
-    entry: &ProducerEntry,
-    identity: &str,
-    sequence: u64,
-    stream_id: [u8; 16],
-) -> Result<Appended, AppendError> {
-    if entry.sequence != sequence {
-        let (identity, newest) = (identity.to_owned(), entry.sequence);
-        return Err(AppendError::OldSequence { identity, sequence, newest });
-    }
-    let offset = entry.first_offset + u64::from(entry.record_count);
-    Ok(Appended {
-        first_offset: entry.first_offset,
-        record_count: entry.record_count,
-        timestamp_ms: entry.time_ms,
-        token: Token { stream_id, epoch: entry.epoch, offset },
-        duplicate: true,
-    })
 }
 
 /// Refuses what cannot be the name of a consumer or a producer (F-11).

@@ -1,0 +1,161 @@
+//! How a producer is opened, and a stream made.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Producer;
+use crate::block::BlockBuilder;
+use crate::dir::Directory;
+use crate::error::{Failure, OpenError};
+use crate::layout::{CHECKPOINT_EVERY_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
+use crate::os::OsVfs;
+use crate::roll;
+use crate::state::SEGMENT_BYTES;
+use crate::tail::open_tail_behind;
+use crate::vfs::{LockWait, OpenMode, Vfs};
+use crate::writer::{Writer, WriterLock};
+
+/// How long a lock is waited for where the caller does not say.
+pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// How a producer is to be opened.
+#[derive(Clone, Debug)]
+pub struct ProducerOptions {
+    create: bool,
+    segment_bytes: Option<u64>,
+    durable: Option<bool>,
+    lock_wait: LockWait,
+    checkpoint_every_bytes: u64,
+    allow_network: bool,
+}
+
+impl Default for ProducerOptions {
+    fn default() -> Self {
+        Self {
+            create: true,
+            segment_bytes: None,
+            durable: None,
+            lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
+            checkpoint_every_bytes: CHECKPOINT_EVERY_BYTES,
+            allow_network: false,
+        }
+    }
+}
+
+impl ProducerOptions {
+    /// The defaults: the stream is made if it is missing; appends are not durable; a lock
+    /// is waited for one minute; network file systems are refused.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to make the stream if it is missing.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Setting `segment_bytes` of a stream that is made: bytes of records in a segment
+    /// (4 KiB to 1 TiB, 64 MiB if not given; V-1). An existing stream keeps its own.
+    #[must_use]
+    pub fn segment_bytes(mut self, segment_bytes: u64) -> Self {
+        self.segment_bytes = Some(segment_bytes);
+        self
+    }
+
+    /// Whether an append returns only once its records are on disk. Where this is not said,
+    /// the stream's setting `durable` says it, and that is `false` unless it was set. If not durable, records survive
+    /// the death of any process, but not the loss of power, until the next
+    /// [`Producer::sync`] or the system's own writing back.
+    #[must_use]
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.durable = Some(durable);
+        self
+    }
+
+    /// How long to wait for other writers (L-8).
+    #[must_use]
+    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
+        self.lock_wait = lock_wait;
+        self
+    }
+
+    /// After how many bytes a checkpoint is put among the blocks (O-7); 4 MiB if not given. Who
+    /// opens the stream then reads about twice as much, and not the whole segment.
+    #[must_use]
+    pub fn checkpoint_every_bytes(mut self, bytes: u64) -> Self {
+        self.checkpoint_every_bytes = bytes;
+        self
+    }
+
+    /// Whether to accept a network file system (M-1). Only safe where one machine alone
+    /// works in it.
+    #[must_use]
+    pub fn allow_network(mut self, allow: bool) -> Self {
+        self.allow_network = allow;
+        self
+    }
+
+    /// Opens a producer on real files.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(&self, dir: impl AsRef<Path>) -> Result<Producer, OpenError> {
+        self.open_in(OsVfs::new(), dir)
+    }
+
+    /// Opens a producer in any world.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<Producer<V>, OpenError> {
+        let dir = Directory::new(vfs, dir.as_ref());
+        if self.create {
+            self.create_stream(&dir)?;
+        }
+        let Some((tail, _)) = open_tail_behind(&dir, OpenMode::Write, self.checkpoint_every_bytes)?
+        else {
+            return Err(Failure::NotAStream { dir: dir.path }.into());
+        };
+        if !self.allow_network {
+            dir.check_local()?;
+        }
+        let lock = WriterLock::open(&dir)?;
+        let mut writer = Writer::new(dir, tail);
+        writer.checkpoint_every_bytes = self.checkpoint_every_bytes;
+        let guard = lock.take(self.lock_wait)?;
+        writer.catch_up(&guard)?;
+        drop(guard);
+        let (lock_wait, durable) = (self.lock_wait, self.durable);
+        let single = BlockBuilder::default();
+        Ok(Producer { writer, lock, lock_wait, durable, single, rolled: false })
+    }
+
+    /// Makes the stream if there is none; tells whether it did (O-1).
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn create_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<bool, OpenError> {
+        self.create_stream(&Directory::new(vfs, dir.as_ref()))
+    }
+
+    fn create_stream<V: Vfs>(&self, dir: &Directory<V>) -> Result<bool, OpenError> {
+        let mut settings = Vec::new();
+        if let Some(bytes) = self.segment_bytes {
+            if !(MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes) {
+                return Err(OpenError::Setting {
+                    name: "segment_bytes",
+                    value: bytes.to_string(),
+                    why: format!("it must be {MIN_SEGMENT_BYTES} to {MAX_SEGMENT_BYTES}"),
+                });
+            }
+            settings.push((SEGMENT_BYTES.to_vec(), bytes.to_string().into_bytes()));
+        }
+        if dir.segments()?.is_some() {
+            return Ok(false);
+        }
+        roll::create(dir, &settings, self.lock_wait, self.allow_network)
+    }
+}

@@ -1,0 +1,114 @@
+//! What an append asks for beside its records: conditions, and entries of state that go into
+//! the same block.
+
+use crate::batch::Appended;
+use crate::block::BlockBuilder;
+use crate::error::{AppendError, RecordError};
+use crate::named::PositionChange;
+use crate::record::NewRecord;
+use crate::state::{POSITION, PRODUCER, ProducerEntry};
+use crate::token::{Token, check_history};
+use crate::vfs::Vfs;
+use crate::writer::Writer;
+
+/// An entry to be set, or removed where it has no value.
+pub(super) struct Entry<'a> {
+    pub kind: &'a [u8],
+    pub key: &'a [u8],
+    pub value: Option<&'a [u8]>,
+}
+
+/// What must hold for an append, and what goes with it in the same block.
+#[derive(Default)]
+pub(super) struct Request<'a> {
+    /// The stream must end here.
+    pub expected: Option<&'a Token>,
+    /// A position to be changed (C-2).
+    pub position: Option<&'a PositionChange>,
+    /// Identity and sequence (C-4).
+    pub once: Option<(&'a str, u64)>,
+    /// Any other entry to be set or removed.
+    pub entry: Option<Entry<'a>>,
+    /// The time to be carried, if not that of the append.
+    pub timestamp_ms: Option<u64>,
+}
+
+impl Request<'_> {
+    /// Whether the append may go on; the earlier append if it is a duplicate.
+    pub fn check<V: Vfs>(&self, writer: &Writer<V>) -> Result<Option<Appended>, AppendError> {
+        let tail = &writer.tail;
+        let stream_id = tail.segment.header.stream_id;
+        let next_offset = tail.next_offset();
+        let known = |token| check_history(token, &stream_id, tail.state.epochs(), next_offset);
+        if let Some((identity, sequence)) = self.once
+            && let Some(entry) = tail.state.producer(identity)
+            && entry.sequence >= sequence
+        {
+            return duplicate(&entry, identity, sequence, stream_id).map(Some);
+        }
+        if let Some(expected) = self.expected {
+            known(expected)?;
+            if next_offset != expected.offset {
+                return Err(AppendError::Conflict { expected: *expected, actual: next_offset });
+            }
+        }
+        if let Some(change) = self.position {
+            if tail.state.position(&change.name) != change.before {
+                writer.trace(tail.action("CommitRefused").label(&change.name));
+                return Err(AppendError::PositionChanged { name: change.name.clone() });
+            }
+            change.after.as_ref().map_or(Ok(()), known)?;
+        }
+        Ok(None)
+    }
+
+    /// Adds the control records to the block.
+    pub fn push_entries<V: Vfs>(
+        &self,
+        builder: &mut BlockBuilder,
+        writer: &Writer<V>,
+        now_ms: u64,
+    ) -> Result<(), RecordError> {
+        if let Some(Entry { kind, key, value }) = &self.entry {
+            builder.push(&NewRecord::control(kind, Some(key), *value))?;
+        }
+        if let Some(change) = self.position {
+            let value = change.after_at(now_ms).map(|position| position.encode());
+            let name = Some(change.name.as_bytes());
+            builder.push(&NewRecord::control(POSITION, name, value.as_deref()))?;
+        }
+        if let Some((identity, sequence)) = self.once {
+            let entry = ProducerEntry {
+                sequence,
+                first_offset: writer.tail.next_offset(),
+                record_count: builder.record_count(),
+                epoch: writer.tail.epoch(),
+                time_ms: now_ms,
+            };
+            let key = Some(identity.as_bytes());
+            builder.push(&NewRecord::control(PRODUCER, key, Some(&entry.encode())))?;
+        }
+        Ok(())
+    }
+}
+
+/// The answer to an append that was made before (C-4).
+fn duplicate(
+    entry: &ProducerEntry,
+    identity: &str,
+    sequence: u64,
+    stream_id: [u8; 16],
+) -> Result<Appended, AppendError> {
+    if entry.sequence != sequence {
+        let (identity, newest) = (identity.to_owned(), entry.sequence);
+        return Err(AppendError::OldSequence { identity, sequence, newest });
+    }
+    let offset = entry.first_offset + u64::from(entry.record_count);
+    Ok(Appended {
+        first_offset: entry.first_offset,
+        record_count: entry.record_count,
+        timestamp_ms: entry.time_ms,
+        token: Token { stream_id, epoch: entry.epoch, offset },
+        duplicate: true,
+    })
+}
