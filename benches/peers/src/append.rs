@@ -56,9 +56,13 @@ const LONGEST: Duration = Duration::from_secs(1);
 const LONG_ENOUGH: Duration = Duration::from_millis(200);
 
 /// Runs one shape through all contestants: tables of writing, of reading back where asked
-/// for, and with that of the room taken on the disk.
-pub fn run(shape: &Shape, base: &Path, effort: Effort) -> Result<Vec<Table>> {
-    let stores = stores::all();
+/// for, and with that of the room taken on the disk. `only` names those that take part beside the
+/// limit; all do where it is empty.
+pub fn run(shape: &Shape, base: &Path, effort: Effort, only: &[String]) -> Result<Vec<Table>> {
+    let mut stores = stores::all();
+    let limit = stores::limit();
+    let named = |name: &str| only.iter().any(|wanted| wanted == name);
+    stores.retain(|store| only.is_empty() || store.name() == limit.name() || named(store.name()));
     let load = Load::new(shape.value_len);
     let mut tables = vec![Table::new(shape.id, shape.title, "records/s", effort)];
     if let Some((id, title)) = shape.read {

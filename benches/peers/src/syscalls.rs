@@ -1,8 +1,8 @@
-//! What an append and a reading ask of the system, counted with strace (which must be there).
+//! What an append and a reading ask of the system, counted with strace.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -44,6 +44,12 @@ const APPENDERS: [&str; 8] = [
 ];
 const READERS: [&str; 5] = ["plain file", "Puro", "SQLite OFF", "LMDB NOSYNC", "yaque"];
 
+/// Whether there is a strace to count with.
+pub fn can_count() -> bool {
+    let version = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
+    version.is_ok_and(|status| status.success())
+}
+
 pub fn run(base: &Path) -> Result<Vec<Count>> {
     let mut counts = Vec::new();
     for (batch, operation) in [(1, "one record"), (100, "a batch of 100")] {
@@ -66,7 +72,9 @@ fn count(name: &str, operation: &str, base: &Path, role: &[&str]) -> Result<Coun
         (call.clone(), each(*times, half.calls.get(call).copied().unwrap_or(0.0)))
     });
     let calls = calls.filter(|(_, times)| *times >= 0.005).collect();
-    let (written, read) = (each(whole.written, half.written), each(whole.read, half.read));
+    // Numbers in what is written have more digits at times, so that less than nothing may be left.
+    let bytes = |whole, half| each(whole, half).max(0.0);
+    let (written, read) = (bytes(whole.written, half.written), bytes(whole.read, half.read));
     Ok(Count { contestant: name.to_owned(), operation: operation.to_owned(), calls, written, read })
 }
 
@@ -91,23 +99,26 @@ fn trace(name: &str, base: &Path, role: &[&str], operations: u64) -> Result<Trac
         .args(["-f", "-qq", "-o", text(&log)?])
         .arg(std::env::current_exe()?)
         .args([role, name, text(&data)?, &times, batch])
-        .status()
-        .context("strace, which this needs")?;
+        .status()?;
     ensure!(status.success(), "{name} under strace: {status}");
     Ok(parse(&std::fs::read_to_string(&log)?))
 }
 
-/// Lines like `123 pwrite64(3, "..."..., 128, 64) = 128`.
+/// Lines like `123 pwrite64(3, "..."..., 128, 64) = 128`. Where threads call at once, one of these
+/// lines is cut in two: `123 write(3, <unfinished ...>` and `123 <... write resumed>...) = 128`.
 fn parse(log: &str) -> Trace {
     let mut trace = Trace::default();
     for line in log.lines() {
         let Some((_, call)) = line.split_once(' ') else { continue };
         let call = call.trim_start();
-        let Some((name, rest)) = call.split_once('(') else { continue };
+        let resumed = call.strip_prefix("<... ").and_then(|call| call.split_once(" resumed>"));
+        let Some((name, rest)) = resumed.or_else(|| call.split_once('(')) else { continue };
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             continue;
         }
-        *trace.calls.entry(name.to_owned()).or_default() += 1.0;
+        if resumed.is_none() {
+            *trace.calls.entry(name.to_owned()).or_default() += 1.0;
+        }
         let result = rest.rsplit(" = ").next().and_then(|result| result.split(' ').next());
         let bytes: f64 = result.and_then(|result| result.parse().ok()).unwrap_or(0.0);
         match name {

@@ -10,6 +10,8 @@ mod commitlog;
 mod fjall;
 mod lmdb;
 mod logdb;
+mod mapped;
+mod mapped_vfs;
 mod mrecordlog;
 mod okaywal;
 mod plain;
@@ -121,6 +123,8 @@ pub fn all() -> Vec<Box<dyn Store>> {
         Box::new(puro::Puro::Default),
         Box::new(puro::Puro::Held),
         Box::new(puro::Puro::Buffered),
+        Box::new(mapped::Mapped::Copied),
+        Box::new(mapped::Mapped::InPlace),
         Box::new(sqlite::Sqlite::Off),
         Box::new(sqlite::Sqlite::Normal),
         Box::new(sqlite::Sqlite::Full),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use puro::vfs::Vfs;
 use puro::{
     Batch, BufferOptions, BufferedProducer, Consumer, HeldProducer, NewRecord, Producer,
     ProducerOptions,
@@ -11,6 +12,9 @@ use puro::{
 
 use super::{Ack, Appender, Reader, Store};
 use crate::load::{Rec, TOPIC, Tally};
+
+/// The stream's directory.
+pub const STREAM: &str = "stream";
 
 #[derive(Clone, Copy)]
 pub enum Puro {
@@ -29,7 +33,7 @@ pub enum Puro {
 impl Puro {
     fn producer(self, dir: &Path) -> Result<Producer> {
         let durable = matches!(self, Self::Durable | Self::Grouped);
-        Ok(ProducerOptions::new().durable(durable).open(dir.join("stream"))?)
+        Ok(ProducerOptions::new().durable(durable).open(dir.join(STREAM))?)
     }
 }
 
@@ -89,7 +93,7 @@ impl Store for Puro {
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
-        Ok(Box::new(PuroReader { dir: dir.join("stream") }))
+        Ok(Box::new(PuroReader { dir: dir.join(STREAM) }))
     }
 
     fn reads(&self) -> bool {
@@ -103,12 +107,16 @@ struct PuroReader {
 
 impl Reader for PuroReader {
     fn read(&mut self, tally: &mut Tally) -> Result<()> {
-        let mut consumer = Consumer::open(&self.dir)?;
-        while let Some(record) = consumer.try_next()? {
-            tally.record(record.key.context("no key")?, record.value.context("no value")?);
-        }
-        Ok(())
+        tally_all(Consumer::open(&self.dir)?, tally)
     }
+}
+
+/// Reads up to the end.
+pub fn tally_all<V: Vfs>(mut consumer: Consumer<V>, tally: &mut Tally) -> Result<()> {
+    while let Some(record) = consumer.try_next()? {
+        tally.record(record.key.context("no key")?, record.value.context("no value")?);
+    }
+    Ok(())
 }
 
 /// The record as Puro takes it.
