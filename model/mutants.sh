@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Mutants of the core of src/, each judged by the core tests (tests/core.rs):
+# Mutants of the core of src/, each judged by the core tests (tests/core/):
 #
 #     model/mutants.sh [FILE...] [-- OPTION_OF_CARGO_MUTANTS...]
 #     model/mutants.sh --lived [FILE...] [-- OPTION_OF_CARGO_MUTANTS...]
@@ -11,11 +11,12 @@
 # PURO_MUTANTS_ALL=1 leaves no test out: for what the fast ones let live.
 set -euo pipefail
 
-# What takes more than half a second, or starts its own program under another name.
+# What takes more than half a second, or starts its own program as somebody else where it is run
+# by root, who may not enter PURO_SCRATCH.
 SLOW=(truncation::a rollover_cuts::a_death rollover_cuts::others codec_props::segments_come_back
     recovery_table::a_repair_that_dies_anywhere faults::any_one_call faults::many_calls
     behind::both_ways locks::posix_locks_of_another_language disk_full::a_full_disk disk_full::a_producer_goes)
-RENAMED=(reading::a_reader_without_rights)
+RIGHTS=(reading::a_reader_without_rights)
 
 # As the runner of the tests: the first one that fails ends them all, so that a mutant that
 # breaks much is dead before the first test hangs on it.
@@ -26,7 +27,7 @@ until_first_failure() {
     export RUST_BACKTRACE PROPTEST_MAX_SHRINK_ITERS PURO_SCRATCH TMPDIR=$PURO_SCRATCH
     trap 'rm -rf "$PURO_SCRATCH"' EXIT
     local skip=() word line
-    for word in "${RENAMED[@]}"; do skip+=(--skip "$word"); done
+    for word in "${RIGHTS[@]}"; do skip+=(--skip "$word"); done
     if [[ -z ${PURO_MUTANTS_ALL:-} ]]; then
         for word in "${SLOW[@]}"; do skip+=(--skip "$word"); done
     fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Mechanisms of the protocol taken out of src/, one by one (model/patches/*.patch), each judged
-# by the core tests (tests/core.rs), and where all of them pass, by the worlds of this crate:
+# by the core tests (tests/core/), and where all of them pass, by the worlds of this crate:
 #
 #     model/patches.sh                       # the table to stdout
 #     model/patches.sh roles                 # those of stewards, consumers and names instead
@@ -34,15 +34,15 @@ worlds() {
 }
 
 of_roles() {
-    timeout 300 cargo test --locked --profile mutants --no-default-features --test named \
-        --test expiry --test steward_delete --test steward_compact
+    timeout 300 cargo test --locked --profile mutants --no-default-features --test core \
+        --test maintained -- named:: expiry:: steward_delete:: steward_compact::
 }
 # All that is said, for it names the promise.
 maintained() {
     local runner="CARGO_TARGET_${host}_RUNNER" test
     for test in long_stories_at_random a_pass every_cut_of_short_stories; do
         env -u "$runner" timeout 600 cargo test --locked --profile mutants -p puro-model \
-            --test crash_steward -- --nocapture "$test" || return 1
+            --test crash -- --nocapture "steward::$test" || return 1
     done
 }
 
@@ -50,9 +50,7 @@ maintained() {
 judged_twice() {
     local log=$results/$1.log test='*nothing*' promise='*nothing*' word
     if ! of_roles >"$log" 2>&1; then
-        test=$(sed -n -e 's/^ *Running tests.\(.*\)\.rs .*/\1/; t file' \
-            -e 's/^test \(.*\) \.\.\. FAILED$/\1/; t test' \
-            -e 'd; :file; h; d; :test; G; s/\(.*\)\n\(.*\)/`\2::\1`/p; q' "$log")
+        test=$(sed -n 's/^test \(.*\) \.\.\. FAILED$/`\1`/p' "$log" | head -n 1)
     fi
     if ! maintained >"$log.world" 2>&1; then
         word=$(sed -n 's/^    \([A-Z][A-Za-z]*\),$/\1/p' model/src/oracle.rs | paste -sd '|')

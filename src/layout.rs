@@ -1,7 +1,7 @@
 //! Every constant of the format, in the order of `spec/format.md`.
 //!
 //! Field offsets are chained from each other, so that a field cannot move without
-//! all behind it; `tests/format_tables.rs` compares them with the tables of the spec.
+//! all behind it; `tests/core/format_tables.rs` compares them with the tables of the spec.
 
 /// First bytes of every segment.
 pub const MAGIC: [u8; 8] = [0x8B, b'P', b'U', b'R', b'O', 0x0D, 0x0A, 0x1A];

@@ -1,5 +1,5 @@
 //! What the fuzzers check, as plain functions: `fuzz/` hands them what libFuzzer makes
-//! up, `tests/corpora.rs` the inputs that were kept.
+//! up, `tests/crash/corpora.rs` the inputs that were kept.
 //!
 //! A checksum cannot be guessed, so the inputs are sealed first: the right checksums are
 //! put where the format wants them, and what is fuzzed is everything behind them.

@@ -2,6 +2,10 @@
 //! of its section in `model/README.md`.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// Who writes the page: tests of one program run beside each other.
+static PAGE: Mutex<()> = Mutex::new(());
 
 /// Prints a section, and puts it into the page if that is asked for.
 ///
@@ -12,6 +16,7 @@ pub fn publish(section: &str, text: &str) {
     if std::env::var("PURO_README").as_deref() != Ok("write") {
         return;
     }
+    let _alone = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let page = std::fs::read_to_string(&path).expect("the page");
     let replaced = replace(&page, section, text).expect("a section of this name");

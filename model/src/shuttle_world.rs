@@ -117,7 +117,7 @@ impl Campaign {
         let (image, campaign) = (stream(self.before), self.clone());
         let runs = Runs {
             name: self.name,
-            test: "shuttle_cast",
+            module: "cast",
             // A failure that is expected need not be seen again.
             keeps_failures: self.manner.sabotage == Sabotage::None,
         };
@@ -130,8 +130,8 @@ impl Campaign {
 pub struct Runs {
     /// The name of the campaign, which is that of a test.
     pub name: &'static str,
-    /// The file of that test.
-    pub test: &'static str,
+    /// The module of that test, in `tests/shuttle/`.
+    pub module: &'static str,
     /// Whether schedules that fail are kept, to be played again.
     pub keeps_failures: bool,
 }
@@ -190,10 +190,10 @@ impl Runs {
                 let text = told.or(panic.downcast_ref::<String>().cloned());
                 let mut what = text.unwrap_or_else(|| "a panic".to_owned());
                 for file in files(&kept).difference(&known) {
-                    let (name, test, file) = (self.name, self.test, file.display());
+                    let (name, module, file) = (self.name, self.module, file.display());
                     what += &format!(
                         "\n  replay: PURO_SHUTTLE_REPLAY={file} \
-                         cargo test -p puro-model --test {test} {name} -- --exact"
+                         cargo test -p puro-model --test shuttle {module}::{name} -- --exact"
                     );
                 }
                 Err(what)

@@ -172,7 +172,8 @@ pub fn dead_from(n: u64, part: usize) -> (Interpose<OsVfs>, Calls) {
     (world, calls)
 }
 
-/// This test program again, to run nothing but the test `name` with `variables` set.
+/// This test program again, to run nothing but one test with `variables` set. Its name is that
+/// which `--list` tells, with the module that it is in.
 pub fn again(name: &str, variables: &[(&str, String)]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([name, "--exact", "--nocapture", "--test-threads=1"]);

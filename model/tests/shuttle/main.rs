@@ -1,0 +1,6 @@
+//! Interleavings of a large cast, chosen at random, and what they found.
+
+mod cast;
+mod regressions;
+mod sabotage;
+mod steward;

@@ -1,0 +1,15 @@
+//! The command line as a user runs it: the built program, in processes of its own.
+
+#![cfg(feature = "cli")]
+
+#[path = "../common/cli.rs"]
+mod cli;
+#[path = "../common/real.rs"]
+mod real;
+
+mod backup;
+mod demo;
+mod live;
+mod named;
+mod produce_consume;
+mod verify;

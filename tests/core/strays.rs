@@ -1,0 +1,159 @@
+//! Files in a stream's directory that are no part of it (F-7, F-9, F-10), wherever they stand
+//! among those that are.
+
+use std::path::Path;
+
+use crate::real::*;
+use puro::dir::parse_segment_name;
+use puro::error::Failure;
+use puro::interpose::{Operation, Verdict};
+use puro::{Producer, ReadError, Start};
+use tempfile::TempDir;
+
+/// F-7: ten digits, and nothing else.
+#[test]
+fn a_segments_name_is_ten_digits() {
+    assert_eq!(parse_segment_name("0000000000.puro"), Some(0));
+    assert_eq!(parse_segment_name("4294967295.puro"), Some(u32::MAX));
+    for name in [
+        "4294967296.puro", // More than a sequence number can be.
+        "000000001.puro",
+        "00000000001.puro",
+        "1.puro",
+        "+000000001.puro",
+        "-000000001.puro",
+        " 000000001.puro",
+        "000000000a.puro",
+        "0000000001.puro.new",
+        "0000000001.puro.compact",
+        "0000000001",
+        ".puro",
+        "",
+    ] {
+        assert_eq!(parse_segment_name(name), None, "{name}");
+    }
+}
+
+/// A directory that cannot be read is not one without a stream in it.
+#[test]
+fn a_directory_that_cannot_be_listed_is_an_error() {
+    let dir = scratch();
+    append(&mut Producer::open(dir.path()).unwrap(), "a");
+    let world = interpose(|call| match call.operation {
+        Operation::List => Verdict::Fail(errno(EIO)),
+        _ => Verdict::Proceed,
+    });
+    let error = fast_consumer().open_in(world, dir.path()).unwrap_err();
+    assert!(matches!(error, ReadError::Failure(Failure::Io(_))), "{error}");
+}
+
+/// Records of 1000 bytes each over some segments, the lowest of which were deleted; and the
+/// lowest offset left.
+fn stream() -> (TempDir, u64) {
+    let dir = scratch();
+    let mut producer = small_segments().open(dir.path()).unwrap();
+    for number in 0..30 {
+        append(&mut producer, &format!("{number:01000}"));
+    }
+    for sequence in 0..3 {
+        std::fs::remove_file(segment(dir.path(), sequence)).unwrap();
+    }
+    let low = fast_consumer().open(dir.path()).unwrap().try_next().unwrap().unwrap().offset;
+    (dir, low)
+}
+
+/// A segment of another stream, whose number is neither.
+fn foreign() -> TempDir {
+    let dir = scratch();
+    let mut producer = small_segments().open(dir.path()).unwrap();
+    for _ in 0..20 {
+        append(&mut producer, &"z".repeat(1000));
+    }
+    dir
+}
+
+fn count_from(dir: &Path, start: Start) -> usize {
+    drain(&mut fast_consumer().start(start).open(dir).unwrap()).len()
+}
+
+/// F-9: whoever seeks passes over strays. One below all others was taken for the lowest
+/// segment by who sought a time from before it, and so was no segment at all: "its segments
+/// change faster than they can be opened".
+#[test]
+fn every_start_is_found_beside_strays() {
+    let (dir, low) = stream();
+    let other = foreign();
+    let whole = (30 - low) as usize;
+    for stray in [0, 1, 2, 40] {
+        let path = segment(dir.path(), stray);
+        std::fs::copy(segment(other.path(), 3), &path).unwrap();
+        for offset in low..=30 {
+            assert_eq!(count_from(dir.path(), Start::Offset(offset)), (30 - offset) as usize);
+        }
+        assert_eq!(count_from(dir.path(), Start::Beginning), whole);
+        assert_eq!(count_from(dir.path(), Start::Last(5)), 5);
+        assert_eq!(count_from(dir.path(), Start::Last(100)), whole);
+        assert_eq!(count_from(dir.path(), Start::End), 0);
+        assert_eq!(count_from(dir.path(), Start::Time(0)), whole, "stray {stray}");
+        assert_eq!(count_from(dir.path(), Start::Time(u64::MAX)), 0, "stray {stray}");
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+/// F-9, A-3: a producer that lags behind finds a stray where the next segment was, which was
+/// deleted, and goes on in the one that is active.
+#[test]
+fn a_producer_that_lags_behind_passes_over_a_stray() {
+    let dir = scratch();
+    let other = foreign();
+    let mut lagging = small_segments().open(dir.path()).unwrap();
+    append(&mut lagging, &"a".repeat(3000));
+    let mut busy = Producer::open(dir.path()).unwrap();
+    for _ in 0..3 {
+        append(&mut busy, &"b".repeat(3000));
+    }
+    for sequence in [0, 1] {
+        std::fs::remove_file(segment(dir.path(), sequence)).unwrap();
+    }
+    std::fs::copy(segment(other.path(), 3), segment(dir.path(), 1)).unwrap();
+    assert_eq!(append(&mut lagging, "c"), 4);
+    assert_eq!(append(&mut busy, "d"), 5);
+}
+
+/// R-10: a time beyond all there is, where whoever rolled died behind the seal.
+#[test]
+fn a_time_to_come_is_found_behind_a_seal() {
+    let dir = scratch();
+    let mut producer = small_segments().open(dir.path()).unwrap();
+    for _ in 0..3 {
+        append(&mut producer, &"a".repeat(3000));
+    }
+    drop(producer);
+    std::fs::remove_file(segment(dir.path(), 2)).unwrap();
+    std::fs::copy(segment(foreign().path(), 3), segment(dir.path(), 2)).unwrap();
+    // A stray is not what follows: it is found where to begin, though there is no going on (V-8).
+    let mut reader = fast_consumer().start(Start::Time(u64::MAX)).open(dir.path()).unwrap();
+    reader.try_next().unwrap_err();
+    std::fs::remove_file(segment(dir.path(), 2)).unwrap();
+    let mut reader = fast_consumer().start(Start::Time(u64::MAX)).open(dir.path()).unwrap();
+    assert_eq!(drain(&mut reader), [""; 0]);
+    append(&mut Producer::open(dir.path()).unwrap(), "b");
+    assert_eq!(drain(&mut reader), ["b"]);
+}
+
+/// V-8: a segment of another stream under the number of the next one, and even at its offset, is
+/// not what a consumer goes on in.
+#[test]
+fn nobody_hops_into_another_stream() {
+    let (dir, other) = (scratch(), scratch());
+    for stream in [&dir, &other] {
+        let mut producer = small_segments().open(stream.path()).unwrap();
+        append(&mut producer, &"a".repeat(3000));
+        append(&mut producer, &"b".repeat(3000));
+    }
+    std::fs::copy(segment(other.path(), 1), segment(dir.path(), 1)).unwrap();
+    let mut reader = fast_consumer().open(dir.path()).unwrap();
+    assert_eq!(reader.try_next().unwrap().unwrap().offset, 0);
+    let error = reader.try_next().unwrap_err();
+    assert!(matches!(error, ReadError::Failure(Failure::Damage(_))), "{error}");
+}

@@ -1,0 +1,383 @@
+//! The index of topics (F-42), and consumers that pass over what they do not want.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::fixed::Fixed;
+use crate::real::*;
+use proptest::prelude::*;
+use puro::block::{BlockBuilder, BlockKind};
+use puro::check::{Problem, Verdict};
+use puro::dir::Directory;
+use puro::interpose::{Call, Operation, Verdict as Goes};
+use puro::layout::BLOCK_ALIGN;
+use puro::os::OsVfs;
+use puro::record::Fields;
+use puro::segment::Scan;
+use puro::topics::{TOPICS, TopicIndex, index_in, wanted_blocks};
+use puro::vfs::{OpenMode, Vfs};
+use puro::{
+    Batch, CheckOptions, CheckReport, Consumer, ConsumerOptions, NewRecord, OwnedRecord, Producer,
+    ProducerOptions, Start, check,
+};
+
+fn options(segment_bytes: u64) -> ProducerOptions {
+    ProducerOptions::new().segment_bytes(segment_bytes).checkpoint_every_bytes(700)
+}
+
+fn records(dir: &Path, options: ConsumerOptions) -> Vec<OwnedRecord> {
+    let mut consumer = options.open(dir).unwrap();
+    consumer.try_iter().map(Result::unwrap).collect()
+}
+
+fn verify(dir: &Path) -> CheckReport {
+    check(OsVfs::new(), dir, &CheckOptions::new().deep(true), &mut |_, _| {}).unwrap()
+}
+
+fn topic(number: u8) -> String {
+    format!("topic {number}")
+}
+
+/// The topics of the records of one append.
+type Append = Vec<u8>;
+
+fn appends() -> impl Strategy<Value = Vec<Append>> {
+    // Few of the higher topics, so that most blocks do not hold them.
+    let topic = prop_oneof![8 => Just(0u8), 3 => Just(1), 1 => 2u8..6];
+    prop::collection::vec(prop::collection::vec(topic, 1..5), 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// Two producers in turn, so that each one's index holds what the other wrote, too.
+    #[test]
+    fn who_skips_sees_what_who_reads_all_sees(
+        appends in appends(),
+        segment_bytes in 4096u64..20_000,
+        start in 0u64..200,
+        reopen in 1usize..30,
+    ) {
+        let dir = scratch();
+        let mut producers = [options(segment_bytes), options(segment_bytes)].map(|o| o.open(dir.path()).unwrap());
+        for (number, append) in appends.iter().enumerate() {
+            let mut batch = Batch::new();
+            for topic_number in append {
+                batch.push(&NewRecord::new(&topic(*topic_number), &format!("{number}"))).unwrap();
+            }
+            producers[number % 2].append_batch(&mut batch).unwrap();
+            if number % reopen == 0 {
+                producers[0] = options(segment_bytes).open(dir.path()).unwrap();
+            }
+        }
+        let all = records(dir.path(), ConsumerOptions::new());
+        let start = start.min(all.len() as u64);
+        for wanted in [vec![0], vec![1], vec![2], vec![3, 4], vec![9]] {
+            let wanted: Vec<_> = wanted.into_iter().map(topic).collect();
+            let mut options = ConsumerOptions::new().start(Start::Offset(start));
+            for topic in &wanted {
+                options = options.topic(topic);
+            }
+            let of_topic = |record: &&OwnedRecord| wanted.iter().any(|topic| topic.as_bytes() == record.topic);
+            let expected: Vec<_> = all.iter().filter(|r| r.offset >= start).filter(of_topic).cloned().collect();
+            prop_assert_eq!(records(dir.path(), options), expected);
+        }
+        prop_assert_eq!(verify(dir.path()).verdict(), Verdict::Sound);
+    }
+
+    #[test]
+    fn an_index_names_the_blocks_that_hold_a_topic(blocks in appends()) {
+        let mut index = TopicIndex::new(128, 1 << 20);
+        let mut expected = [const { Vec::new() }; 6];
+        for (number, topics) in blocks.iter().enumerate() {
+            let position = 128 + number as u64 * 3 * BLOCK_ALIGN;
+            add(&mut index, topics, position);
+            for topic in topics {
+                expected[usize::from(*topic)].push(position);
+            }
+        }
+        let (value, end) = (index.value(), 128 + blocks.len() as u64 * 3 * BLOCK_ALIGN);
+        for (number, positions) in expected.iter_mut().enumerate() {
+            positions.dedup();
+            let name = topic(u8::try_from(number).unwrap());
+            let found = wanted_blocks(&value, end, |topic| topic == name.as_bytes());
+            prop_assert_eq!(found.as_ref(), Some(&*positions));
+        }
+        // Cut anywhere, it says nothing rather than too little, or it is an index of fewer topics.
+        for length in 0..value.len() {
+            let cut = wanted_blocks(&value[..length], end, |_| true).unwrap_or_default();
+            prop_assert!(cut.is_sorted() && cut.iter().all(|at| *at < end));
+        }
+    }
+}
+
+fn add(index: &mut TopicIndex, topics: &[u8], position: u64) {
+    let mut builder = BlockBuilder::default();
+    for number in topics {
+        builder.push(&NewRecord::new(&topic(*number), "v")).unwrap();
+    }
+    let header = puro::segment::SegmentHeader::default();
+    let meta = puro::block::BlockMeta {
+        kind: BlockKind::Records,
+        link: header.first_link(),
+        timestamp_ms: 0,
+        durable_to: 0,
+        epoch: 1,
+        committed: true,
+    };
+    index.add(&builder.finish(&meta, header.place(position)).block, position);
+}
+
+/// One that became too long says nothing at all, whatever follows.
+#[test]
+fn an_index_that_is_too_long_says_nothing() {
+    let mut index = TopicIndex::new(64, 30);
+    add(&mut index, &[0, 1], 64);
+    assert_eq!(wanted_blocks(&index.value(), 128, |_| true), Some(vec![64]));
+    add(&mut index, &[2, 3], 128);
+    add(&mut index, &[0], 192);
+    assert_eq!(index.value(), 64u64.to_le_bytes());
+    assert_eq!(wanted_blocks(&index.value(), 256, |_| true), None);
+}
+
+/// A stream in which one append of a hundred is of topic `rare`.
+fn stream_with_a_rare_topic<V: Vfs>(vfs: V, dir: &Path) -> Vec<u64> {
+    let options = ProducerOptions::new().segment_bytes(256 * 1024).checkpoint_every_bytes(20_000);
+    let mut producer = options.open_in(vfs, dir).unwrap();
+    let mut rare = Vec::new();
+    for number in 0..1500 {
+        let topic = if number % 100 == 50 { "rare" } else { "common" };
+        let appended = producer.append(&NewRecord::new(topic, &"v".repeat(300))).unwrap();
+        if topic == "rare" {
+            rare.push(appended.first_offset);
+        }
+    }
+    rare
+}
+
+/// Most of the stream is not read at all.
+#[test]
+fn what_is_not_wanted_is_not_read() {
+    let dir = scratch();
+    let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
+    let sealed: u64 = (0..)
+        .map(|n| segment(dir.path(), n))
+        .take_while(|p| p.exists())
+        .map(|path| path.metadata().unwrap().len())
+        .sum();
+    let read = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&read);
+    let system = interpose(move |call: &Call<'_>| {
+        if call.operation == Operation::Read {
+            let left = call.path.metadata().unwrap().len().saturating_sub(call.position);
+            counter.fetch_add(left.min(call.length as u64), Ordering::Relaxed);
+        }
+        Goes::Proceed
+    });
+    let mut consumer = ConsumerOptions::new().topic("rare").open_in(system, dir.path()).unwrap();
+    let offsets: Vec<_> = consumer.try_iter().map(|record| record.unwrap().offset).collect();
+    assert_eq!(offsets, rare);
+    // One block of 40 KiB, read 16 KiB at a time.
+    let read = read.load(Ordering::Relaxed);
+    assert!(read < sealed * 3 / 4, "{read} of {sealed} bytes were read");
+}
+
+/// A token taken behind a jump has the epoch of the block that was gone to (R-13, E-7).
+#[test]
+fn a_token_behind_a_jump_is_good() {
+    let dir = scratch();
+    stream_with_a_rare_topic(OsVfs::new(), dir.path());
+    let mut consumer = ConsumerOptions::new().topic("rare").open(dir.path()).unwrap();
+    while consumer.try_next().unwrap().is_some() {
+        let token = consumer.token().unwrap();
+        assert_eq!(token.epoch, 1);
+        ConsumerOptions::new().start(Start::Token(token)).open(dir.path()).unwrap();
+    }
+    assert_eq!(consumer.token().unwrap().offset, 1500);
+}
+
+/// The block that a jump leads to is checked like any other, and the damage told; what is passed
+/// over is not looked at.
+#[test]
+fn damage_is_told_where_a_jump_leads_to() {
+    // In the start of a block or in its body. (In the active segment a damaged body is not told
+    // from one that is still being written: R-4.)
+    for (within, sealed) in [(20, true), (100, true), (20, false)] {
+        let dir = scratch();
+        let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
+        let first = segment(dir.path(), 0);
+        let blocks = blocks(&first);
+        if !sealed {
+            keep_first_segment(dir.path());
+            unseal(&first);
+        }
+        let at = |offset: u64| {
+            let mut blocks = blocks.iter();
+            let found = blocks.find(|(_, start)| {
+                start.first_offset == offset && start.kind == BlockKind::Records
+            });
+            found.unwrap().0
+        };
+        let options = || ConsumerOptions::new().topic("rare").poll_interval(Duration::ZERO);
+        // What is jumped over is not looked at.
+        flip(&first, at(rare[1] + 10) + within, 1);
+        let mut consumer = options().open(dir.path()).unwrap();
+        assert!(consumer.try_iter().map(Result::unwrap).count() > 2);
+        flip(&first, at(rare[1]) + within, 1);
+        let mut consumer = options().open(dir.path()).unwrap();
+        assert_eq!(consumer.try_next().unwrap().unwrap().offset, rare[0]);
+        let error = consumer.try_next().unwrap_err().to_string();
+        let place = format!("byte {} ", at(rare[1]));
+        assert!(error.contains(&place), "{error}");
+    }
+}
+
+fn keep_first_segment(dir: &Path) {
+    for later in (1..).map(|n| segment(dir, n)).take_while(|path| path.exists()) {
+        std::fs::remove_file(later).unwrap();
+    }
+}
+
+/// As if it had not been sealed yet.
+fn unseal(path: &Path) {
+    set_len(path, blocks(path).last().unwrap().0);
+}
+
+/// After a loss of power, the end of the active segment may have reached the disk before blocks
+/// that stand before it: who skips would jump over what the power took. So it reads all then, and stops
+/// where the others stop; but in the boot in which it was all written, it skips.
+#[test]
+fn in_the_active_segment_who_skips_believes_its_own_boot_only() {
+    for sealed in [false, true] {
+        let (dir, world) = (scratch(), Fixed::new());
+        let rare = stream_with_a_rare_topic(world.clone(), dir.path());
+        let first = segment(dir.path(), 0);
+        let blocks = blocks(&first);
+        keep_first_segment(dir.path());
+        if !sealed {
+            unseal(&first);
+        }
+        let damaged = blocks.iter().find(|(_, start)| start.first_offset == rare[0] + 5).unwrap().0;
+        flip(&first, damaged + 100, 1);
+        let count = |world: &Fixed| {
+            let options = ConsumerOptions::new().topic("rare").poll_interval(Duration::ZERO);
+            let mut consumer = options.open_in(world.clone(), dir.path()).unwrap();
+            consumer.try_iter().map(Result::unwrap).count()
+        };
+        let in_first = rare.iter().filter(|o| **o < blocks.last().unwrap().1.first_offset).count();
+        assert!(in_first > 2);
+        assert_eq!(count(&world), in_first);
+        world.reboot();
+        assert_eq!(count(&world), 1);
+    }
+}
+
+/// Replaces the index in the last block of a sealed segment.
+fn forge_last_index(path: &Path, forge: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let dir = Directory::new(OsVfs::new(), path.parent().unwrap());
+    let segment = dir.open_segment(0, OpenMode::Read).unwrap().unwrap();
+    let mut scan = Scan::new(&segment.file, segment.header);
+    while !scan.ended {
+        let (position, block) = scan.next().unwrap().unwrap();
+        if block.start.kind == BlockKind::SegmentEnd {
+            let value = forge(index_in(&block).unwrap().to_vec());
+            let mut builder = BlockBuilder::default();
+            let headers = puro::Headers::default();
+            let fields =
+                Fields { control: true, topic: TOPICS, key: None, value: Some(&value), headers };
+            builder.push(&fields.to_new()).unwrap();
+            let start = block.start;
+            let meta = puro::block::BlockMeta {
+                kind: start.kind,
+                link: puro::block::Link {
+                    prev_crc: start.prev_crc,
+                    next_offset: start.first_offset,
+                    may_jump: false,
+                },
+                timestamp_ms: start.timestamp_ms,
+                durable_to: start.durable_to,
+                epoch: start.epoch,
+                committed: true,
+            };
+            let bytes = builder.finish(&meta, segment.header.place(position)).bytes.to_vec();
+            let mut file = std::fs::read(path).unwrap();
+            file.truncate(usize::try_from(position).unwrap());
+            file.extend(bytes);
+            std::fs::write(path, file).unwrap();
+            return;
+        }
+    }
+}
+
+/// Verification tells an index that names other blocks than hold the topics; one that says
+/// nothing is fine, and so is none at all.
+#[test]
+fn verification_tells_a_wrong_index() {
+    let silent = |value: Vec<u8>| value[..8].to_vec();
+    let wrong_place = |mut value: Vec<u8>| {
+        *value.last_mut().unwrap() += 1;
+        value
+    };
+    let wrong_begin = |mut value: Vec<u8>| {
+        value[0] ^= 64;
+        value
+    };
+    type Forge = fn(Vec<u8>) -> Vec<u8>;
+    let cases: [(Forge, bool); 3] = [(silent, false), (wrong_place, true), (wrong_begin, true)];
+    for (forge, told) in cases {
+        let dir = scratch();
+        let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
+        forge_last_index(&segment(dir.path(), 0), forge);
+        let report = verify(dir.path());
+        let found: Vec<_> = report.findings.iter().map(|finding| &finding.problem).collect();
+        assert_eq!(found, vec![&Problem::Topics; usize::from(told)]);
+        if !told {
+            assert_eq!(records(dir.path(), ConsumerOptions::new().topic("rare")).len(), rare.len());
+        }
+    }
+}
+
+/// A compaction moves blocks, so it takes the indexes out (F-38).
+#[test]
+fn a_compacted_segment_has_no_index_and_is_read() {
+    let dir = scratch();
+    let mut producer = options(8192).open(dir.path()).unwrap();
+    producer.set_setting("cleanup", Some("compact")).unwrap();
+    for number in 0..200 {
+        let key = (number % 7).to_string();
+        let topic = if number % 20 == 0 { "rare" } else { "common" };
+        let value = format!("{number} {}", "v".repeat(200));
+        producer.append(&NewRecord::new(topic, &value).key(&key)).unwrap();
+    }
+    let done = puro::Steward::open(dir.path()).unwrap().run_once().unwrap();
+    assert!(!done.compacted.is_empty());
+    let expected: Vec<_> = records(dir.path(), ConsumerOptions::new())
+        .into_iter()
+        .filter(|r| r.topic == b"rare")
+        .collect();
+    assert_eq!(records(dir.path(), ConsumerOptions::new().topic("rare")), expected);
+    assert_eq!(verify(dir.path()).findings, []);
+}
+
+/// Whoever reads the topic while the stream grows sees each record once.
+#[test]
+fn a_consumer_that_follows_along_misses_nothing() {
+    let dir = scratch();
+    let mut producer: Producer = options(4096).open(dir.path()).unwrap();
+    let mut consumer: Consumer = ConsumerOptions::new().topic("rare").open(dir.path()).unwrap();
+    let (mut sent, mut seen) = (Vec::new(), Vec::new());
+    for number in 0..600 {
+        let topic = if number % 9 == 0 { "rare" } else { "common" };
+        let appended = producer.append(&NewRecord::new(topic, &"v".repeat(number % 150))).unwrap();
+        sent.extend((topic == "rare").then_some(appended.first_offset));
+        // Now and then it falls segments behind.
+        if number % 70 == 0 {
+            seen.extend(consumer.try_iter().map(|record| record.unwrap().offset));
+        }
+    }
+    seen.extend(consumer.try_iter().map(|record| record.unwrap().offset));
+    assert_eq!(seen, sent);
+}
