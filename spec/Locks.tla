@@ -4,197 +4,281 @@
 (* holding what. Is there a deadlock, and does anything ever happen?       *)
 (*                                                                         *)
 (* Writers append and roll, and after a rollover do the steward's cheap    *)
-(* work if they can (S-9). A steward waits for its own lock, takes         *)
-(* writer.lock to expire state (C-5), and tries segments exclusively.      *)
-(* Consumers hold their name and a segment, hop from one segment to the    *)
-(* other, and commit positions, which takes writer.lock; a wait there has  *)
-(* a limit (L-8). A consumer may stay in a segment for ever.               *)
+(* work if they can, during which they may hold other writers up (S-9). A  *)
+(* steward waits for its own lock, may take writer.lock to seal and to     *)
+(* expire state (C-5), and tries segments exclusively. Consumers hold      *)
+(* their name, look at the stream under writer.lock when they are opened   *)
+(* (O-4), hold a segment, hop from one to another, and commit positions,   *)
+(* which takes writer.lock, and may roll. A wait for that has a limit      *)
+(* (L-8). A consumer may stay in a segment for ever.                       *)
+(*                                                                         *)
+(* Segments are files here, and those that are deleted stay: whoever has   *)
+(* one open may still lock it, and then finds that its name is gone (R-2). *)
+(* A compaction takes the same lock as a deletion, for a moment as well.   *)
 (*                                                                         *)
 (* Fairness: every process that can go on without waiting does so (WF);    *)
 (* and a lock that is free again and again while writers wait is given to  *)
-(* one of them some day, though not to each (SF of "some writer"). So what *)
-(* is promised is progress, not turns.                                     *)
+(* one of them some day, though not to each (SF of "some writer"), and so  *)
+(* with stewards. So what is promised is progress, not turns.              *)
 (***************************************************************************)
 EXTENDS Integers, FiniteSets
 
-CONSTANTS Writers, Consumers, Appends
+CONSTANTS
+  Writers, Stewards, Consumers,    \* processes, which are numbers above 0
+  Names,       \* of consumers
+  Segs,        \* the files of segments
+  Appends,     \* how many each writer wants
+  Tries        \* how much a pass tries, at most
 
 VARIABLES
-  wl, sl, nl,      \* holders of writer.lock, steward.lock, consumers/NAME.lock
+  wl, sl,          \* holders of writer.lock and steward.lock
+  nl,              \* holders of consumers/NAME.lock
   shared, excl,    \* shared[s]: consumers in segment s; excl[s]: who has it exclusively
   pc,              \* where everybody is
   in,              \* the segment each consumer is in
   todo,            \* appends each writer still wants
-  seen             \* how many appends each consumer has seen
+  committed,       \* how many there are
+  seen,            \* how many each consumer has seen
+  tried            \* what was tried in the pass that goes on
 
-vars == <<wl, sl, nl, shared, excl, pc, in, todo, seen>>
+segments == <<shared, excl>>
+locks == <<wl, sl, nl, segments>>
+work == <<in, todo, committed, seen, tried>>
+vars == <<locks, pc, work>>
 
-S == "steward"
-Free == "free"
-Procs == Writers \cup Consumers \cup {S}
-Segs == {0, 1}
-
-RECURSIVE Sum(_)
-Sum(W) == IF W = {} THEN 0 ELSE LET w == CHOOSE w \in W : TRUE IN todo[w] + Sum(W \ {w})
-Committed == Cardinality(Writers) * Appends - Sum(Writers)
+Nobody == 0
+Procs == Writers \cup Stewards \cup Consumers
 
 Init ==
-  /\ wl = Free /\ sl = Free /\ nl = Free
-  /\ shared = [s \in Segs |-> {}] /\ excl = [s \in Segs |-> Free]
-  /\ pc = [p \in Procs |-> "idle"] /\ in = [c \in Consumers |-> 0]
-  /\ todo = [w \in Writers |-> Appends] /\ seen = [c \in Consumers |-> 0]
+  /\ wl = Nobody /\ sl = Nobody /\ nl = [n \in Names |-> Nobody]
+  /\ shared = [s \in Segs |-> {}] /\ excl = [s \in Segs |-> Nobody]
+  /\ pc = [p \in Procs |-> "idle"] /\ in = [c \in Consumers |-> CHOOSE s \in Segs : TRUE]
+  /\ todo = [w \in Writers |-> Appends] /\ committed = 0
+  /\ seen = [c \in Consumers |-> 0] /\ tried = 0
 
 Go(p, from, to) == pc[p] = from /\ pc' = [pc EXCEPT ![p] = to]
+GoOneOf(p, from, ways) == pc[p] = from /\ \E to \in ways : pc' = [pc EXCEPT ![p] = to]
+Home(p) == IF p \in Consumers THEN "read" ELSE "idle"
+
+TakeWriterLock(p, from, to) ==
+  /\ Go(p, from, to) /\ wl = Nobody /\ wl' = p
+  /\ UNCHANGED <<sl, nl, segments>>
+
+(***************************************************************************)
+(* writer.lock                                                             *)
+(***************************************************************************)
 
 \* A-1
 Lock(w) ==
-  /\ Go(w, "idle", "locked") /\ todo[w] > 0 /\ wl = Free /\ wl' = w
-  /\ UNCHANGED <<sl, nl, shared, excl, in, todo, seen>>
+  /\ TakeWriterLock(w, "idle", "locked")
+  /\ todo[w] > 0 /\ todo' = [todo EXCEPT ![w] = @ - 1]
+  /\ UNCHANGED <<in, committed, seen, tried>>
 
 \* A-9
 Commit(w) ==
-  /\ pc[w] = "locked" /\ todo' = [todo EXCEPT ![w] = @ - 1]
-  /\ \E to \in {"done", "rolled"} : pc' = [pc EXCEPT ![w] = to]
-  /\ UNCHANGED <<wl, sl, nl, shared, excl, in, seen>>
+  /\ GoOneOf(w, "locked", {"done", "rolled"}) /\ committed' = committed + 1
+  /\ UNCHANGED <<locks, in, todo, seen, tried>>
+
+AfterUnlock(p) ==
+  CASE pc[p] = "rolled" -> "cheap"
+    [] pc[p] = "look" -> "open"
+    [] pc[p] = "pass" \/ p \in Stewards -> "pass"
+    [] OTHER -> Home(p)
 
 \* A-10
-Unlock(w) ==
-  /\ pc[w] \in {"done", "rolled"}
-  /\ pc' = [pc EXCEPT ![w] = IF pc[w] = "done" THEN "idle" ELSE "cheap"]
-  /\ wl' = Free
-  /\ UNCHANGED <<sl, nl, shared, excl, in, todo, seen>>
+Unlock(p) ==     \* whatever it was taken for, and whether that was done or not
+  /\ wl = p /\ wl' = Nobody /\ pc[p] # "excl"
+  /\ pc' = [pc EXCEPT ![p] = AfterUnlock(p)]
+  /\ UNCHANGED <<sl, nl, segments, work>>
 
-\* S-9
-TrySteward(w) ==
-  /\ pc[w] = "cheap"
-  /\ IF sl = Free THEN sl' = w /\ pc' = [pc EXCEPT ![w] = "pass"]
-     ELSE UNCHANGED sl /\ pc' = [pc EXCEPT ![w] = "idle"]
-  /\ UNCHANGED <<wl, nl, shared, excl, in, todo, seen>>
+(***************************************************************************)
+(* steward.lock: in a pass, who has it tries one segment after another.    *)
+(***************************************************************************)
 
 \* S-1
-LockSteward ==
-  /\ Go(S, "idle", "steward") /\ sl = Free /\ sl' = S
-  /\ UNCHANGED <<wl, nl, shared, excl, in, todo, seen>>
+LockSteward(p) ==
+  /\ GoOneOf(p, "idle", {"steward", "pass"}) /\ sl = Nobody /\ sl' = p
+  /\ UNCHANGED <<wl, nl, segments, work>>
 
 \* C-5
-LockToExpire ==
-  /\ Go(S, "steward", "expire") /\ wl = Free /\ wl' = S
-  /\ UNCHANGED <<sl, nl, shared, excl, in, todo, seen>>
+LockToExpire(p) ==
+  /\ TakeWriterLock(p, "steward", "expire") /\ UNCHANGED work
 
 \* C-5
-Expire ==
-  /\ Go(S, "expire", "pass") /\ wl' = Free
-  /\ UNCHANGED <<sl, nl, shared, excl, in, todo, seen>>
+Expire(p) ==
+  /\ Go(p, "expire", "expired") /\ UNCHANGED <<locks, work>>
 
 \* L-8
-StewardTimesOut ==
-  /\ Go(S, "steward", "pass") /\ wl # Free
-  /\ UNCHANGED <<wl, sl, nl, shared, excl, in, todo, seen>>
+StewardTimesOut(p) ==
+  /\ Go(p, "steward", "pass") /\ wl # Nobody
+  /\ UNCHANGED <<locks, work>>
+
+\* S-9
+TrySteward(p) ==
+  /\ pc[p] = "cheap"
+  /\ IF sl = Nobody THEN sl' = p /\ pc' = [pc EXCEPT ![p] = "pass"]
+     ELSE UNCHANGED sl /\ pc' = [pc EXCEPT ![p] = Home(p)]
+  /\ UNCHANGED <<wl, nl, segments, work>>
+
+TrySomething == tried < Tries /\ tried' = tried + 1
+
+\* S-9
+HoldUp(p) ==     \* others are to write nothing meanwhile
+  /\ TakeWriterLock(p, "pass", "pass") /\ p \notin Stewards /\ TrySomething
+  /\ UNCHANGED <<in, todo, committed, seen>>
 
 \* L-6
-TryExclusive(p) ==
-  /\ pc[p] = "pass"
-  /\ IF shared[0] = {} THEN excl' = [excl EXCEPT ![0] = p] /\ pc' = [pc EXCEPT ![p] = "excl"]
-     ELSE UNCHANGED excl /\ pc' = [pc EXCEPT ![p] = "passed"]
-  /\ UNCHANGED <<wl, sl, nl, shared, in, todo, seen>>
+TryExclusive(p, s) ==
+  /\ pc[p] = "pass" /\ TrySomething
+  /\ IF shared[s] = {} THEN excl' = [excl EXCEPT ![s] = p] /\ pc' = [pc EXCEPT ![p] = "excl"]
+     ELSE UNCHANGED <<excl, pc>>
+  /\ UNCHANGED <<wl, sl, nl, shared, in, todo, committed, seen>>
 
 \* S-3
-Delete(p) ==
-  /\ Go(p, "excl", "passed") /\ excl' = [excl EXCEPT ![0] = Free]
-  /\ UNCHANGED <<wl, sl, nl, shared, in, todo, seen>>
+Delete(p, s) ==
+  /\ Go(p, "excl", "pass") /\ excl[s] = p /\ excl' = [excl EXCEPT ![s] = Nobody]
+  /\ UNCHANGED <<wl, sl, nl, shared, work>>
 
 \* S-1
 UnlockSteward(p) ==
-  /\ Go(p, "passed", "idle") /\ sl' = Free
-  /\ UNCHANGED <<wl, nl, shared, excl, in, todo, seen>>
+  /\ Go(p, "pass", Home(p)) /\ wl # p
+  /\ sl' = Nobody /\ tried' = 0
+  /\ UNCHANGED <<wl, nl, segments, in, todo, committed, seen>>
+
+(***************************************************************************)
+(* Consumers                                                               *)
+(***************************************************************************)
 
 \* L-5
-LockName(c) ==
-  /\ Go(c, "idle", "named") /\ nl = Free /\ nl' = c
-  /\ UNCHANGED <<wl, sl, shared, excl, in, todo, seen>>
+LockName(c, n) ==
+  /\ Go(c, "idle", "named") /\ nl[n] = Nobody /\ nl' = [nl EXCEPT ![n] = c]
+  /\ UNCHANGED <<wl, sl, segments, work>>
+
+\* O-4
+LockToLook(c) ==
+  /\ TakeWriterLock(c, "named", "look") /\ UNCHANGED work
+
+Share(c, s) == excl[s] = Nobody /\ shared' = [shared EXCEPT ![s] = @ \cup {c}]
+Unshare(c, s) == shared' = [shared EXCEPT ![s] = @ \ {c}]
 
 \* R-2
-Pin(c) ==
-  /\ Go(c, "named", "read") /\ excl[in[c]] = Free
-  /\ shared' = [shared EXCEPT ![in[c]] = @ \cup {c}]
-  /\ UNCHANGED <<wl, sl, nl, excl, in, todo, seen>>
+Pin(c, s) ==
+  /\ Go(c, "open", "pinned") /\ Share(c, s) /\ in' = [in EXCEPT ![c] = s]
+  /\ UNCHANGED <<wl, sl, nl, excl, todo, committed, seen, tried>>
+
+\* R-2
+CheckName(c) ==  \* if that is gone, it starts over
+  /\ \/ Go(c, "pinned", "read") /\ UNCHANGED shared
+     \/ Go(c, "pinned", "open") /\ Unshare(c, in[c])
+  /\ UNCHANGED <<wl, sl, nl, excl, work>>
 
 \* R-3
 Read(c) ==
-  /\ pc[c] = "read" /\ seen[c] < Committed /\ seen' = [seen EXCEPT ![c] = @ + 1]
-  /\ UNCHANGED <<wl, sl, nl, shared, excl, pc, in, todo>>
+  /\ pc[c] = "read" /\ seen[c] < committed /\ seen' = [seen EXCEPT ![c] = @ + 1]
+  /\ UNCHANGED <<locks, pc, in, todo, committed, tried>>
 
 \* V-8
-HopPin(c) ==     \* the next one, while the old one is held
-  /\ Go(c, "read", "hop") /\ excl[1 - in[c]] = Free
-  /\ shared' = [shared EXCEPT ![1 - in[c]] = @ \cup {c}]
-  /\ UNCHANGED <<wl, sl, nl, excl, in, todo, seen>>
+HopPin(c, s) ==  \* the next one, while the old one is held
+  /\ Go(c, "read", "hop") /\ s # in[c] /\ Share(c, s)
+  /\ UNCHANGED <<wl, sl, nl, excl, work>>
 
 \* V-8
-Unpin(c) ==
+Unpin(c) ==      \* the old one
+  /\ Go(c, "hop", "read") /\ Unshare(c, in[c])
+  /\ in' = [in EXCEPT ![c] = CHOOSE s \in Segs \ {in[c]} : c \in shared[s]]
+  /\ UNCHANGED <<wl, sl, nl, excl, todo, committed, seen, tried>>
+
+\* V-8
+HopBack(c) ==    \* one of the two has lost its name
   /\ Go(c, "hop", "read")
-  /\ shared' = [shared EXCEPT ![in[c]] = @ \ {c}] /\ in' = [in EXCEPT ![c] = 1 - @]
-  /\ UNCHANGED <<wl, sl, nl, excl, todo, seen>>
+  /\ shared' = [s \in Segs |-> IF s = in[c] THEN shared[s] ELSE shared[s] \ {c}]
+  /\ UNCHANGED <<wl, sl, nl, excl, work>>
 
 \* C-2
 WantCommit(c) ==
-  /\ Go(c, "read", "commit")
-  /\ UNCHANGED <<wl, sl, nl, shared, excl, in, todo, seen>>
+  /\ Go(c, "read", "commit") /\ UNCHANGED <<locks, work>>
 
 \* C-2
 LockToCommit(c) ==
-  /\ Go(c, "commit", "position") /\ wl = Free /\ wl' = c
-  /\ UNCHANGED <<sl, nl, shared, excl, in, todo, seen>>
+  /\ TakeWriterLock(c, "commit", "position") /\ UNCHANGED work
 
 \* C-2
 CommitPosition(c) ==
-  /\ Go(c, "position", "read") /\ wl' = Free
-  /\ UNCHANGED <<sl, nl, shared, excl, in, todo, seen>>
+  /\ GoOneOf(c, "position", {"done", "rolled"}) /\ UNCHANGED <<locks, work>>
 
 \* L-8
 CommitTimesOut(c) ==
-  /\ Go(c, "commit", "read") /\ wl # Free
-  /\ UNCHANGED <<wl, sl, nl, shared, excl, in, todo, seen>>
+  /\ Go(c, "commit", "read") /\ wl # Nobody
+  /\ UNCHANGED <<locks, work>>
 
+\* C-2
+GoAway(c) ==     \* it is closed, or could not be opened
+  /\ pc[c] \in {"named", "open", "read"} /\ pc' = [pc EXCEPT ![c] = "idle"]
+  /\ nl' = [n \in Names |-> IF nl[n] = c THEN Nobody ELSE nl[n]]
+  /\ Unshare(c, in[c])
+  /\ UNCHANGED <<wl, sl, excl, work>>
+
+CheapStep(p) ==
+  \/ TrySteward(p) \/ HoldUp(p) \/ UnlockSteward(p)
+  \/ \E s \in Segs : TryExclusive(p, s) \/ Delete(p, s)
 WriterStep(w) ==
-  Commit(w) \/ Unlock(w) \/ TrySteward(w) \/ TryExclusive(w) \/ Delete(w) \/ UnlockSteward(w)
-StewardStep ==
-  \/ LockSteward \/ LockToExpire \/ Expire \/ StewardTimesOut \/ TryExclusive(S) \/ Delete(S)
-  \/ UnlockSteward(S)
+  \/ Commit(w) \/ Unlock(w)
+  \/ CheapStep(w)
+StewardStep(p) ==
+  \/ LockSteward(p) \/ LockToExpire(p) \/ Expire(p) \/ StewardTimesOut(p) \/ Unlock(p)
+  \/ CheapStep(p)
 ConsumerStep(c) ==
-  \/ LockName(c) \/ Pin(c) \/ Unpin(c) \/ LockToCommit(c) \/ CommitPosition(c) \/ CommitTimesOut(c)
+  \/ LockToLook(c) \/ CheckName(c) \/ Unpin(c) \/ HopBack(c)
+  \/ LockToCommit(c) \/ CommitPosition(c) \/ CommitTimesOut(c) \/ Unlock(c)
+  \/ \E n \in Names : LockName(c, n)
+  \/ \E s \in Segs : Pin(c, s)
+  \/ CheapStep(c)
 
 Next ==
   \/ \E w \in Writers : Lock(w) \/ WriterStep(w)
-  \/ StewardStep
-  \/ \E c \in Consumers : ConsumerStep(c) \/ Read(c) \/ HopPin(c) \/ WantCommit(c)
+  \/ \E p \in Stewards : StewardStep(p)
+  \/ \E c \in Consumers : ConsumerStep(c) \/ Read(c) \/ WantCommit(c) \/ GoAway(c)
+  \/ \E c \in Consumers : \E s \in Segs : HopPin(c, s)
 
 Fair ==
   /\ \A w \in Writers : WF_vars(WriterStep(w))
-  /\ WF_vars(StewardStep)
+  /\ \A p \in Stewards : WF_vars(StewardStep(p))
   /\ \A c \in Consumers : WF_vars(ConsumerStep(c)) /\ SF_vars(Read(c))
   /\ SF_vars(\E w \in Writers : Lock(w))
+  /\ SF_vars(\E p \in Stewards : LockSteward(p))
 
 Spec == Init /\ [][Next]_vars /\ Fair
 
 TypeOK ==
-  /\ wl \in Procs \cup {Free} /\ sl \in Procs \cup {Free} /\ nl \in Consumers \cup {Free}
-  /\ \A c \in Consumers : in[c] \in Segs /\ seen[c] \in 0..Committed
+  /\ wl \in Procs \cup {Nobody} /\ sl \in Procs \cup {Nobody}
+  /\ \A n \in Names : nl[n] \in Consumers \cup {Nobody}
+  /\ \A c \in Consumers : in[c] \in Segs /\ seen[c] \in 0..committed
+  /\ tried \in 0..Tries
 
 \* L-1
-Exclusion == \A s \in Segs : excl[s] # Free => shared[s] = {}
+Exclusion == \A s \in Segs : excl[s] # Nobody => shared[s] = {}
 
 \* L-5
-LockOrder ==     \* who waits for writer.lock holds none that comes after it
-  \A p \in Procs : pc[p] \in {"idle", "steward", "commit"} => wl # p
+LockOrder ==     \* who waits for a lock holds none that comes after it
+  \A p \in Procs :
+    /\ pc[p] \in {"idle", "named", "steward", "commit"} => wl # p
+    /\ pc[p] \in {"idle", "cheap"} => sl # p
 
-\* All that writers want is appended in the end: someone always makes progress.
-Progress == <>(Committed = Cardinality(Writers) * Appends)
+\* What is held is held for something: nobody keeps a lock when it is done.
+NothingKept ==
+  LET busy(p) == IF p = Nobody THEN TRUE ELSE pc[p] # "idle" IN
+  /\ busy(wl) /\ busy(sl) /\ \A n \in Names : busy(nl[n])
+  /\ \A s \in Segs : busy(excl[s]) /\ \A c \in shared[s] : busy(c)
 
-\* A committed block is seen by whoever runs.
-Seen == \A c \in Consumers : (pc[c] = "read" /\ seen[c] < Committed) ~> (seen[c] = Committed)
+\* All that writers want to append is appended or refused in the end: someone always makes progress.
+Progress == <>(\A w \in Writers : todo[w] = 0 /\ pc[w] = "idle")
+
+\* A committed block is seen by whoever runs, and goes on.
+Seen ==
+  \A c \in Consumers :
+    (pc[c] = "read" /\ seen[c] < committed) ~> (seen[c] = committed \/ pc[c] = "idle")
 
 \* Maintenance never gets stuck, though a consumer may stay where it is.
-StewardReturns == (pc[S] = "pass") ~> (pc[S] = "idle")
-StewardWorks == (pc[S] = "idle") ~> (pc[S] # "idle")
+StewardReturns == \A p \in Stewards : (pc[p] = "pass") ~> (pc[p] = "idle")
+StewardWorks == \A p \in Stewards : (pc[p] = "idle") ~> (pc[p] # "idle")
 =============================================================================

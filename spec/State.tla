@@ -6,15 +6,27 @@
 (* was taken from under it does not know it, and goes on. Programs that    *)
 (* keep their outputs elsewhere commit the position alone.                 *)
 (*                                                                         *)
-(* A block is <<position, output>>, either of them 0 where there is none;  *)
+(* An operator may set the position by hand, or remove it (C-7), which is  *)
+(* to set it to 0: a program that takes the name for that. What it sets is *)
+(* its own affair: inputs behind it may be made into outputs again, or     *)
+(* never. So what is promised counts from the last time it was set: from   *)
+(* there on every input has one output, in order. And what it replaced is  *)
+(* what it saw.                                                            *)
+(*                                                                         *)
+(* Settings (C-6) are entries too, set by whoever likes and not compared;  *)
+(* the last one counts. Nothing here depends on them.                      *)
+(*                                                                         *)
+(* A block is <<position, output>>, either of them 0 where there is none,  *)
+(* or <<position, ByHand, what it was>>;                                   *)
 (* the stream's inputs are a count, the entry is what the fold of all      *)
 (* blocks says. Only what is synced survives a loss of power; a program    *)
 (* may keep its position across it (a token of its own) and believe it.    *)
 (***************************************************************************)
-EXTENDS Integers, Sequences
+EXTENDS Integers, Sequences, FiniteSets
 
 CONSTANTS
   Programs, Inputs, MaxDeaths, MaxBoots,
+  MaxSets,   \* positions set by hand in one stream
   Apart      \* programs whose outputs are kept outside the stream
 
 VARIABLES
@@ -30,11 +42,18 @@ vars == <<log, safe, owner, base, out, made, boot, deaths>>
 
 Idle == -2       \* does not run, or believes to have the name and has not read the entry
 Unread == -1
+ByHand == -1
 
+Last(s) == s[Len(s)]
 RECURSIVE Fold(_)
 Fold(s) == IF s = <<>> THEN 0
-           ELSE IF s[Len(s)][1] # 0 THEN s[Len(s)][1] ELSE Fold(SubSeq(s, 1, Len(s) - 1))
+           ELSE IF Last(s)[1] # 0 \/ Last(s)[2] = ByHand THEN Last(s)[1]
+           ELSE Fold(SubSeq(s, 1, Len(s) - 1))
 Entry == Fold(log)
+
+Set == {i \in 1..Len(log) : log[i][2] = ByHand}
+SetNow == Cardinality(Set)
+SetLast == IF Set = {} THEN 0 ELSE CHOOSE i \in Set : \A j \in Set : j <= i
 
 Init ==
   /\ log = <<>> /\ safe = 0 /\ owner = 0
@@ -80,6 +99,13 @@ CommitRefused(p) ==
   /\ base' = [base EXCEPT ![p] = Unread] /\ out' = [out EXCEPT ![p] = 0]
   /\ UNCHANGED <<log, safe, owner, made, boot, deaths>>
 
+\* C-7
+SetPosition(p, n) ==   \* by an operator; it may be any place
+  /\ SetNow < MaxSets /\ n # base[p]
+  /\ base[p] >= 0 /\ out[p] = 0 /\ MayCommit(p)
+  /\ log' = Append(log, <<n, ByHand, base[p]>>) /\ base' = [base EXCEPT ![p] = n]
+  /\ UNCHANGED <<safe, owner, out, made, boot, deaths>>
+
 \* A-11
 Sync ==
   /\ safe < Len(log) /\ safe' = Len(log)
@@ -106,6 +132,7 @@ PowerLoss ==     \* programs come back with what they remember
 ProgramStep(p) ==
   \/ LockName(p) \/ ReadEntry(p) \/ Process(p) \/ CommitBoth(p) \/ CommitPosition(p)
   \/ CommitRefused(p) \/ LoseLock(p) \/ Die(p)
+  \/ \E n \in 0..Inputs : SetPosition(p, n)
 
 Next ==
   \/ \E p \in Programs : ProgramStep(p)
@@ -116,15 +143,22 @@ Spec == Init /\ [][Next]_vars
 
 TypeOK == safe \in 0..Len(log) /\ Entry \in 0..Inputs
 
-\* Where nothing is made outside, every input has at most one output, in order, and the position
-\* says how many.
-ExactlyOnce ==
-  LET outs == SelectSeq(log, LAMBDA x : x[2] # 0) IN
-  made = {} =>
-    /\ \A i \in 1..Len(outs) : outs[i][2] = i
-    /\ Len(outs) = Entry
+\* What happened since the position was last set by hand, and to what.
+Since == SubSeq(log, SetLast + 1, Len(log))
+From == IF SetLast = 0 THEN 0 ELSE log[SetLast][1]
 
-\* The position is never ahead of what was made.
+\* Where nothing is made outside, every input has at most one output, in order, and the position
+\* says how many; all from where it was set.
+ExactlyOnce ==
+  LET outs == SelectSeq(Since, LAMBDA x : x[2] # 0) IN
+  made = {} =>
+    /\ \A i \in 1..Len(outs) : outs[i][2] = From + i
+    /\ From + Len(outs) = Entry
+
+\* The position is never ahead of what was made, from where it was set.
 AtLeastOnce ==
-  \A i \in 1..Entry : i \in made \/ \E j \in 1..Len(log) : log[j][2] = i
+  \A i \in (From + 1)..Entry : i \in made \/ \E j \in 1..Len(Since) : Since[j][2] = i
+
+\* Who sets a position by hand replaces the one that it saw.
+SetsWhatItSaw == \A i \in Set : log[i][3] = Fold(SubSeq(log, 1, i - 1))
 =============================================================================

@@ -213,13 +213,15 @@ impl NamedError {
     }
 }
 
-/// A change of a position: what it was, and what it is to be (C-2).
+/// A change of a position: what it was, and what it is to be (C-2, C-7).
 #[derive(Clone, Debug)]
 pub(crate) struct PositionChange {
     pub name: String,
     pub before: Option<Position>,
     /// `None` removes it.
     pub after: Option<Token>,
+    /// Not progress: it is set to another place (C-7).
+    pub by_hand: bool,
 }
 
 impl PositionChange {
@@ -357,7 +359,8 @@ impl<V: Vfs> NamedConsumer<V> {
         if self.stored.is_some_and(|stored| stored.offset == after.offset) {
             return None;
         }
-        Some(PositionChange { name: self.name.clone(), before: self.stored, after: Some(after) })
+        let (name, before) = (self.name.clone(), self.stored);
+        Some(PositionChange { name, before, after: Some(after), by_hand: false })
     }
 
     /// Takes note of the position that was committed.

@@ -12,6 +12,7 @@ use crate::producer::{ProducerOptions, check_name};
 use crate::seek::{self, Topics};
 use crate::state::Position;
 use crate::tail::open_tail;
+use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// A named consumer as it stands.
@@ -94,7 +95,7 @@ fn owner<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<Option<Option<Hint>>,
     Ok((!free).then(|| Hint::read(&file)))
 }
 
-/// Sets the position of a consumer that is not running, or with `None` removes it; tells
+/// Sets the position of a consumer that is not running, or with `None` removes it (C-7); tells
 /// what it is now.
 ///
 /// # Errors
@@ -126,6 +127,8 @@ pub fn change_in<V: Vfs>(
     let options = ProducerOptions::new().create(false);
     let mut producer = options.open_in(dir.vfs.clone(), &dir.path)?;
     let before = producer.position(name);
+    let entry = Action::new("ReadEntry").label(name);
+    dir.vfs.trace(&entry.value(before.map_or(0, |position| position.offset)));
     let after = match to {
         Some(start) => {
             let consumer = ConsumerOptions::new().start(start);
@@ -136,7 +139,7 @@ pub fn change_in<V: Vfs>(
     if before.is_none() && after.is_none() {
         return Ok(None);
     }
-    let change = PositionChange { name: name.to_owned(), before, after };
+    let change = PositionChange { name: name.to_owned(), before, after, by_hand: true };
     producer.commit_position(&change)?;
     producer.sync()?;
     Ok(producer.position(name))

@@ -357,7 +357,13 @@ impl<V: Vfs> Producer<V> {
             Err(CommitError::Unknown(error)) => return Err(AppendError::Unknown(error)),
         }
         if let Some(change) = request.position {
-            let name = if record_count > 0 { "CommitBoth" } else { "CommitPosition" };
+            let name = if change.by_hand {
+                "SetPosition"
+            } else if record_count > 0 {
+                "CommitBoth"
+            } else {
+                "CommitPosition"
+            };
             let offset = change.after.map_or(0, |after| after.offset);
             writer.trace(writer.tail.action(name).label(&change.name).value(offset));
         }

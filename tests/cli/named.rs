@@ -18,6 +18,7 @@ fn a_named_consumer_goes_on_where_it_was() {
     place.puro(&["consume", "s", "--name", "../w"]).fails(64, "cannot be a name");
 }
 
+/// C-7
 #[test]
 fn positions_are_listed_set_reset_and_deleted() {
     let place = Place::new();

@@ -6,6 +6,7 @@
 //! it was noted, by a clock that all processes of a machine share and that never goes back: see
 //! [`processes`].
 
+pub mod contended;
 pub mod contents;
 pub mod maintained;
 pub mod positions;

@@ -1,14 +1,17 @@
 //! Runs of programs under one name that are listened to: each reads inputs and makes an output
 //! of each, and commits its position in the same block, or alone. They may interrupt each other
-//! before each call of the seam, die, and have the name taken from under them.
+//! before each call of the seam, die, and have the name taken from under them. An operator may set
+//! the position by hand.
 //!
 //! What a program was given is no action of the code, so the programs note it themselves.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use puro::positions::change_in;
 use puro::vfs::{LockWait, Vfs};
-use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewRecord, Producer};
+use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewRecord};
+use puro::{Producer, Start};
 
 use super::Event;
 use super::simulated::{Heard, Stage};
@@ -31,6 +34,8 @@ pub struct Cast {
     pub deaths: u64,
     /// One step in so many takes the name from whoever has it; 0 for none.
     pub thefts: u64,
+    /// One opening in so many sets the position by hand, or removes it, instead; 0 for none.
+    pub sets: u64,
     /// Losses of power, each after some calls.
     pub boots: u64,
 }
@@ -102,6 +107,7 @@ impl Program {
                 self.steal();
             }
             match self.running.take() {
+                None if self.cast.sets > 0 && self.rng.one_in(self.cast.sets) => self.set(),
                 None => self.open(),
                 Some(running) => self.work(running),
             }
@@ -127,6 +133,20 @@ impl Program {
             // The name is taken, or writer.lock is.
             Err(_) => self.stage.note(process, "Ends", 0, ""),
         }
+    }
+
+    /// Does what an operator does.
+    fn set(&mut self) {
+        let (process, vfs) = self.stage.process(&self.role);
+        self.stage.note(process, "Operates", 0, "");
+        let to = match self.rng.below(3) {
+            0 => None,
+            1 => Some(Start::Beginning),
+            _ => Some(Start::Offset(self.rng.below(u64::from(self.cast.inputs) + 1))),
+        };
+        // The name may be taken, or writer.lock.
+        let _ = change_in(vfs, STREAM, NAMES[JOB], to);
+        self.stage.note(process, "Ends", 0, "");
     }
 
     fn work(&mut self, mut running: Running) {

@@ -38,6 +38,8 @@ pub struct Stage {
     dies_at_unlock: Arc<AtomicU32>,
     /// Who may make the next call, where actors run on threads of their own.
     turns: Arc<Mutex<Option<Arc<Turns>>>>,
+    /// `GivenBack` is noted when writer.lock is: others may act between `Unlock` and that.
+    tells_given_back: Arc<AtomicBool>,
 }
 
 /// Listens to one process.
@@ -58,6 +60,12 @@ impl Hook for Listener {
         self.stage.pass();
         let now = self.stage.log.tick();
         self.begun.store(now, Ordering::Relaxed);
+        if call.operation == Operation::Unlock
+            && call.path.ends_with("writer.lock")
+            && self.stage.tells_given_back.load(Ordering::Relaxed)
+        {
+            self.stage.log.note(Event::of_the_world(self.process, "GivenBack"));
+        }
         match call.operation {
             Operation::Open => self.opened.store(now, Ordering::Relaxed),
             Operation::List => self.listed.store(now, Ordering::Relaxed),
@@ -125,7 +133,13 @@ impl Stage {
             write_fails: Arc::default(),
             dies_at_unlock: Arc::default(),
             turns: Arc::default(),
+            tells_given_back: Arc::default(),
         }
+    }
+
+    /// From now on it is told when `writer.lock` is given back, not only that it will be.
+    pub fn tell_given_back(&self) {
+        self.tells_given_back.store(true, Ordering::Relaxed);
     }
 
     /// From now on actors take turns.

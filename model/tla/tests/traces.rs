@@ -3,12 +3,12 @@
 use puro_model::generate::SEGMENT_BYTES;
 use puro_model::shuttle_world::Schedules;
 use puro_model::trace::simulated::{Cast, Perils, play, play_harm};
-use puro_model::trace::{maintained, positions, scheduled};
+use puro_model::trace::{contended, maintained, positions, scheduled};
 use puro_tla::config::Config;
 use puro_tla::traces::event::Step;
 use puro_tla::traces::family::Family;
 use puro_tla::traces::mutate::{Edit, Meaning};
-use puro_tla::traces::{segment, state, steward, stream};
+use puro_tla::traces::{locks, segment, state, steward, stream};
 use puro_tla::{Verdict, inner};
 use std::path::Path;
 
@@ -140,11 +140,35 @@ fn short_runs_are_behaviours_of_steward() {
 }
 
 #[test]
+fn short_runs_are_behaviours_of_locks() {
+    for seed in 1..=SEEDS {
+        let cast = contended::Cast {
+            producers: 2,
+            records: 4,
+            stewards: 1,
+            passes: 2,
+            names: &locks::NAMES,
+            looks: 8,
+            forced: false,
+        };
+        let steps = locks::project(&contended::play(&cast, seed));
+        judge("Locks", &format!("{seed}"), steps, locks::constants(), &locks::Judged);
+    }
+}
+
+#[test]
 fn short_runs_are_behaviours_of_state() {
     for seed in 1..=SEEDS {
         let apart = seed == 3;
-        let cast =
-            positions::Cast { inputs: 3, steps: 6, apart, deaths: 6, thefts: 6, boots: seed % 2 };
+        let cast = positions::Cast {
+            inputs: 3,
+            steps: 6,
+            apart,
+            deaths: 6,
+            thefts: 6,
+            sets: 3,
+            boots: seed % 2,
+        };
         let steps = state::project(&positions::play(&cast, seed), apart);
         judge("State", &format!("{seed}"), steps, state::constants(cast.inputs), &state::Judged);
     }

@@ -27,6 +27,11 @@ Happens(e) ==
     [] e.op = "CommitBoth" -> CommitBoth(e.a) /\ base'[e.a] = e.n
     [] e.op = "CommitPosition" -> CommitPosition(e.a) /\ base'[e.a] = e.n
     [] e.op = "CommitRefused" -> CommitRefused(e.a)
+       \* To an operator, who has made nothing.
+    [] e.op = "SetRefused" -> UNCHANGED vars /\ ~MayCommit(e.a)
+       \* Set to where it is, it is a block all the same, and changes nothing.
+    [] e.op = "SetPosition" ->
+         IF e.n = base[e.a] THEN UNCHANGED vars /\ MayCommit(e.a) ELSE SetPosition(e.a, e.n)
     [] e.op = "Sync" -> IF safe < Len(log) THEN Sync ELSE UNCHANGED vars
     [] e.op = "LoseLock" -> LoseLock(e.a)
     [] e.op = "Die" -> Die(e.a)
@@ -35,7 +40,7 @@ Happens(e) ==
     [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ UNCHANGED vars
     [] OTHER -> FALSE
 
-Kept == TypeOK /\ ExactlyOnce /\ AtLeastOnce
+Kept == TypeOK /\ ExactlyOnce /\ AtLeastOnce /\ SetsWhatItSaw
 
 TraceInit == Init /\ v \in {m \in 1..Len(Variants) : Variants[m].kind = "none"} /\ i = 0
 Mutate ==

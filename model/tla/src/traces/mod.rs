@@ -2,7 +2,8 @@
 //! behaviour of the specification, to its last event.
 //!
 //! - [`event`]: an event as the modules have it, and how it is written in TLA+;
-//! - [`segment`], [`stream`], [`steward`], [`state`]: what one module of the specification sees of a run;
+//! - [`segment`], [`stream`], [`steward`], [`state`], [`locks`]: what one module of the specification
+//!   sees of a run;
 //! - [`family`]: many runs and mutations of them in one module, and what TLC says of each;
 //! - [`mutate`]: mutations of one event;
 //! - [`campaign`]: the runs of CI.
@@ -14,6 +15,7 @@
 pub mod campaign;
 pub mod event;
 pub mod family;
+pub mod locks;
 pub mod mutate;
 pub mod segment;
 pub mod state;

@@ -5,7 +5,7 @@
 //! position when it was opened is told a little after it had looked under `writer.lock`; it is
 //! put back there. Whoever dies in a call may have committed by that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use puro_model::generate::Rng;
 use puro_model::trace::Event;
@@ -43,6 +43,7 @@ pub fn constants(inputs: u32) -> Vec<(&'static str, String)> {
         ("Apart", "{3, 4}".to_owned()),
         ("Inputs", inputs.to_string()),
         ("MaxDeaths", "999".to_owned()),
+        ("MaxSets", "999".to_owned()),
         ("MaxBoots", "999".to_owned()),
     ]
 }
@@ -53,6 +54,8 @@ struct View {
     steps: Vec<Step>,
     /// Which program a process is.
     programs: BTreeMap<u32, u32>,
+    /// Processes that set the position by hand.
+    operators: BTreeSet<u32>,
     inputs: Vec<u64>,
     owner: Option<u32>,
     /// The lock's file was taken: who has that open may still lock it, beside a new one.
@@ -85,6 +88,10 @@ impl View {
                 self.programs.extend(number.map(|number| (event.actor, number)));
             }
             ("Input", _) => self.inputs.push(event.value),
+            ("Operates", _) => drop(self.operators.insert(event.actor)),
+            ("CommitRefused", Some(program)) if self.operators.contains(&event.actor) => {
+                self.push("SetRefused", program, 0);
+            }
             ("Sync" | "SyncSeal" | "SyncRaise" | "SyncEpoch" | "SyncCut" | "SyncAgain", _) => {
                 self.push("Sync", 0, 0);
             }
@@ -106,9 +113,10 @@ impl View {
                 self.push(name, program, 0);
             }
             ("Process", Some(program)) => self.push(name, program, covers + 1),
-            ("ReadEntry" | "CommitBoth" | "CommitPosition" | "CommitRefused", Some(program)) => {
-                self.push(name, program, covers);
-            }
+            (
+                "ReadEntry" | "CommitBoth" | "CommitPosition" | "CommitRefused" | "SetPosition",
+                Some(program),
+            ) => self.push(name, program, covers),
             ("Die" | "Ends", Some(program)) => {
                 self.programs.remove(&event.actor);
                 if name == "Die" {
@@ -144,7 +152,7 @@ impl Meaning for Judged {
     }
 
     fn changed(&self, step: &Step, rng: &mut Rng) -> Option<Step> {
-        let numbered = ["ReadEntry", "Process", "CommitBoth", "CommitPosition"];
+        let numbered = ["ReadEntry", "Process", "CommitBoth", "CommitPosition", "SetPosition"];
         let further = if rng.one_in(2) { 1 } else { -1 };
         let to = Step { number: step.number + further, ..step.clone() };
         numbered.contains(&step.op.as_str()).then_some(to)
