@@ -16,7 +16,7 @@
 (*                                                                         *)
 (* Time: a consumer that is away, or on its way back, is taken to have no  *)
 (* marker before it that is older than marker_grace_ms (S-7). One that     *)
-(* never lets go of its pins needs no such assumption: HeldBelow protects  *)
+(* never lets go of its pins needs no such assumption: FreeBelow protects  *)
 (* it from what the steward does above it, V-8 from what it does below.    *)
 (***************************************************************************)
 EXTENDS Directory
@@ -36,10 +36,12 @@ VARIABLES
   spc, at,   \* steward: "rest", "pass", "excl", "unlinked", "built", "synced", "excl2", "renamed"
   excl,      \* the inode locked exclusively, or 0
   top,       \* the active segment in the list that its pass goes by
+  tried,     \* segments that it found free, the lowest first, since it last took records out below
+  aged,      \* markers that were older than marker_grace_ms when the pass began
   old        \* markers that went because they were older than marker_grace_ms
 
 consumer == <<cpc, seg, ino, nseg, nino, pins, next, start, seen>>
-steward == <<spc, at, excl, top, old>>
+steward == <<spc, at, excl, top, tried, aged, old>>
 vars == <<dirVars, hist, gone, boot, consumer, steward>>
 
 Temp == Biggest(Temps)
@@ -52,7 +54,7 @@ Init ==
   /\ hist = <<>> /\ gone = 0 /\ boot = 1
   /\ cpc = "new" /\ seg = 0 /\ ino = 0 /\ nseg = 0 /\ nino = 0 /\ pins = {}
   /\ next = 0 /\ start = 0 /\ seen = {}
-  /\ spc = "rest" /\ at = 0 /\ excl = 0 /\ top = 0 /\ old = {}
+  /\ spc = "rest" /\ at = 0 /\ excl = 0 /\ top = 0 /\ tried = {} /\ aged = {} /\ old = {}
 
 (***************************************************************************)
 (* A writer, in large steps.                                               *)
@@ -83,10 +85,14 @@ Roll ==
 
 Leads(n, i) == name[n] = i
 
+\* S-7
+Graced(i) == (cpc \in {"away", "open", "locked"} /\ seen # {}) => next > i
+
 \* S-1
 BeginPass ==     \* by a list that was made before the sync
   /\ spc \in {"rest", "pass"} /\ spc' = "pass" /\ SyncNames
-  /\ top' \in Segments /\ UNCHANGED old
+  /\ top' \in Segments /\ tried' = {} /\ UNCHANGED old
+  /\ aged' = {i \in 1..Len(hist) : hist[i].marker /\ Graced(i)}
   /\ UNCHANGED <<content, safe, hist, gone, boot, consumer, at, excl>>
 
 \* S-2
@@ -97,27 +103,27 @@ LockToDelete ==
   /\ spc = "pass" /\ Touchable # {} /\ at' = Least(Segments)
   /\ name[at'] \notin pins
   /\ spc' = "excl" /\ excl' = name[at']
-  /\ UNCHANGED <<top, old, dirVars, hist, gone, boot, consumer>>
+  /\ UNCHANGED <<top, tried, aged, old, dirVars, hist, gone, boot, consumer>>
 
 Highest(n) ==    \* the highest record that segment n may hold
   content[name[n + 1]][1][2]
 
 \* S-3
 Delete ==
-  /\ spc = "excl" /\ spc' = "unlinked" /\ excl' = 0
+  /\ spc = "excl" /\ spc' = "unlinked" /\ excl' = 0 /\ tried' = {}
   /\ gone' = Highest(at) /\ Unlink(at)
-  /\ UNCHANGED <<top, old, content, safe, hist, boot, consumer, at>>
+  /\ UNCHANGED <<top, aged, old, content, safe, hist, boot, consumer, at>>
 
 \* S-4
 DeleteForced ==  \* it was held when it was tried
   /\ Forced /\ spc = "pass" /\ Touchable # {} /\ at' = Least(Segments)
-  /\ spc' = "unlinked" /\ gone' = Highest(at') /\ Unlink(at')
-  /\ UNCHANGED <<top, old, content, safe, hist, boot, consumer, excl>>
+  /\ spc' = "unlinked" /\ gone' = Highest(at') /\ Unlink(at') /\ tried' = {}
+  /\ UNCHANGED <<top, aged, old, content, safe, hist, boot, consumer, excl>>
 
 \* S-3
 SyncDelete ==
   /\ spc = "unlinked" /\ spc' = "pass" /\ SyncNames
-  /\ UNCHANGED <<top, old, content, safe, hist, gone, boot, consumer, at, excl>>
+  /\ UNCHANGED <<top, tried, aged, old, content, safe, hist, gone, boot, consumer, at, excl>>
 
 SealedRecs == {i \in 1..Len(hist) : \E n \in Touchable : i <= Highest(n)}
 InLower(k, n) ==   \* a lower segment can hold a record with the key k
@@ -127,13 +133,22 @@ InLower(k, n) ==   \* a lower segment can hold a record with the key k
 \* S-5
 Superseded(i) == \E j \in SealedRecs : j > i /\ hist[j].key = hist[i].key
 
-Graced(i) == (cpc \in {"away", "open", "locked"} /\ seen # {}) => next > i
+\* S-7
+FreeBelow(n) == \A m \in Segments : m < n => m \in tried
+
+MarkersAbove(n) ==
+  \E i \in aged : \E m \in Touchable :
+    m > n /\ \E j \in 1..Len(content[name[m]]) : content[name[m]][j] = Item(i)
 
 \* S-7
-HeldBelow(n) == \E m \in Segments : m < n /\ name[m] \in pins
+TryFree(n) ==     \* one by one, while consumers go on: who is in a segment only moves up
+  /\ spc = "pass" /\ n \in Touchable \ tried /\ FreeBelow(n) /\ MarkersAbove(n)
+  /\ name[n] \notin pins
+  /\ tried' = tried \cup {n}
+  /\ UNCHANGED <<spc, at, excl, top, aged, old, dirVars, hist, gone, boot, consumer>>
 
 \* S-7
-MarkerGoes(i, n) == hist[i].marker /\ Graced(i) /\ ~InLower(hist[i].key, n) /\ ~HeldBelow(n)
+MarkerGoes(i, n) == i \in aged /\ ~InLower(hist[i].key, n) /\ FreeBelow(n)
 
 MayGo(n) ==        \* what may be removed from segment n, all of it or some
   {i \in 1..Len(hist) : (Superseded(i) \/ MarkerGoes(i, n))
@@ -142,14 +157,14 @@ MayGo(n) ==        \* what may be removed from segment n, all of it or some
 BuildWithout(n, R) ==
   /\ spc = "pass" /\ Len(content) < MaxInodes
   /\ n \in Touchable /\ R \subseteq MayGo(n) /\ R # {}
-  /\ at' = n
+  /\ at' = n /\ tried' = {m \in tried : m < n}
   /\ old' = old \cup {i \in R : ~Superseded(i)}
   /\ content' = Append(content, SelectSeq(content[name[n]], LAMBDA x : ~IsRec(x) \/ x[2] \notin R))
   /\ safe' = Append(safe, 0)
   /\ name' = [name EXCEPT ![Temp] = Len(content')]
   /\ mayName' = [mayName EXCEPT ![Temp] = @ \cup {Len(content')}]
   /\ spc' = "built"
-  /\ UNCHANGED <<top, hist, gone, boot, consumer, excl>>
+  /\ UNCHANGED <<top, aged, hist, gone, boot, consumer, excl>>
 
 \* S-6
 Build == \E n \in Touchable : \E R \in SUBSET MayGo(n) : BuildWithout(n, R)
@@ -157,39 +172,39 @@ Build == \E n \in Touchable : \E R \in SUBSET MayGo(n) : BuildWithout(n, R)
 \* S-6
 SyncBuilt ==
   /\ spc = "built" /\ spc' = "synced" /\ SyncInode(name[Temp])
-  /\ UNCHANGED <<top, old, content, name, mayName, hist, gone, boot, consumer, at, excl>>
+  /\ UNCHANGED <<top, tried, aged, old, content, name, mayName, hist, gone, boot, consumer, at, excl>>
 
 \* S-6
 LockToReplace ==
   /\ spc = "synced"
   /\ name[at] \notin pins
-  /\ spc' = "excl2" /\ excl' = name[at]
-  /\ UNCHANGED <<top, old, dirVars, hist, gone, boot, consumer, at>>
+  /\ spc' = "excl2" /\ excl' = name[at] /\ tried' = tried \cup {at}
+  /\ UNCHANGED <<top, aged, old, dirVars, hist, gone, boot, consumer, at>>
 
 \* S-6
 LeaveAsItIs ==
   /\ spc = "synced" /\ name[at] \in pins /\ spc' = "pass"
-  /\ UNCHANGED <<top, old, dirVars, hist, gone, boot, consumer, at, excl>>
+  /\ UNCHANGED <<top, tried, aged, old, dirVars, hist, gone, boot, consumer, at, excl>>
 
 \* S-6
 Replace ==
   /\ spc = "excl2" /\ spc' = "renamed" /\ excl' = 0
   /\ Rename(Temp, at)
-  /\ UNCHANGED <<top, old, content, safe, hist, gone, boot, consumer, at>>
+  /\ UNCHANGED <<top, tried, aged, old, content, safe, hist, gone, boot, consumer, at>>
 
 \* S-6
 SyncReplace ==
   /\ spc = "renamed" /\ spc' = "pass" /\ SyncNames
-  /\ UNCHANGED <<top, old, content, safe, hist, gone, boot, consumer, at, excl>>
+  /\ UNCHANGED <<top, tried, aged, old, content, safe, hist, gone, boot, consumer, at, excl>>
 
 \* S-1
 UnlockSteward ==
-  /\ spc = "pass" /\ spc' = "rest" /\ at' = 0 /\ top' = 0
+  /\ spc = "pass" /\ spc' = "rest" /\ at' = 0 /\ top' = 0 /\ tried' = {} /\ aged' = {}
   /\ UNCHANGED <<excl, old, dirVars, hist, gone, boot, consumer>>
 
 \* M-3
 StewardDies ==
-  /\ spc # "rest" /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0
+  /\ spc # "rest" /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0 /\ tried' = {} /\ aged' = {}
   /\ UNCHANGED <<old, dirVars, hist, gone, boot, consumer>>
 
 (***************************************************************************)
@@ -276,8 +291,9 @@ PinTimesOut ==   \* somebody has it exclusively
 GoAway ==        \* it stops, its position kept, and will be back
   /\ MayBeAway /\ cpc = "read" /\ seen # {} /\ pins' = {}
   /\ \A i \in old : next > i      \* it lags by less than marker_grace_ms
+  /\ aged' = {i \in aged : next > i}     \* so the others were not that old
   /\ cpc' = "away"
-  /\ UNCHANGED <<World, seg, ino, nseg, nino, next, start, seen>>
+  /\ UNCHANGED <<dirVars, hist, gone, boot, spc, at, excl, top, tried, old, seg, ino, nseg, nino, next, start, seen>>
 
 NewConsumer ==   \* nothing read, nothing held
   /\ cpc' = "new" /\ pins' = {} /\ seen' = {} /\ next' = 0 /\ start' = 0
@@ -298,7 +314,7 @@ Restart ==       \* of all, after a loss of power
                        content'[name'[Biggest(Segments')]][j] = Item(i)}))
   /\ gone' = IF Segments' = {} THEN gone ELSE First(content'[name'[Least(Segments')]])
   /\ NewConsumer
-  /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0 /\ old' = {}
+  /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0 /\ tried' = {} /\ aged' = {} /\ old' = {}
 
 \* M-4
 PowerLoss == LoseNames /\ Restart
@@ -307,7 +323,7 @@ WriterStep == Commit \/ Roll
 StewardStep ==
   \/ BeginPass \/ LockToDelete \/ Delete \/ DeleteForced \/ SyncDelete \/ Build
   \/ SyncBuilt \/ LockToReplace \/ LeaveAsItIs \/ Replace \/ SyncReplace
-  \/ UnlockSteward \/ StewardDies
+  \/ UnlockSteward \/ StewardDies \/ \E n \in Touchable : TryFree(n)
 ConsumerStep ==
   \/ Seek \/ Pin \/ CheckName \/ Read \/ HopOpen \/ HopPin \/ HopCheckName
   \/ LookBack \/ PinTimesOut \/ GoAway \/ ConsumerDies

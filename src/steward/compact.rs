@@ -165,7 +165,8 @@ impl<V: Vfs> Steward<V> {
             if segment.header.base_offset >= to {
                 break;
             }
-            self.delete_meanwhile(report)?;
+            // Who read what is deleted may have moved up past what was tried before (S-7).
+            judge.markers_may_go &= !self.delete_meanwhile(report)?;
             let sequence = segment.header.sequence;
             let rewritten = rewrite(&self.dir, segment, self.options.dry_run, judge);
             let why = match rewritten {
@@ -196,20 +197,21 @@ const DELETE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<V: Vfs> Steward<V> {
     /// A compaction may take long, and while it runs nobody else deletes (S-1): so what
-    /// retention lets go meanwhile goes between two segments.
-    fn delete_meanwhile(&mut self, report: &mut Report) -> Result<(), Failure> {
+    /// retention lets go meanwhile goes between two segments. Tells whether anything was to go.
+    fn delete_meanwhile(&mut self, report: &mut Report) -> Result<bool, Failure> {
         let now = self.dir.vfs.monotonic();
         if self.options.dry_run || now.saturating_sub(self.looked_at) < DELETE_INTERVAL {
-            return Ok(());
+            return Ok(false);
         }
         self.looked_at = now;
         let mut survey = Survey::of(&self.dir)?;
-        if self.has_something_to_delete(&survey)? {
+        let deletes = self.has_something_to_delete(&survey)?;
+        if deletes {
             self.begin_pass(&survey)?;
             report.kept.retain(|kept| kept.task != Task::Delete);
             self.delete(&mut survey, report)?;
         }
-        Ok(())
+        Ok(deletes)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::real::*;
 use crate::steward::*;
 use puro::os::OsVfs;
 use puro::steward::{Report, Task, Why};
+use puro::vfs::Vfs;
 use puro::{
     CheckOptions, ConsumerOptions, NewRecord, OwnedRecord, Producer, Start, StewardOptions, check,
 };
@@ -45,15 +46,20 @@ fn compacting(dir: &Path) -> Producer {
     producer
 }
 
-fn put<V: puro::vfs::Vfs>(producer: &mut Producer<V>, key: &str, value: &str) -> u64 {
+fn put<V: Vfs>(producer: &mut Producer<V>, key: &str, value: &str) -> u64 {
     producer.append(&NewRecord::new("t", value).key(key)).unwrap().first_offset
 }
 
-fn delete<V: puro::vfs::Vfs>(producer: &mut Producer<V>, key: &str) -> u64 {
+fn delete<V: Vfs>(producer: &mut Producer<V>, key: &str) -> u64 {
     producer.append(&NewRecord::delete_marker("t", key)).unwrap().first_offset
 }
 
+/// A pass in a later millisecond than what was appended before: a marker of this very one stays.
 fn pass(dir: &Path, roll: bool) -> Report {
+    let before = OsVfs::new().now_ms();
+    while OsVfs::new().now_ms() <= before {
+        std::hint::spin_loop();
+    }
     StewardOptions::new().roll(roll).open(dir).unwrap().run_once().unwrap()
 }
 
@@ -89,12 +95,7 @@ fn a_compaction_leaves_the_age_of_a_segment_as_it_is() {
 }
 
 /// Updates and deletions of `keys` keys, in batches and alone, across many segments.
-fn fill<V: puro::vfs::Vfs>(
-    producer: &mut Producer<V>,
-    random: &mut Random,
-    records: u64,
-    keys: u64,
-) {
+fn fill<V: Vfs>(producer: &mut Producer<V>, random: &mut Random, records: u64, keys: u64) {
     let mut left = records;
     while left > 0 {
         let mut batch = puro::Batch::new();

@@ -19,6 +19,7 @@ use puro_tla::config::{self, Config, spec_dir};
 use puro_tla::mutants::{self, Mutant, Trial};
 use puro_tla::walk::Walked;
 use puro_tla::{Outcome, Verdict, inner, page, tlc, traces, walk};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -143,6 +144,18 @@ fn write_table(all: &[Config], made: &BTreeMap<String, String>) -> Result<(), St
     page::put(&path, marker, &table)
 }
 
+/// How many seconds each configuration took when the table was written: what takes long is to be
+/// begun first, so that no processor waits at the end.
+fn seconds_before() -> BTreeMap<String, u32> {
+    let table = page::get(&spec_dir().join("README.md"), "configurations").unwrap_or_default();
+    let rows = table.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let seconds = rows.filter_map(|row| {
+        let both = row.get(5..7)?.iter().filter_map(|cell| cell.parse::<u32>().ok()).sum();
+        Some(((*row.get(1)?).to_string(), both))
+    });
+    seconds.collect()
+}
+
 /// Runs the configurations and tells what is wrong with them.
 fn check_configs(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<String>, String> {
     let wanted = |c: &&Config| match &options.only {
@@ -150,7 +163,9 @@ fn check_configs(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<St
         None if options.planted => c.walk,
         None => options.long || !c.long,
     };
-    let (long, short): (Vec<_>, Vec<_>) = all.iter().filter(wanted).partition(|c| c.long);
+    let (long, mut short): (Vec<_>, Vec<_>) = all.iter().filter(wanted).partition(|c| c.long);
+    let before = seconds_before();
+    short.sort_by_key(|config| Reverse(before.get(&config.name).copied()));
     let check = |config: &&Config, workers| {
         let tlc = tlc::run(jar, &spec_dir(), config, workers, options.walk && config.walk);
         let inner = config.both.then(|| inner::run(&spec_dir(), config));
@@ -201,7 +216,9 @@ fn check_mutants(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<St
         None => options.long || m.survives.is_none(),
     };
     let all_mutants = mutants::list()?;
-    let list: Vec<_> = all_mutants.iter().filter(|m| wanted(m)).collect();
+    let mut list: Vec<_> = all_mutants.iter().filter(|m| wanted(m)).collect();
+    let before = seconds_before();
+    list.sort_by_key(|mutant| Reverse(before.get(&mutant.run[0]).copied()));
     let trials = each(&list, options.jobs, |m| {
         let trial = mutants::try_out(jar, &base, m, all);
         let told = |(name, o): &(String, Outcome)| {

@@ -55,7 +55,12 @@ PowerLossTo(e) ==
      NamesLeft([f \in Inodes |-> SubSeq(content[f], 1, cut(f))], left)
   /\ Restart
 
-Tried(e) == UNCHANGED vars /\ (e.n = 0 <=> name[e.p] \in pins)
+\* A look at who holds a segment; it counts where it is the next one above those that were free.
+Counts(e) ==
+  e.n = 1 /\ spc = "pass" /\ e.p \in Touchable \ tried /\ FreeBelow(e.p) /\ MarkersAbove(e.p)
+Tried(e) ==
+  /\ e.n = 0 <=> name[e.p] \in pins
+  /\ IF Counts(e) THEN TryFree(e.p) ELSE UNCHANGED vars
 
 \* The call in which somebody dies may have done its work, or not.
 StewardMay ==
