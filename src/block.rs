@@ -396,7 +396,9 @@ impl RecordCursor {
     }
 
     /// The next record of a user in `body`.
-    #[inline]
+    // This and what is between it and the caller of `Consumer::try_next` is inlined by force: else a
+    // record is copied three times on its way out, a tenth of the time that it takes.
+    #[inline(always)]
     pub fn next<'a>(&mut self, body: &'a [u8]) -> Option<Record<'a>> {
         loop {
             let rest = body.get(self.at..).filter(|rest| !rest.is_empty())?;

@@ -200,6 +200,7 @@ impl<V: Vfs> Consumer<V> {
     ///
     /// # Errors
     /// See [`ReadError`]. The consumer stays where it is: asked again, it tries again.
+    #[inline(always)]
     pub fn try_next(&mut self) -> Result<Option<Record<'_>>, ReadError> {
         if !self.advance()? {
             return Ok(None);
@@ -359,7 +360,6 @@ impl<V: Vfs> Consumer<V> {
         if self.dir.vfs.pid() != self.owner {
             return Err(Failure::Forked { owner: self.owner }.into());
         }
-        let mut fresh = false;
         loop {
             let Some(reader) = &mut self.reader else { return Ok(false) };
             if reader.place.ended {
@@ -368,17 +368,15 @@ impl<V: Vfs> Consumer<V> {
                 }
                 continue;
             }
+            let fresh = reader.reads_afresh();
             let action = reader.place.action("Deliver");
             match reader.load(&self.dir, &self.options.topics)? {
                 Ok(()) => {
                     self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                     return Ok(true);
                 }
-                // What the window holds may be older than the file: read afresh.
-                Err(_) if !fresh => {
-                    reader.read_afresh();
-                    fresh = true;
-                }
+                // What the window held may be older than the file.
+                Err(_) if !fresh => reader.read_afresh(),
                 Err(cause) => {
                     self.dir.vfs.trace(&reader.place.action("ReadAfresh"));
                     return self.look_around(cause);

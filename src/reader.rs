@@ -69,6 +69,11 @@ impl<F> Reader<F> {
     pub fn read_afresh(&mut self) {
         self.window.clear();
     }
+
+    /// Whether the next block is to be read from the file in any case.
+    pub fn reads_afresh(&self) -> bool {
+        self.window.held(self.place.position, 1).is_empty()
+    }
 }
 
 impl<F: VfsFile> Reader<F> {
@@ -84,7 +89,7 @@ impl<F: VfsFile> Reader<F> {
     }
 
     /// Moves to the next record of the current block that is wanted, without taking it.
-    #[inline]
+    #[inline(always)]
     pub fn seek_wanted(&mut self, topics: &Topics) -> bool {
         let Some((position, length)) = self.body else { return false };
         if self.whole {
@@ -115,7 +120,7 @@ impl<F: VfsFile> Reader<F> {
     }
 
     /// Takes the record that the cursor stands at.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self) -> Option<Record<'_>> {
         let (position, length) = self.body?;
         let record = self.cursor.next(self.window.held(position, length))?;

@@ -261,7 +261,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Splits the first record off bytes that passed [`Fields::split`] before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn split_checked(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (length, fields) = split_varint(bytes.get(4..)?)?;
         let (fields, rest) = fields.split_at_checked(usize::try_from(length).ok()?)?;
@@ -278,7 +278,7 @@ impl<'a> Fields<'a> {
         Some(((attributes & attribute::CONTROL == 0).then_some(topic), rest))
     }
 
-    #[inline]
+    #[inline(always)]
     fn decode(bytes: &'a [u8]) -> Result<Self, RecordCause> {
         let (&attributes, rest) = bytes.split_first().ok_or(RecordCause::Field("attributes"))?;
         let has = |bit: u8| attributes & bit != 0;

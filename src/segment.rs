@@ -7,7 +7,7 @@ use std::io;
 use crate::block::{Block, BlockKind, BlockStart, Cause, Link, Place};
 use crate::codec::{crc, get_u16, get_u32, get_u64, put};
 use crate::layout::{BLOCK_ALIGN, MAGIC, VERSION, block_bytes, end, header, start};
-use crate::vfs::{VfsFile, read_full};
+use crate::vfs::{VfsFile, read_at_least, read_full};
 
 /// The first 64 bytes of a segment (F-12), checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,13 +185,20 @@ impl Window {
         ahead: usize,
     ) -> io::Result<&[u8]> {
         if self.held(position, length).len() < length {
-            self.refill(file, position, length.max(ahead))?;
+            self.refill(file, position, length, length.max(ahead))?;
         }
         Ok(self.held(position, length))
     }
 
-    /// Holds `wanted` bytes from `position` on, keeping those of them that it holds already.
-    fn refill<F: VfsFile>(&mut self, file: &F, position: u64, wanted: usize) -> io::Result<()> {
+    /// Holds at least `length` bytes from `position` on, and up to `wanted` where one read gives
+    /// them; keeps those that it holds already.
+    fn refill<F: VfsFile>(
+        &mut self,
+        file: &F,
+        position: u64,
+        length: usize,
+        wanted: usize,
+    ) -> io::Result<()> {
         let kept = self.held(position, usize::MAX).len();
         let begin = self.length - kept;
         self.buffer.copy_within(begin..self.length, 0);
@@ -201,7 +208,7 @@ impl Window {
             self.buffer.shrink_to_fit();
         }
         let space = self.buffer.get_mut(kept..wanted).unwrap_or_default();
-        self.length += read_full(file, space, position + kept as u64)?;
+        self.length += read_at_least(file, space, length - kept, position + kept as u64)?;
         Ok(())
     }
 

@@ -167,9 +167,24 @@ pub trait Vfs: Clone + Send + Sync + 'static {
 ///
 /// # Errors
 /// What `read_at` reports, but for interruptions, after which it goes on.
-pub fn read_full<F: VfsFile>(file: &F, mut buf: &mut [u8], mut position: u64) -> io::Result<usize> {
+pub fn read_full<F: VfsFile>(file: &F, buf: &mut [u8], position: u64) -> io::Result<usize> {
+    let least = buf.len();
+    read_at_least(file, buf, least, position)
+}
+
+/// Reads until `buf` holds at least so many bytes, or the file ends; takes up to all that `buf`
+/// has room for where one read gives it. Tells how many bytes were read.
+///
+/// # Errors
+/// As [`read_full`].
+pub fn read_at_least<F: VfsFile>(
+    file: &F,
+    mut buf: &mut [u8],
+    least: usize,
+    mut position: u64,
+) -> io::Result<usize> {
     let mut total = 0;
-    while !buf.is_empty() {
+    while total < least && !buf.is_empty() {
         match file.read_at(buf, position) {
             Ok(0) => break,
             Ok(count) => {
