@@ -1,15 +1,20 @@
 //! The model, without Java: every small configuration passes, and clauses and
 //! operators name each other.
 
-use puro_tla::config::{all, root, spec_dir};
+use puro_tla::config::{Config, all, root, spec_dir};
 use puro_tla::{Verdict, clauses, inner, mutants};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// These take the checker without Java longest: `tla-check` has it compare them, too, but not
+/// `cargo test`.
+const LEFT_TO_CI: [&str; 2] = ["StaleEnd", "PowerShared"];
 
 #[test]
 fn small_configurations_pass() {
     let configs = all(&spec_dir()).expect("the configurations can be read");
-    let small: Vec<_> = configs.iter().filter(|c| c.both && !c.long).collect();
-    assert!(!small.is_empty());
+    let is_small = |c: &&Config| c.both && !c.long && !LEFT_TO_CI.contains(&c.name.as_str());
+    let small: Vec<_> = configs.iter().filter(is_small).collect();
+    assert!(small.len() >= 5, "{} configurations only", small.len());
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..2 {
