@@ -98,7 +98,7 @@ Restart ==       \* of all processes, after a loss of power
   /\ UNCHANGED <<deaths, fails, giveups, acked, flipped, cut, kept, torn, alarm>>
 
 \* M-4
-PowerLoss == LosePower /\ Restart
+PowerLoss == boot < MaxBoots /\ LosePower /\ Restart
 
 WriterStep(w) ==
   \/ Lock(w) \/ StepOver(w) \/ Classify(w) \/ StopDamaged(w) \/ SaveTail(w)

@@ -317,7 +317,7 @@ Restart ==       \* of all, after a loss of power
   /\ spc' = "rest" /\ at' = 0 /\ excl' = 0 /\ top' = 0 /\ tried' = {} /\ aged' = {} /\ old' = {}
 
 \* M-4
-PowerLoss == LoseNames /\ Restart
+PowerLoss == boot < MaxBoots /\ LoseNames /\ Restart
 
 WriterStep == Commit \/ Roll
 StewardStep ==
