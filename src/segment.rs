@@ -200,13 +200,16 @@ impl Window {
         wanted: usize,
     ) -> io::Result<()> {
         let kept = self.held(position, usize::MAX).len();
-        let begin = self.length - kept;
-        self.buffer.copy_within(begin..self.length, 0);
-        (self.position, self.length) = (position, kept);
+        let held = self.length - kept..self.length;
         if self.buffer.len() < wanted || self.buffer.len() > 4 * wanted.max(READ_AHEAD_BYTES) {
-            self.buffer.resize(wanted.max(kept), 0);
-            self.buffer.shrink_to_fit();
+            // Fresh zeros cost nothing until they are touched.
+            let mut buffer = vec![0; wanted.max(kept)];
+            put(&mut buffer, 0, self.buffer.get(held).unwrap_or_default());
+            self.buffer = buffer;
+        } else {
+            self.buffer.copy_within(held, 0);
         }
+        (self.position, self.length) = (position, kept);
         let space = self.buffer.get_mut(kept..wanted).unwrap_or_default();
         self.length += read_at_least(file, space, length - kept, position + kept as u64)?;
         Ok(())
