@@ -140,10 +140,16 @@ impl<F: VfsFile> Place<F> {
         ahead: usize,
     ) -> Result<(), Failure> {
         let segment = &self.segment;
-        // What was read ahead may be older than the block.
-        window.clear();
-        let found = window.start(&segment.file, segment.header.place(position), ahead);
-        let start = found.while_doing_at("read", &segment.path, position)?;
+        let look = |window: &mut Window| {
+            let found = window.start(&segment.file, segment.header.place(position), ahead);
+            found.while_doing_at("read", &segment.path, position)
+        };
+        let mut start = look(window)?;
+        if start.is_err() {
+            // What was read ahead may be older than the block.
+            window.clear();
+            start = look(window)?;
+        }
         let start =
             start.map_err(|cause| segment.damage(position, self.link.next_offset, cause))?;
         let may_jump = segment.header.may_jump();
