@@ -289,3 +289,50 @@ fn a_compaction_deletes_meanwhile() {
     assert!(!world.has_interruption(), "the pass takes more calls than that");
     assert!(!report.compacted.is_empty() && !report.deleted.is_empty(), "{report:?}");
 }
+
+/// S-7: a consumer may have read what is deleted between two looks at who holds what, and have moved
+/// up past the looks before. So markers stay in a pass in which that happened, and go in the next.
+#[test]
+fn markers_stay_where_something_was_deleted_between_two_looks() {
+    let settings = &[("cleanup:kept", "compact"), ("marker_grace_ms", "0"), ("expiry_ms", "0")];
+    let mut calls = 0;
+    for deletes in [false, true] {
+        let world = World::new(Disk::default());
+        let mut player = Player::new(world.clone(), |vfs| vfs, settings);
+        let mut append = |topic, key, marker| {
+            player.play(&Op::Append { topic, key, marker, bytes: 1300, durable: false }).unwrap();
+        };
+        for number in 0..30 {
+            append(Topic::Log, None, false);
+            append(Topic::Kept, Some(number % 10), false);
+        }
+        (0..10).for_each(|key| append(Topic::Kept, Some(key), true));
+        (0..6).for_each(|_| append(Topic::Log, None, false));
+        world.set_now_ms(world.now_ms() + 1000);
+        let steward = SimVfs::new(&world, 1_000_000);
+        let mut steward = puro::StewardOptions::new().open_in(steward, STREAM).unwrap();
+        let before = world.calls();
+        if deletes {
+            let other = SimVfs::new(&world, 1_000_001);
+            let mut producer = puro::ProducerOptions::new().open_in(other.clone(), STREAM).unwrap();
+            world.interrupt(1_000_000, calls * 2 / 3, move || {
+                producer.set_setting("retention_bytes", Some("60000")).unwrap();
+                other.sleep(std::time::Duration::from_secs(2));
+            });
+        }
+        let report = steward.run_once().unwrap();
+        calls = world.calls() - before;
+        assert!(!world.has_interruption());
+        assert_eq!(!report.deleted.is_empty(), deletes, "{report:?}");
+        assert_eq!(markers(&world) > 0, deletes, "{report:?}");
+        steward.run_once().unwrap();
+        assert_eq!(markers(&world), 0);
+    }
+}
+
+fn markers(world: &World) -> usize {
+    let options = puro::ConsumerOptions::new().topic("kept");
+    let mut consumer = options.open_in(SimVfs::new(world, 1_000_002), STREAM).unwrap();
+    let records = consumer.try_iter().map(Result::unwrap);
+    records.filter(|record| record.value.is_none()).count()
+}
