@@ -243,18 +243,8 @@ pub fn long_story<V: Vfs, M: Fn(SimVfs) -> V>(
         if rng.one_in(20) {
             counts[2] += 1;
             let (grain, sides) = (GRAINS[rng.below(3) as usize], rng.below(3));
-            player.power(grain, |loss| random_choice(loss, sides, &mut rng))?;
+            player.power(grain, |loss| loss.at_random(sides, &mut rng))?;
         }
     }
     player.look(Crash::Death).map(|()| counts)
-}
-
-/// Each decision at random, or mostly one way.
-fn random_choice(loss: &PowerLoss<'_>, sides: u64, rng: &mut Rng) -> Vec<usize> {
-    let base = if sides == 0 { loss.newest() } else { loss.hollow() };
-    let options = loss.options();
-    let choice = |(at, options): (usize, usize)| {
-        if sides == 2 || rng.one_in(4) { rng.below(options as u64) as usize } else { base[at] }
-    };
-    options.into_iter().enumerate().map(choice).collect()
 }

@@ -10,7 +10,8 @@ use crate::real::*;
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::os::OsVfs;
 use puro::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
-use puro::{AppendError, Batch, Producer, ProducerOptions, ReadError, Start};
+use puro::{AppendError, Batch, Consumer, Producer, ProducerOptions, ReadError, Start};
+use tempfile::TempDir;
 
 fn len(dir: &Path) -> u64 {
     std::fs::metadata(segment(dir, 0)).unwrap().len()
@@ -172,10 +173,8 @@ fn a_segment_that_is_replaced_while_it_is_pinned_is_pinned_anew() {
     assert_eq!(drain(&mut consumer), ["a"]);
 }
 
-/// V-8: a consumer at the end of a sealed segment whose name is gone cannot know what went
-/// with it between that segment and the next.
-#[test]
-fn a_consumer_that_hops_looks_back() {
+/// It has read that segment to its end; the stream holds offsets 1 to 3.
+fn consumer_whose_segment_is_gone() -> (TempDir, Consumer) {
     let dir = scratch();
     let mut producer = small_segments().open(dir.path()).unwrap();
     append(&mut producer, "a");
@@ -184,6 +183,14 @@ fn a_consumer_that_hops_looks_back() {
     let mut consumer = fast_consumer().open(dir.path()).unwrap();
     assert_eq!(consumer.try_next().unwrap().unwrap().offset, 0);
     std::fs::remove_file(segment(dir.path(), 0)).unwrap();
+    (dir, consumer)
+}
+
+/// V-8: a consumer at the end of a sealed segment whose name is gone cannot know what went
+/// with it between that segment and the next.
+#[test]
+fn a_consumer_that_hops_looks_back() {
+    let (_dir, mut consumer) = consumer_whose_segment_is_gone();
     let error = consumer.try_next().unwrap_err();
     assert!(matches!(error, ReadError::OffsetOutOfRange { offset: 1, low: 1, high: 3 }), "{error}");
 }
@@ -193,14 +200,7 @@ fn a_consumer_that_hops_looks_back() {
 /// must say what happened; and an offset that the stream does not hold, just that.
 #[test]
 fn who_lost_its_segment_at_its_end_is_told_so() {
-    let dir = scratch();
-    let mut producer = small_segments().open(dir.path()).unwrap();
-    append(&mut producer, "a");
-    append(&mut producer, &"b".repeat(4000));
-    append(&mut producer, "c");
-    let mut consumer = fast_consumer().open(dir.path()).unwrap();
-    assert_eq!(consumer.try_next().unwrap().unwrap().offset, 0);
-    std::fs::remove_file(segment(dir.path(), 0)).unwrap();
+    let (dir, mut consumer) = consumer_whose_segment_is_gone();
     let at_the_end = consumer.try_next().unwrap_err().to_string();
     assert!(
         at_the_end

@@ -29,6 +29,18 @@ impl Planned {
         let world = interpose(move |call| (asked.lock().unwrap())(call));
         Self { plan, producer: options.open_in(world, dir).unwrap() }
     }
+    /// One record is on disk, up to the position told; from then on syncs fail.
+    fn whose_syncs_fail(dir: &Path) -> (Self, u64) {
+        let mut it = Self::open(dir, &ProducerOptions::new().durable(true));
+        append(&mut it.producer, "a");
+        let durable_to = std::fs::metadata(segment(dir, 0)).unwrap().len();
+        it.plan(|call| match call.operation {
+            Operation::SyncData => Verdict::Fail(errno(EIO)),
+            _ => Verdict::Proceed,
+        });
+        (it, durable_to)
+    }
+
     fn plan(&self, plan: impl FnMut(&Call<'_>) -> Verdict + Send + 'static) {
         *self.plan.lock().unwrap() = Box::new(plan);
     }
@@ -183,13 +195,7 @@ fn a_failed_sync_is_made_good_in_a_segment_that_others_sealed() {
 #[test]
 fn a_sync_that_fails_for_good_is_appended_not_durable() {
     let dir = scratch();
-    let mut it = Planned::open(dir.path(), &ProducerOptions::new().durable(true));
-    append(&mut it.producer, "a");
-    let durable_to = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
-    it.plan(|call| match call.operation {
-        Operation::SyncData => Verdict::Fail(errno(EIO)),
-        _ => Verdict::Proceed,
-    });
+    let (mut it, durable_to) = Planned::whose_syncs_fail(dir.path());
     for (offset, value) in [(1, "b"), (2, "c")] {
         let error = it.producer.append(&record(value)).unwrap_err();
         let AppendError::NotDurable { appended, .. } = error else { panic!("{error}") };
@@ -216,13 +222,7 @@ fn a_sync_that_fails_for_good_is_appended_not_durable() {
 #[test]
 fn a_failed_sync_is_not_told_as_done_in_later_blocks() {
     let dir = scratch();
-    let mut it = Planned::open(dir.path(), &ProducerOptions::new().durable(true));
-    append(&mut it.producer, "a");
-    let durable_to = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
-    it.plan(|call| match call.operation {
-        Operation::SyncData => Verdict::Fail(errno(EIO)),
-        _ => Verdict::Proceed,
-    });
+    let (mut it, durable_to) = Planned::whose_syncs_fail(dir.path());
     it.producer.append(&record("b")).unwrap_err();
     it.producer.append(&record("c")).unwrap_err();
     it.producer.set_durable(false);

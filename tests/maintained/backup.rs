@@ -280,16 +280,20 @@ fn all_segments_are_those_of_one_moment() {
     assert_sound(&to);
 }
 
+fn nine_records(dir: &Path) {
+    let mut producer = small_segments().open(dir).unwrap();
+    for round in 0..9 {
+        append(&mut producer, &format!("{round}{}", "x".repeat(900)));
+    }
+}
+
 /// Every call fails once, alone and with all that follow: no backup, a clear error, and the
 /// next one is made.
 #[test]
 fn a_backup_that_fails_at_any_call_leaves_none() {
     let scratch = scratch();
     let dir = scratch.path().join("stream");
-    let mut producer = small_segments().open(&dir).unwrap();
-    for round in 0..9 {
-        append(&mut producer, &format!("{round}{}", "x".repeat(900)));
-    }
+    nine_records(&dir);
     let mut failed = 0;
     for n in 0.. {
         let to = scratch.path().join(format!("dead-{n}"));
@@ -320,10 +324,7 @@ fn a_backup_that_fails_at_any_call_leaves_none() {
 fn a_backup_whose_call_fails_cleans_up() {
     let scratch = scratch();
     let dir = scratch.path().join("stream");
-    let mut producer = small_segments().open(&dir).unwrap();
-    for round in 0..9 {
-        append(&mut producer, &format!("{round}{}", "x".repeat(900)));
-    }
+    nine_records(&dir);
     let mut failed = 0;
     for n in 0.. {
         let to = scratch.path().join(format!("once-{n}"));

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::generate::Rng;
+
 use super::disk::{Change, Disk, FileNumber, FileState, Names, Node};
 
 /// Sizes of the units that a disk writes whole, the finest first (M-4).
@@ -107,6 +109,15 @@ impl<'d> PowerLoss<'d> {
             _ => decision.newest(),
         };
         self.decisions.iter().map(choice).collect()
+    }
+
+    /// Each decision at random, or, by `sides` (0 to 2), mostly one way.
+    pub fn at_random(&self, sides: u64, rng: &mut Rng) -> Vec<usize> {
+        let base = if sides == 0 { self.newest() } else { self.hollow() };
+        let choice = |(at, options): (usize, usize)| {
+            if sides == 2 || rng.one_in(4) { rng.below(options as u64) as usize } else { base[at] }
+        };
+        self.options().into_iter().enumerate().map(choice).collect()
     }
 
     /// The disk that is left after one choice for each decision.

@@ -5,8 +5,6 @@
 //! In the simulator no lock is waited for: a wait that has to is over at once (L-8). What a
 //! consumer was given and when it ends is no action of the code, so the actors note it.
 
-use std::sync::Arc;
-
 use puro::vfs::LockWait;
 use puro::{AutoCommit, ConsumerOptions, NamedConsumer, NamedError, NamedOptions, ReadError};
 use puro::{Batch, NewRecord, Producer, Steward, StewardOptions};
@@ -67,9 +65,7 @@ pub fn play(cast: &Cast, seed: u64) -> Vec<Event> {
     for name in cast.names {
         add(Box::new(move |scene, rng| consume(&scene, rng, name)));
     }
-    stage.take_turns(Some(Arc::clone(&turns)));
-    turns.run(parts);
-    stage.take_turns(None);
+    stage.play(&turns, parts);
     stage.events()
 }
 

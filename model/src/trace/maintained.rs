@@ -93,9 +93,7 @@ pub fn play(cast: &Cast, seed: u64) -> Vec<Event> {
         (0..cast.producers).for_each(|_| add(append_all));
         (0..cast.stewards).for_each(|_| add(maintain));
         add(consume);
-        stage.take_turns(Some(Arc::clone(&turns)));
-        turns.run(parts);
-        stage.take_turns(None);
+        stage.play(&turns, parts);
         if boot < cast.boots && !turns.are_over() {
             stage.lose_power(|_, newest| newest);
         }

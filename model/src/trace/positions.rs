@@ -85,9 +85,7 @@ pub fn play(cast: &Cast, seed: u64) -> Vec<Event> {
             part
         });
         let parts = parts.collect();
-        stage.take_turns(Some(Arc::clone(&turns)));
-        turns.run(parts);
-        stage.take_turns(None);
+        stage.play(&turns, parts);
         if boot < cast.boots && !turns.are_over() {
             stage.lose_power(|_, newest| newest);
         }

@@ -11,7 +11,7 @@ use puro::trace::Action;
 use puro::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use puro::{AppendError, Batch, Consumer, ConsumerOptions, NewRecord, Producer, Start, Token};
 
-use super::turns::Turns;
+use super::turns::{Part, Turns};
 use super::{Event, Log, contents};
 use crate::generate::Rng;
 use crate::history::STREAM;
@@ -142,9 +142,12 @@ impl Stage {
         self.tells_given_back.store(true, Ordering::Relaxed);
     }
 
-    /// From now on actors take turns.
-    pub fn take_turns(&self, turns: Option<Arc<Turns>>) {
-        *self.turns.lock().unwrap_or_else(PoisonError::into_inner) = turns;
+    /// Lets actors take turns until all have come to their end, or the power goes.
+    pub fn play(&self, turns: &Arc<Turns>, parts: Vec<Part>) {
+        let take = |turns| *self.turns.lock().unwrap_or_else(PoisonError::into_inner) = turns;
+        take(Some(Arc::clone(turns)));
+        turns.run(parts);
+        take(None);
     }
 
     /// An actor is about to make a call: others may make theirs before, or the power goes.

@@ -7,7 +7,7 @@ use puro_model::generate::{CHECKPOINT_BYTES, Rng, SEGMENT_BYTES};
 use puro_model::history::{Op, Player, options};
 use puro_model::oracle::{Crash, Violation};
 use puro_model::report::publish;
-use puro_model::sim::power::{GRAINS, PowerLoss};
+use puro_model::sim::power::GRAINS;
 use puro_model::sim::{Disk, Fault, World};
 
 const OPS: u64 = 80;
@@ -63,22 +63,12 @@ fn run(seed: u64) -> Result<[u64; 3], Violation> {
             1 => {
                 counts[2] += 1;
                 let (grain, sides) = (GRAINS[rng.below(3) as usize], rng.below(3));
-                player.power_at(grain, |loss| random_choice(loss, sides, &mut rng))?;
+                player.power_at(grain, |loss| loss.at_random(sides, &mut rng))?;
             }
             _ => {}
         }
     }
     player.settle(Crash::Death).map(|()| counts)
-}
-
-/// Each decision at random, or mostly one way.
-fn random_choice(loss: &PowerLoss<'_>, sides: u64, rng: &mut Rng) -> Vec<usize> {
-    let base = if sides == 0 { loss.newest() } else { loss.hollow() };
-    let options = loss.options();
-    let choice = |(at, options): (usize, usize)| {
-        if sides == 2 || rng.one_in(4) { rng.below(options as u64) as usize } else { base[at] }
-    };
-    options.into_iter().enumerate().map(choice).collect()
 }
 
 #[test]
