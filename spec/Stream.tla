@@ -33,7 +33,7 @@ VARIABLES
 vars == <<dirVars, lock, pc, mine, todo, last, parent, count, deaths, boot, acked, damaged>>
 other == <<count, deaths, boot, acked, damaged>>
 
-Temp == 9
+Temp == Biggest(Temps)
 
 Init ==
   /\ content = <<>> /\ safe = <<>>

@@ -217,7 +217,7 @@ impl Runs {
 }
 
 /// Stack of an actor.
-const STACK_BYTES: usize = 0x40000;
+pub const STACK_BYTES: usize = 0x40000;
 
 /// So many schedules in all campaigns together, unless `PURO_SHUTTLE_SCHEDULES` says otherwise.
 const SCHEDULES: usize = 100_000;

@@ -10,8 +10,8 @@ use puro::{AutoCommit, ConsumerOptions, NamedConsumer, NamedError, NamedOptions,
 use puro::{Batch, NewRecord, Producer, Steward, StewardOptions};
 
 use super::Event;
-use super::simulated::{Heard, Stage};
-use super::turns::{Part, Turns};
+use super::stage::{Heard, Stage};
+use super::turns::{Kind, Part};
 use crate::generate::{Rng, SEGMENT_BYTES};
 use crate::history::{STREAM, options};
 
@@ -45,15 +45,15 @@ struct Scene {
     cast: Cast,
 }
 
-/// Plays a cast; what happened is determined by the seed.
+/// Plays a cast; what happened is determined by the seed, and who goes on by what makes turns.
 #[must_use]
-pub fn play(cast: &Cast, seed: u64) -> Vec<Event> {
+pub fn play(cast: &Cast, seed: u64, turns: Kind) -> Vec<Event> {
     let stage = Stage::new();
     stage.world().allow_calls(1 << 40);
     stage.tell_given_back();
     set_up(&stage, cast);
     let mut rng = Rng::new(seed);
-    let turns = Turns::new(rng.next_u64(), None);
+    let turns = turns(rng.next_u64(), None);
     let scene = Scene { stage: stage.clone(), cast: *cast };
     let mut parts: Vec<Part> = Vec::new();
     let mut add = |part: Box<dyn FnOnce(Scene, Rng) + Send>| {

@@ -1,6 +1,6 @@
-//! What stands in the segments of a simulated disk.
+//! What stands in segments.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use puro::dir::Directory;
 use puro::segment::{Scan, SegmentHeader};
@@ -12,9 +12,8 @@ use crate::sim::{Disk, SimVfs, World};
 
 /// The offsets of the records in a segment, up to its committed end; none where it has no name.
 #[must_use]
-pub fn offsets_in(disk: &Disk, name: &str) -> Option<Vec<u64>> {
-    let vfs = SimVfs::new(&World::new(disk.clone()), 1);
-    let file = vfs.open(&Path::new(STREAM).join(name), OpenMode::Read).ok()?;
+pub fn offsets_in<V: Vfs>(vfs: &V, path: &Path) -> Option<Vec<u64>> {
+    let file = vfs.open(path, OpenMode::Read).ok()?;
     let mut offsets = Vec::new();
     let Ok(Ok(header)) = SegmentHeader::read(&file, false) else { return Some(offsets) };
     let mut scan = Scan::new(&file, header);
@@ -27,7 +26,13 @@ pub fn offsets_in(disk: &Disk, name: &str) -> Option<Vec<u64>> {
     Some(offsets)
 }
 
-/// The position of a named consumer, 0 if there is none.
+/// What a compaction of a segment is called until it takes its place.
+#[must_use]
+pub fn compacted(dir: impl AsRef<Path>, sequence: u32) -> PathBuf {
+    dir.as_ref().join(format!("{sequence:010}.puro.compact"))
+}
+
+/// The position of a named consumer on a simulated disk, 0 if there is none.
 #[must_use]
 pub fn position_in(disk: &Disk, name: &str) -> u64 {
     let dir = Directory::new(SimVfs::new(&World::new(disk.clone()), 1), Path::new(STREAM));
@@ -36,13 +41,12 @@ pub fn position_in(disk: &Disk, name: &str) -> u64 {
     position.map_or(0, |position| position.offset)
 }
 
-/// All segments, with the offsets of their records.
+/// All segments of a simulated disk, with the offsets of their records.
 #[must_use]
 pub fn all_offsets(disk: &Disk) -> Vec<(u32, Vec<u64>)> {
-    let dir = Directory::new(SimVfs::new(&World::new(disk.clone()), 1), Path::new(STREAM));
-    let listing = dir.list().ok().flatten().unwrap_or_default();
-    let named = listing.segments.into_iter();
-    named
-        .filter_map(|sequence| Some((sequence, offsets_in(disk, &format!("{sequence:010}.puro"))?)))
-        .collect()
+    let vfs = SimVfs::new(&World::new(disk.clone()), 1);
+    let listing = Directory::new(vfs.clone(), Path::new(STREAM)).list().ok().flatten();
+    let named = listing.unwrap_or_default().segments.into_iter();
+    let path = |sequence| Path::new(STREAM).join(format!("{sequence:010}.puro"));
+    named.filter_map(|sequence| Some((sequence, offsets_in(&vfs, &path(sequence))?))).collect()
 }

@@ -12,8 +12,8 @@ use puro::{Batch, Consumer, ConsumerOptions, NewRecord, Producer, ReadError, Sta
 use puro::{Steward, StewardOptions};
 
 use super::Event;
-use super::simulated::{Heard, Stage};
-use super::turns::{Part, Turns};
+use super::stage::{Heard, Stage};
+use super::turns::{Kind, Part, Turns};
 use crate::generate::{Rng, SEGMENT_BYTES};
 use crate::history::{STREAM, options};
 use crate::sim::Fuse;
@@ -69,16 +69,16 @@ struct Shared {
     values: AtomicU32,
 }
 
-/// Plays a cast; what happened is determined by the seed.
+/// Plays a cast; what happened is determined by the seed, and who goes on by what makes turns.
 #[must_use]
-pub fn play(cast: &Cast, seed: u64) -> Vec<Event> {
+pub fn play(cast: &Cast, seed: u64, turns: Kind) -> Vec<Event> {
     let stage = Stage::new();
     stage.world().allow_calls(1 << 40);
     set_up(&stage, cast);
     for boot in 0..=cast.boots {
         let mut rng = Rng::new(seed ^ (boot << 32));
         let calls = (boot < cast.boots).then(|| 100 + rng.below(700));
-        let turns = Turns::new(rng.next_u64(), calls);
+        let turns = turns(rng.next_u64(), calls);
         let scene = Scene {
             stage: stage.clone(),
             turns: Arc::clone(&turns),

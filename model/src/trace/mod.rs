@@ -4,8 +4,9 @@
 //! runs at a time, so the order of the calls is the order of the events, but for what shuttle
 //! schedules in between: see [`scheduled`]. Among processes each event carries the time at which
 //! it was noted, by a clock that all processes of a machine share and that never goes back: see
-//! [`processes`].
+//! [`processes`]; or one of them at a time is let go: see [`arbitrated`].
 
+pub mod arbitrated;
 pub mod contended;
 pub mod contents;
 pub mod maintained;
@@ -13,11 +14,13 @@ pub mod positions;
 pub mod processes;
 pub mod scheduled;
 pub mod simulated;
+pub mod stage;
 pub mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use puro::interpose::Operation;
 use puro::trace::Action;
 
 /// What is left of a segment, or of a block.
@@ -65,6 +68,37 @@ impl Event {
     /// What the world did to an actor, or to all.
     pub fn of_the_world(actor: u32, name: &str) -> Self {
         Self { actor, name: name.to_owned(), ..Self::default() }
+    }
+}
+
+/// When an actor began its last calls: what it tells of happened after that.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Begun {
+    any: u64,
+    open: u64,
+    list: u64,
+}
+
+impl Begun {
+    /// A call begins now.
+    pub fn call(&mut self, operation: Operation, now: u64) {
+        self.any = now;
+        match operation {
+            Operation::Open => self.open = now,
+            Operation::List => self.list = now,
+            _ => {}
+        }
+    }
+
+    /// When the call began of which this action tells: what was opened or listed is read a
+    /// little later.
+    #[must_use]
+    pub fn of(&self, action: &str) -> u64 {
+        match action {
+            "Seek" | "HopOpen" => self.open,
+            "ListSegments" => self.list,
+            _ => self.any,
+        }
     }
 }
 

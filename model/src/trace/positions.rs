@@ -14,8 +14,8 @@ use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewR
 use puro::{Producer, Start};
 
 use super::Event;
-use super::simulated::{Heard, Stage};
-use super::turns::{Part, Turns};
+use super::stage::{Heard, Stage};
+use super::turns::{Kind, Part, Turns};
 use crate::generate::Rng;
 use crate::history::{STREAM, options};
 use crate::ledger::{JOB, NAMES, Topic};
@@ -58,9 +58,9 @@ struct Running {
     named: NamedConsumer<Heard>,
 }
 
-/// Plays a cast; what happened is determined by the seed.
+/// Plays a cast; what happened is determined by the seed, and who goes on by what makes turns.
 #[must_use]
-pub fn play(cast: &Cast, seed: u64) -> Vec<Event> {
+pub fn play(cast: &Cast, seed: u64, turns: Kind) -> Vec<Event> {
     let stage = Stage::new();
     let (process, vfs) = stage.process("inputs");
     let mut producer = options(1 << 20).durable(true).open_in(vfs, STREAM).expect("a new stream");
@@ -71,7 +71,7 @@ pub fn play(cast: &Cast, seed: u64) -> Vec<Event> {
     for boot in 0..=cast.boots {
         let mut rng = Rng::new(seed ^ (boot << 32));
         let calls = (boot < cast.boots).then(|| 60 + rng.below(300));
-        let turns = Turns::new(rng.next_u64(), calls);
+        let turns = turns(rng.next_u64(), calls);
         let parts = (1..=PROGRAMS).map(|number| {
             let mut program = Program {
                 stage: stage.clone(),

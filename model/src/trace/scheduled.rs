@@ -17,7 +17,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use super::{Event, Log, settle};
 use crate::history::STREAM;
 use crate::shared_world::{Image, Manner, Order, Plan, Threads};
-use crate::shuttle_world::{Schedules, Shuttle, ShuttleWorld};
+use crate::shuttle_world::{STACK_BYTES, Schedules, Shuttle, ShuttleWorld};
 
 type Heard = Interpose<ShuttleWorld>;
 
@@ -169,18 +169,32 @@ fn play_now(cast: Cast) -> Vec<Event> {
 /// Plays a cast in a schedule that the seed determines; tells what happened.
 #[must_use]
 pub fn play(cast: Cast, schedules: Schedules, seed: u64) -> Vec<Event> {
+    settle(in_a_schedule(schedules, seed, move || play_now(cast)))
+}
+
+/// Plays in a schedule that the seed determines; tells what happened in it.
+#[must_use]
+pub fn in_a_schedule(
+    schedules: Schedules,
+    seed: u64,
+    play: impl Fn() -> Vec<Event> + Send + Sync + 'static,
+) -> Vec<Event> {
     match schedules {
-        Schedules::Random => run(RandomScheduler::new_from_seed(seed, SCHEDULES), cast),
-        Schedules::Pct(depth) => run(PctScheduler::new_from_seed(seed, depth, SCHEDULES), cast),
+        Schedules::Random => run(RandomScheduler::new_from_seed(seed, SCHEDULES), play),
+        Schedules::Pct(depth) => run(PctScheduler::new_from_seed(seed, depth, SCHEDULES), play),
     }
 }
 
-fn run(scheduler: impl Scheduler + 'static, cast: Cast) -> Vec<Event> {
+fn run(
+    scheduler: impl Scheduler + 'static,
+    play: impl Fn() -> Vec<Event> + Send + Sync + 'static,
+) -> Vec<Event> {
     let played = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&played);
-    Runner::new(scheduler, shuttle::Config::new()).run(move || {
-        *told.lock().unwrap_or_else(PoisonError::into_inner) = play_now(cast);
+    let mut config = shuttle::Config::new();
+    config.stack_size = STACK_BYTES;
+    Runner::new(scheduler, config).run(move || {
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = play();
     });
-    let events = std::mem::take(&mut *played.lock().unwrap_or_else(PoisonError::into_inner));
-    settle(events)
+    std::mem::take(&mut *played.lock().unwrap_or_else(PoisonError::into_inner))
 }

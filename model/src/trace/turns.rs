@@ -1,15 +1,17 @@
 //! Actors on threads of their own, of which only one runs at a time. Before each call of the
-//! seam a seed decides who goes on: so any call may come after any other, and what happens is the
-//! same each time. Between two calls an actor is alone, so what it says it did is said
-//! before anybody else does anything.
+//! seam a seed, or shuttle, decides who goes on: so any call may come after any other, and what
+//! happens is the same each time. Between two calls an actor is alone, so what it says it did is
+//! said before anybody else does anything.
 
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::generate::Rng;
+use crate::shared_world::Threads as _;
+use crate::shuttle_world::{Shuttle, ShuttleGate};
 
 thread_local! {
-    /// Which actor this thread is.
+    /// Which actor this thread is, where a seed decides.
     static ACTOR: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
@@ -28,18 +30,32 @@ struct Inside {
 pub struct Turns {
     inside: Mutex<Inside>,
     changed: Condvar,
+    /// Where shuttle decides.
+    gate: Option<ShuttleGate>,
 }
+
+/// What makes turns: by a seed, and for so many calls if there is a limit.
+pub type Kind = fn(u64, Option<u64>) -> Arc<Turns>;
 
 /// The whole of what an actor does.
 pub type Part = Box<dyn FnOnce() + Send>;
 
 impl Turns {
-    /// By a seed, for so many calls if there is a limit.
+    /// A seed decides.
     #[must_use]
-    pub fn new(seed: u64, calls: Option<u64>) -> Arc<Self> {
-        let inside =
-            Inside { rng: Rng::new(seed), turn: 0, there: Vec::new(), left: calls, over: false };
-        Arc::new(Self { inside: Mutex::new(inside), changed: Condvar::new() })
+    pub fn seeded(seed: u64, calls: Option<u64>) -> Arc<Self> {
+        Self::new(seed, calls, None)
+    }
+
+    /// The schedule of shuttle that is running decides.
+    #[must_use]
+    pub fn scheduled(seed: u64, calls: Option<u64>) -> Arc<Self> {
+        Self::new(seed, calls, Some(Shuttle::gate()))
+    }
+
+    fn new(seed: u64, left: Option<u64>, gate: Option<ShuttleGate>) -> Arc<Self> {
+        let inside = Inside { rng: Rng::new(seed), turn: 0, there: Vec::new(), left, over: false };
+        Arc::new(Self { inside: Mutex::new(inside), changed: Condvar::new(), gate })
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -51,6 +67,11 @@ impl Turns {
     /// # Panics
     /// Where one of them does.
     pub fn run(&self, parts: Vec<Part>) {
+        if self.gate.is_some() {
+            let threads: Vec<_> = parts.into_iter().map(shuttle::thread::spawn).collect();
+            threads.into_iter().for_each(|thread| thread.join().expect("an actor panicked"));
+            return;
+        }
         self.inside().there = vec![true; parts.len()];
         std::thread::scope(|scope| {
             for (number, part) in parts.into_iter().enumerate() {
@@ -76,7 +97,20 @@ impl Turns {
     /// once.
     #[must_use]
     pub fn pass(&self) -> bool {
-        let Some(number) = ACTOR.get() else { return false };
+        match &self.gate {
+            Some(gate) => Shuttle::pass(gate, || ()),
+            None => self.let_others_go(),
+        }
+        let mut inside = self.inside();
+        let ends = inside.left == Some(0) && !inside.over;
+        inside.left = inside.left.map(|left| left.saturating_sub(1));
+        inside.over |= ends;
+        ends
+    }
+
+    /// Gives the turn to others, or not, by the seed; back when it is this actor's again.
+    fn let_others_go(&self) {
+        let Some(number) = ACTOR.get() else { return };
         let mut inside = self.inside();
         if inside.rng.one_in(3) {
             inside.hand_on();
@@ -84,11 +118,6 @@ impl Turns {
         }
         drop(inside);
         self.wait(number);
-        let mut inside = self.inside();
-        let ends = inside.left == Some(0) && !inside.over;
-        inside.left = inside.left.map(|left| left.saturating_sub(1));
-        inside.over |= ends;
-        ends
     }
 
     /// Whether all is over: actors are to end.

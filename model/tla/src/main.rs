@@ -267,10 +267,7 @@ fn run() -> Result<Vec<String>, String> {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let Some((traces::campaign::WORKER, rest)) =
-        args.split_first().map(|(first, rest)| (first.as_str(), rest))
-    {
-        let worked = puro_model::trace::processes::work(rest);
+    if let Some(worked) = traces::runs::work(&args) {
         return worked.map_or_else(
             |error| {
                 eprintln!("tla-check: {error}");

@@ -3,6 +3,7 @@
 use puro_model::generate::SEGMENT_BYTES;
 use puro_model::shuttle_world::Schedules;
 use puro_model::trace::simulated::{Cast, Perils, play, play_harm};
+use puro_model::trace::turns::Turns;
 use puro_model::trace::{contended, maintained, positions, scheduled};
 use puro_tla::config::Config;
 use puro_tla::traces::event::Step;
@@ -134,7 +135,7 @@ fn short_runs_are_behaviours_of_steward() {
             deaths: 6,
             boots: seed % 2,
         };
-        let steps = steward::project(&maintained::play(&cast, seed));
+        let steps = steward::project(&maintained::play(&cast, seed, Turns::seeded));
         judge("Steward", &format!("{seed}"), steps, steward::constants(), &steward::Judged);
     }
 }
@@ -151,7 +152,7 @@ fn short_runs_are_behaviours_of_locks() {
             looks: 8,
             forced: false,
         };
-        let steps = locks::project(&contended::play(&cast, seed));
+        let steps = locks::project(&contended::play(&cast, seed, Turns::seeded));
         judge("Locks", &format!("{seed}"), steps, locks::constants(), &locks::Judged);
     }
 }
@@ -169,7 +170,7 @@ fn short_runs_are_behaviours_of_state() {
             sets: 3,
             boots: seed % 2,
         };
-        let steps = state::project(&positions::play(&cast, seed), apart);
+        let steps = state::project(&positions::play(&cast, seed, Turns::seeded), apart);
         judge("State", &format!("{seed}"), steps, state::constants(cast.inputs), &state::Judged);
     }
 }

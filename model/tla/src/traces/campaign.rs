@@ -1,21 +1,12 @@
-//! The runs of CI: which there are, what must come of them, and the table of what they cover.
+//! What must come of the runs of CI, and the table of what they cover.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use puro_model::shuttle_world::Schedules;
-use puro_model::trace::simulated::{Cast, Perils, play, play_harm};
-use puro_model::trace::{Event, contended, maintained, positions, processes, scheduled};
-
-use super::event::Step;
 use super::family::Family;
-use super::mutate::{Edit, Meaning, mutations};
-use super::{locks, segment, state, steward, stream};
+use super::runs::{self, MUTATIONS, WORLDS};
 
-/// Runs of each family, unless `PURO_TRACE_RUNS` says otherwise, and mutations of each run.
-const RUNS: u64 = 16;
-const MUTATIONS: usize = 20;
 /// Of all mutations together, so many in a hundred must be refused.
 const REFUSED: usize = 99;
 
@@ -148,20 +139,6 @@ const LOCKS: [&str; 25] = [
     "GoAway",
 ];
 
-/// The worlds in which runs are made.
-const SIMULATOR: &str = "simulator";
-const SHUTTLE: &str = "shuttle";
-const PROCESSES: &str = "processes";
-const WORLDS: [&str; 3] = [SIMULATOR, SHUTTLE, PROCESSES];
-/// Runs in the world of shuttle, of each family.
-const SHUTTLE_RUNS: u64 = 6;
-/// Runs in which a synced block is harmed.
-const HARMED_RUNS: u64 = 2;
-/// Runs of real processes.
-const PROCESS_RUNS: u64 = 4;
-/// What this program is called with to be one of them.
-pub const WORKER: &str = "--trace-worker";
-
 /// Actions that no run of the code in these worlds can show, with why: module, action, reason.
 pub const UNSHOWN: [(&str, &str, &str); 0] = [];
 
@@ -171,6 +148,10 @@ const INTRODUCTION: &str = "\
 Written by `cargo run -p puro-tla --bin tla-check -- --only-traces --table`: how often each action of the
 specification occurs in the runs that CI holds against it. How it is done is told in `src/traces/mod.rs`.
 With `--only NAME` it is done for one module. `PURO_TRACE_RUNS` makes more runs of each.
+
+In runs of shuttle of Segment and Stream every part of a read or write is a step that it schedules; in those of
+Steward, State and Locks each call to the simulator's disk is, and what happens under no lock is in order too.
+Processes run freely in Segment and Stream; in Steward one of them at a time is let go, before each of its calls.
 
 One module has no runs of its own: *Tokens* is Segment with a question of its own, the same actions and
 the same `Next`; what readers do with their tokens is `Deliver` and `Resume` there.
@@ -206,197 +187,6 @@ pub fn merged(old: &str, new: &str) -> String {
 pub struct Report {
     pub complaints: Vec<String>,
     pub page: String,
-}
-
-fn runs() -> u64 {
-    let asked = std::env::var("PURO_TRACE_RUNS").ok().and_then(|text| text.parse().ok());
-    asked.unwrap_or(RUNS)
-}
-
-fn add(
-    family: &mut Family,
-    world: &'static str,
-    steps: Vec<Step>,
-    meaning: &dyn Meaning,
-    seed: u64,
-) {
-    let run = family.runs.len();
-    family.variants.push((run, Edit::None));
-    let edits = mutations(&steps, meaning, MUTATIONS, seed);
-    family.variants.extend(edits.into_iter().map(|edit| (run, edit)));
-    family.runs.push(steps);
-    family.worlds.push(world);
-}
-
-/// Runs without rollover, for module Segment.
-fn segments(base: &Path) -> Result<Family, String> {
-    let mut family = Family { name: "Segment", ..Family::default() };
-    let mut all = segment::Seen::default();
-    let mut take = |world, events: &[Event], named, seed| {
-        let seen = segment::project(events, named)?;
-        all.widen(&seen);
-        add(&mut family, world, seen.steps, &segment::Judged, seed);
-        Ok::<(), String>(())
-    };
-    for seed in 0..runs() {
-        let perils = match seed % 4 {
-            0 => Perils { late_deaths: 1, ..Perils::default() },
-            1 => Perils { deaths: 2, power: 1, ..Perils::default() },
-            2 => Perils { power: 1, syncs: 2, writes: 1, ..Perils::default() },
-            _ => Perils { deaths: 1, power: 2, writes: 1, ..Perils::default() },
-        };
-        let named = seed % 3 != 1;
-        let cast = Cast {
-            producers: 2,
-            readers: 2,
-            steps: 18,
-            perils,
-            named,
-            bytes: 4,
-            // What is to be lost with the power must not be on disk.
-            durable_one_in: if perils.power > 0 { 5 } else { 2 },
-            dies_creating: false,
-        };
-        take(SIMULATOR, &play(&cast, seed), named, seed)?;
-    }
-    for seed in 0..HARMED_RUNS {
-        take(SIMULATOR, &play_harm(seed), false, seed)?;
-    }
-    for seed in 0..SHUTTLE_RUNS {
-        let cast = scheduled::Cast {
-            producers: 3,
-            appends: 3,
-            readers: 2,
-            looks: 3,
-            bytes: 4,
-            segment_bytes: 1 << 20,
-        };
-        take(SHUTTLE, &scheduled::play(cast, schedules(seed), seed), false, seed)?;
-    }
-    for seed in 0..PROCESS_RUNS {
-        let scratch = base.join(format!("processes-{seed}"));
-        let played = played_by_processes(&scratch, seed).map_err(|error| error.to_string())?;
-        take(PROCESSES, &played, false, seed)?;
-    }
-    family.constants = all.constants();
-    Ok(family)
-}
-
-fn schedules(seed: u64) -> Schedules {
-    if seed.is_multiple_of(2) { Schedules::Random } else { Schedules::Pct(3) }
-}
-
-fn played_by_processes(scratch: &Path, seed: u64) -> std::io::Result<Vec<Event>> {
-    let _ = std::fs::remove_dir_all(scratch);
-    std::fs::create_dir_all(scratch)?;
-    processes::play(&std::env::current_exe()?, WORKER, scratch, seed)
-}
-
-/// Runs with creation and rollover, for module Stream.
-fn streams() -> Family {
-    let mut family = Family { name: "Stream", ..Family::default() };
-    let mut all = stream::Seen::default();
-    let mut take = |world, events: &[Event], seed| {
-        let seen = stream::project(events);
-        all.widen(&seen);
-        add(&mut family, world, seen.steps, &stream::Judged, seed);
-    };
-    for seed in 0..runs() {
-        let perils = match seed % 3 {
-            0 => Perils::default(),
-            1 => Perils { deaths: 4, ..Perils::default() },
-            _ => Perils { deaths: 2, power: 1, ..Perils::default() },
-        };
-        let cast = Cast {
-            producers: 2,
-            readers: 0,
-            steps: 16,
-            perils,
-            named: false,
-            bytes: stream::VALUE_BYTES,
-            durable_one_in: 2,
-            dies_creating: seed % 2 == 1,
-        };
-        take(SIMULATOR, &play(&cast, seed), seed);
-    }
-    for seed in 0..SHUTTLE_RUNS {
-        let cast = scheduled::Cast {
-            producers: 3,
-            appends: 3,
-            readers: 0,
-            looks: 0,
-            bytes: stream::VALUE_BYTES,
-            segment_bytes: puro_model::generate::SEGMENT_BYTES,
-        };
-        take(SHUTTLE, &scheduled::play(cast, schedules(seed), seed), seed);
-    }
-    family.constants = all.constants();
-    family
-}
-
-/// Runs with stewards and a consumer that hops, for module Steward.
-fn stewards() -> Family {
-    let mut family = Family { name: "Steward", ..Family::default() };
-    // Half as many again: a segment that goes by force is rare.
-    for seed in 0..runs() * 3 / 2 {
-        let cast = maintained::Cast {
-            producers: 1 + seed % 2,
-            stewards: 1 + seed / 2 % 2,
-            records: 8,
-            passes: 5,
-            looks: 24,
-            keys: 2,
-            retention_bytes: (seed % 4 < 3).then_some(9000),
-            forced: seed % 2 == 0,
-            deaths: [0, 0, 8, 8][(seed / 4 % 4) as usize],
-            boots: [0, 1, 0, 1][(seed / 4 % 4) as usize],
-        };
-        let steps = steward::project(&maintained::play(&cast, seed));
-        add(&mut family, SIMULATOR, steps, &steward::Judged, seed);
-    }
-    family.constants = steward::constants();
-    family
-}
-
-/// Runs of programs under one name, for module State.
-fn states() -> Family {
-    let mut family = Family { name: "State", ..Family::default() };
-    let inputs = 6;
-    for seed in 0..runs() {
-        let cast = positions::Cast {
-            inputs,
-            steps: if seed % 4 > 1 { 20 } else { 16 },
-            apart: seed % 4 == 3,
-            deaths: if seed % 2 == 1 { 6 } else { 0 },
-            thefts: if seed % 3 > 0 { 6 } else { 0 },
-            sets: if seed % 4 > 1 { 3 } else { 0 },
-            boots: u64::from(seed % 3 == 2),
-        };
-        let steps = state::project(&positions::play(&cast, seed), cast.apart);
-        add(&mut family, SIMULATOR, steps, &state::Judged, seed);
-    }
-    family.constants = state::constants(inputs);
-    family
-}
-
-/// Runs in which locks are contended, for module Locks.
-fn contended_locks() -> Family {
-    let mut family = Family { name: "Locks", ..Family::default() };
-    for seed in 0..runs() {
-        let cast = contended::Cast {
-            producers: 2,
-            records: 8,
-            stewards: 1 + seed % 2,
-            passes: 8,
-            names: if seed % 4 < 2 { &locks::NAMES } else { &locks::TWICE },
-            looks: 20,
-            forced: seed % 4 == 3,
-        };
-        let steps = locks::project(&contended::play(&cast, seed));
-        add(&mut family, SIMULATOR, steps, &locks::Judged, seed);
-    }
-    family.constants = locks::constants();
-    family
 }
 
 /// Judges one family; adds to the report.
@@ -490,19 +280,19 @@ pub fn run(jar: &Path, base: &Path, only: Option<&str>) -> Result<Report, String
     let mut check =
         |family: Family, actions: &[&str]| examine(&family, actions, jar, base, &mut report);
     if wanted("Segment") {
-        check(segments(base)?, &SEGMENT)?;
+        check(runs::segments(base)?, &SEGMENT)?;
     }
     if wanted("Stream") {
-        check(streams(), &STREAM)?;
+        check(runs::streams(base)?, &STREAM)?;
     }
     if wanted("Steward") {
-        check(stewards(), &STEWARD)?;
+        check(runs::stewards(base)?, &STEWARD)?;
     }
     if wanted("State") {
-        check(states(), &STATE)?;
+        check(runs::states(), &STATE)?;
     }
     if wanted("Locks") {
-        check(contended_locks(), &LOCKS)?;
+        check(runs::contended_locks(), &LOCKS)?;
     }
     Ok(report)
 }

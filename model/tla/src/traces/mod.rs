@@ -6,7 +6,8 @@
 //!   sees of a run;
 //! - [`family`]: many runs and mutations of them in one module, and what TLC says of each;
 //! - [`mutate`]: mutations of one event;
-//! - [`campaign`]: the runs of CI.
+//! - [`runs`]: the runs of CI;
+//! - [`campaign`]: what must come of them.
 //!
 //! A run passes when TLC prints that it came to its end: a run that gets stuck, for whatever
 //! reason, does not pass. `tests/traces.rs` asks the checker that needs no Java about short runs.
@@ -17,6 +18,7 @@ pub mod event;
 pub mod family;
 pub mod locks;
 pub mod mutate;
+pub mod runs;
 pub mod segment;
 pub mod state;
 pub mod steward;

@@ -25,19 +25,22 @@ pub const VALUE_BYTES: usize = 1780;
 pub struct Seen {
     pub steps: Vec<Step>,
     pub writers: u32,
+    pub segments: u32,
 }
 
 impl Seen {
     /// Makes room for what another run needs.
     pub fn widen(&mut self, other: &Self) {
         self.writers = self.writers.max(other.writers);
+        self.segments = self.segments.max(other.segments);
     }
 
     /// The constants of the specification that have room for it.
     pub fn constants(&self) -> Vec<(&'static str, String)> {
         let mut constants = vec![
-            ("MaxSeq", "8".to_owned()),
-            ("Temps", "{9}".to_owned()),
+            // Whoever dies may have begun the one after the last.
+            ("MaxSeq", (self.segments + 1).to_string()),
+            ("Temps", "{99}".to_owned()),
             ("Writers", numbers(self.writers)),
             ("PerSegment", PER_SEGMENT.to_string()),
         ];
@@ -56,6 +59,7 @@ pub fn project(events: &[Event]) -> Seen {
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (index, event) in events.iter().enumerate() {
         let who = event.actor;
+        seen.segments = seen.segments.max(event.segment);
         if event.name == "Lock" {
             let finish = events[index..].iter().find(|e| e.actor == who && e.name == "Finish");
             creating.remove(&who);
