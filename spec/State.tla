@@ -11,7 +11,9 @@
 (* its own affair: inputs behind it may be made into outputs again, or     *)
 (* never. So what is promised counts from the last time it was set: from   *)
 (* there on every input has one output, in order. And what it replaced is  *)
-(* what it saw.                                                            *)
+(* what it saw. An entry has its time in it (F-36): set to where it was,   *)
+(* it may be another one, so that a commit that saw the one before is      *)
+(* refused. Entries are places here, so that is left open.                 *)
 (*                                                                         *)
 (* Settings (C-6) are entries too, set by whoever likes and not compared;  *)
 (* the last one counts. Nothing here depends on them.                      *)
@@ -95,13 +97,13 @@ CommitPosition(p) == p \in Apart /\ Committed(p, 0)
 
 \* C-2
 CommitRefused(p) ==
-  /\ out[p] # 0 /\ ~MayCommit(p)
+  /\ out[p] # 0 /\ (MayCommit(p) => Set # {})
   /\ base' = [base EXCEPT ![p] = Unread] /\ out' = [out EXCEPT ![p] = 0]
   /\ UNCHANGED <<log, safe, owner, made, boot, deaths>>
 
 \* C-7
 SetPosition(p, n) ==   \* by an operator; it may be any place
-  /\ SetNow < MaxSets /\ n # base[p]
+  /\ SetNow < MaxSets
   /\ base[p] >= 0 /\ out[p] = 0 /\ MayCommit(p)
   /\ log' = Append(log, <<n, ByHand, base[p]>>) /\ base' = [base EXCEPT ![p] = n]
   /\ UNCHANGED <<safe, owner, out, made, boot, deaths>>

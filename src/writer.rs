@@ -67,7 +67,11 @@ impl<V: Vfs> WriterLock<V> {
     pub fn take(&self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
         let LockFile { vfs, file, path } = &*self.shared;
         let taken = lock(file, path, LockKind::Exclusive, wait);
-        vfs.trace(&Action::new(if taken.is_ok() { "Lock" } else { "TimesOut" }));
+        match &taken {
+            Ok(_) => vfs.trace(&Action::new("Lock")),
+            Err(Failure::LockTimeout { .. }) => vfs.trace(&Action::new("TimesOut")),
+            Err(_) => {}
+        }
         taken.map(|()| WriterGuard { lock: Arc::clone(&self.shared) })
     }
 }

@@ -280,6 +280,8 @@ impl Machine {
             if fuse.calls == 0 {
                 let bytes = fuse.bytes;
                 self.fuse = None;
+                // Where that call was to fail too, no other need.
+                self.fault.take_if(|(calls, _)| *calls == 0);
                 return Verdict::Die(bytes);
             }
             fuse.calls -= 1;

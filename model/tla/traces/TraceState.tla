@@ -28,10 +28,8 @@ Happens(e) ==
     [] e.op = "CommitPosition" -> CommitPosition(e.a) /\ base'[e.a] = e.n
     [] e.op = "CommitRefused" -> CommitRefused(e.a)
        \* To an operator, who has made nothing.
-    [] e.op = "SetRefused" -> UNCHANGED vars /\ ~MayCommit(e.a)
-       \* Set to where it is, it is a block all the same, and changes nothing.
-    [] e.op = "SetPosition" ->
-         IF e.n = base[e.a] THEN UNCHANGED vars /\ MayCommit(e.a) ELSE SetPosition(e.a, e.n)
+    [] e.op = "SetRefused" -> UNCHANGED vars /\ (MayCommit(e.a) => Set # {})
+    [] e.op = "SetPosition" -> SetPosition(e.a, e.n)
     [] e.op = "Sync" -> IF safe < Len(log) THEN Sync ELSE UNCHANGED vars
     [] e.op = "LoseLock" -> LoseLock(e.a)
     [] e.op = "Die" -> Die(e.a)
