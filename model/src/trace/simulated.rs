@@ -74,6 +74,31 @@ pub fn play_harm(seed: u64) -> Vec<Event> {
     stage.events()
 }
 
+/// A producer one of whose syncs fails, and who answers later records as durable all the same;
+/// then the power goes with all that is not on the disk, and a reader looks what is left.
+#[must_use]
+pub fn play_failed_sync(seed: u64) -> Vec<Event> {
+    let (stage, mut rng) = (Stage::new(), Rng::new(seed));
+    let options = crate::history::options(crate::generate::SEGMENT_BYTES);
+    let (_, vfs) = stage.process("producer 0");
+    let mut producer = options.clone().durable(true).open_in(vfs, STREAM).expect("a new stream");
+    let fails = rng.below(3) as u32;
+    for number in 0u32..4 {
+        if number == fails {
+            stage.fail_sync();
+        }
+        // It is told of the sync that failed.
+        let _ = producer.append(&NewRecord::new("t", &number.to_le_bytes()));
+    }
+    stage.lose_power(|_, _| 0);
+    drop(options.open_in(stage.process("producer 0").1, STREAM));
+    let (_, vfs) = stage.process("reader 0");
+    let options = ConsumerOptions::new().lock_wait(LockWait::Try);
+    let mut consumer = options.open_in(vfs, STREAM).expect("a stream to read");
+    while let Ok(Some(_)) = consumer.try_next() {}
+    stage.events()
+}
+
 struct Writing {
     process: u32,
     producer: Producer<Heard>,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use puro_model::shuttle_world::Schedules;
-use puro_model::trace::simulated::{Cast, Perils, play, play_harm};
+use puro_model::trace::simulated::{Cast, Perils, play, play_failed_sync, play_harm};
 use puro_model::trace::turns::Turns;
 use puro_model::trace::{
     Event, arbitrated, contended, maintained, positions, processes, scheduled,
@@ -28,6 +28,8 @@ const PROCESSES: &str = "processes";
 pub const WORLDS: [&str; 3] = [SIMULATOR, SHUTTLE, PROCESSES];
 /// Runs in which a synced block is harmed.
 const HARMED_RUNS: u64 = 2;
+/// Runs in which a sync fails, and all goes with the power that is not on the disk.
+const FAILED_SYNC_RUNS: u64 = 2;
 /// What this program is called with to be one of them: they run freely, or one at a time is let go.
 const FREE: &str = "--trace-worker";
 const ARBITRATED: &str = "--trace-worker-arbitrated";
@@ -109,6 +111,9 @@ pub fn segments(base: &Path) -> Result<Family, String> {
     }
     for seed in 0..HARMED_RUNS {
         take(SIMULATOR, &play_harm(seed), false, seed)?;
+    }
+    for seed in 0..FAILED_SYNC_RUNS {
+        take(SIMULATOR, &play_failed_sync(seed), false, seed)?;
     }
     for seed in 0..shuttle_runs() {
         let cast = scheduled::Cast {
