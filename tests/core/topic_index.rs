@@ -340,6 +340,29 @@ fn verification_tells_a_wrong_index() {
     }
 }
 
+/// An index that begins where none may begin (F-42) hides nothing of what stands before it.
+#[test]
+fn what_stands_before_an_index_is_read() {
+    let dir = scratch();
+    let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
+    let held = Directory::new(OsVfs::new(), dir.path());
+    let held = held.open_segment(0, OpenMode::Read).unwrap().unwrap();
+    let mut scan = Scan::new(&held.file, held.header);
+    let mut index = TopicIndex::new(BLOCK_ALIGN, 1 << 20);
+    // It knows all that follows the last block with the rare topic.
+    while !scan.ended {
+        let (position, block) = scan.next().unwrap().unwrap();
+        if block.topics().any(|topic| topic == b"rare") {
+            index = TopicIndex::new(position + block.start.block_bytes(), 1 << 20);
+        } else {
+            index.add(&block, position);
+        }
+    }
+    forge_last_index(&segment(dir.path(), 0), |_| index.value());
+    let found = records(dir.path(), ConsumerOptions::new().topic("rare"));
+    assert_eq!(found.iter().map(|record| record.offset).collect::<Vec<_>>(), rare);
+}
+
 /// A compaction moves blocks, so it takes the indexes out (F-38).
 #[test]
 fn a_compacted_segment_has_no_index_and_is_read() {
