@@ -9,14 +9,14 @@ use std::time::Duration;
 use crate::fixed::Fixed;
 use crate::real::*;
 use proptest::prelude::*;
-use puro::block::{BlockBuilder, BlockKind};
+use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, Link};
 use puro::check::{Problem, Verdict};
 use puro::dir::Directory;
 use puro::interpose::{Call, Operation, Verdict as Goes};
 use puro::layout::BLOCK_ALIGN;
 use puro::os::OsVfs;
 use puro::record::Fields;
-use puro::segment::Scan;
+use puro::segment::{Scan, SegmentHeader};
 use puro::topics::{TOPICS, TopicIndex, index_in, wanted_blocks};
 use puro::vfs::{OpenMode, Vfs};
 use puro::{
@@ -119,16 +119,48 @@ fn add(index: &mut TopicIndex, topics: &[u8], position: u64) {
     for number in topics {
         builder.push(&NewRecord::new(&topic(*number), "v")).unwrap();
     }
-    let header = puro::segment::SegmentHeader::default();
-    let meta = puro::block::BlockMeta {
-        kind: BlockKind::Records,
+    index.add(&finish(&mut builder, BlockKind::Records, position), position);
+}
+
+fn finish(builder: &mut BlockBuilder, kind: BlockKind, position: u64) -> Block<'_> {
+    let header = SegmentHeader::default();
+    let meta = BlockMeta {
+        kind,
         link: header.first_link(),
         timestamp_ms: 0,
         durable_to: 0,
         epoch: 1,
         committed: true,
     };
-    index.add(&builder.finish(&meta, header.place(position)).block, position);
+    builder.finish(&meta, header.place(position)).block
+}
+
+/// Each block once for each topic, however often and in whatever order its records have it.
+#[test]
+fn an_index_is_encoded_as_the_format_says() {
+    let mut index = TopicIndex::new(64, 1 << 20);
+    add(&mut index, &[1, 0, 1], 64);
+    add(&mut index, &[1], 192);
+    let mut expected = 64u64.to_le_bytes().to_vec();
+    for (number, places) in [(0, [1, 0].as_slice()), (1, [2, 0, 2].as_slice())] {
+        let name = topic(number);
+        expected.push(u8::try_from(name.len()).unwrap());
+        expected.extend(name.as_bytes());
+        expected.extend(places);
+    }
+    assert_eq!(index.value(), expected);
+}
+
+/// It has its own topic and no key: other control records of a checkpoint are none.
+#[test]
+fn other_control_records_are_no_index() {
+    let mut builder = BlockBuilder::default();
+    for (topic, key) in [(b"other".as_slice(), None), (TOPICS, Some(b"key".as_slice()))] {
+        let (value, headers) = (Some(b"value".as_slice()), puro::Headers::default());
+        let fields = Fields { control: true, topic, key, value, headers };
+        builder.push(&fields.to_new()).unwrap();
+    }
+    assert_eq!(index_in(&finish(&mut builder, BlockKind::Checkpoint, 64)), None);
 }
 
 /// One that became too long says nothing at all, whatever follows.
@@ -290,9 +322,9 @@ fn forge_last_index(path: &Path, forge: impl FnOnce(Vec<u8>) -> Vec<u8>) {
                 Fields { control: true, topic: TOPICS, key: None, value: Some(&value), headers };
             builder.push(&fields.to_new()).unwrap();
             let start = block.start;
-            let meta = puro::block::BlockMeta {
+            let meta = BlockMeta {
                 kind: start.kind,
-                link: puro::block::Link {
+                link: Link {
                     prev_crc: start.prev_crc,
                     next_offset: start.first_offset,
                     may_jump: false,
