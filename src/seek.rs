@@ -145,8 +145,8 @@ impl<F: VfsFile> Place<F> {
             found.while_doing_at("read", &segment.path, position)
         };
         let mut start = look(window)?;
-        if start.is_err() {
-            // What was read ahead may be older than the block.
+        if !start.as_ref().is_ok_and(|start| start.committed) {
+            // What was read ahead may be older than the block; once committed it stays.
             window.clear();
             start = look(window)?;
         }
