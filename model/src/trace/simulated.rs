@@ -3,8 +3,9 @@
 
 use std::cell::Cell;
 
+use puro::Token;
 use puro::vfs::LockWait;
-use puro::{AppendError, Batch, Consumer, ConsumerOptions, NewRecord, Producer, Start, Token};
+use puro::{AppendError, Batch, Consumer, ConsumerOptions, NewRecord, OpenError, Producer, Start};
 
 use super::Event;
 use super::stage::{Heard, Stage};
@@ -52,9 +53,7 @@ pub struct Cast {
 #[must_use]
 pub fn play_harm(seed: u64) -> Vec<Event> {
     let (stage, mut rng) = (Stage::new(), Rng::new(seed));
-    let options = crate::history::options(crate::generate::SEGMENT_BYTES);
-    let (_, vfs) = stage.process("producer 0");
-    let mut producer = options.clone().durable(true).open_in(vfs, STREAM).expect("a new stream");
+    let mut producer = open(&stage, "producer 0", true).expect("a new stream");
     for number in 0u32..4 {
         producer.append(&NewRecord::new("t", &number.to_le_bytes())).expect("a small record");
     }
@@ -65,12 +64,9 @@ pub fn play_harm(seed: u64) -> Vec<Event> {
     stage.harm(block.position + 64 * rng.below(2));
     for role in ["producer 1", "producer 2"] {
         // Whether it may, the specification says.
-        drop(options.open_in(stage.process(role).1, STREAM));
+        drop(open(&stage, role, false));
     }
-    let (_, vfs) = stage.process("reader 0");
-    let options = ConsumerOptions::new().lock_wait(LockWait::Try);
-    let mut consumer = options.open_in(vfs, STREAM).expect("a stream to read");
-    while let Ok(Some(_)) = consumer.try_next() {}
+    read_all(&stage);
     stage.events()
 }
 
@@ -79,9 +75,7 @@ pub fn play_harm(seed: u64) -> Vec<Event> {
 #[must_use]
 pub fn play_failed_sync(seed: u64) -> Vec<Event> {
     let (stage, mut rng) = (Stage::new(), Rng::new(seed));
-    let options = crate::history::options(crate::generate::SEGMENT_BYTES);
-    let (_, vfs) = stage.process("producer 0");
-    let mut producer = options.clone().durable(true).open_in(vfs, STREAM).expect("a new stream");
+    let mut producer = open(&stage, "producer 0", true).expect("a new stream");
     let fails = rng.below(3) as u32;
     for number in 0u32..4 {
         if number == fails {
@@ -91,12 +85,21 @@ pub fn play_failed_sync(seed: u64) -> Vec<Event> {
         let _ = producer.append(&NewRecord::new("t", &number.to_le_bytes()));
     }
     stage.lose_power(|_, _| 0);
-    drop(options.open_in(stage.process("producer 0").1, STREAM));
+    drop(open(&stage, "producer 0", false));
+    read_all(&stage);
+    stage.events()
+}
+
+fn open(stage: &Stage, role: &str, durable: bool) -> Result<Producer<Heard>, OpenError> {
+    let options = crate::history::options(crate::generate::SEGMENT_BYTES);
+    options.durable(durable).open_in(stage.process(role).1, STREAM)
+}
+
+fn read_all(stage: &Stage) {
     let (_, vfs) = stage.process("reader 0");
     let options = ConsumerOptions::new().lock_wait(LockWait::Try);
     let mut consumer = options.open_in(vfs, STREAM).expect("a stream to read");
     while let Ok(Some(_)) = consumer.try_next() {}
-    stage.events()
 }
 
 struct Writing {

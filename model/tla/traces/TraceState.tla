@@ -5,10 +5,16 @@
 (*                                                                         *)
 (* An event: op, the action; a, the program; n, an input, or how many of   *)
 (* them a position covers.                                                 *)
+(*                                                                         *)
+(* Module State leaves open whether a commit is refused that finds the     *)
+(* place which it saw, once some position was set by hand. The code must   *)
+(* not: it refuses where another place is, or where the position was set   *)
+(* since the program saw it. Who saw it before that is in `outdated`.      *)
 (***************************************************************************)
 EXTENDS State, StateEvents, TLC
 
-VARIABLES v, i     \* the variant, and how many of its events have happened
+VARIABLES v, i,    \* the variant, and how many of its events have happened
+  outdated
 
 Edit == Variants[v]
 Run == Runs[Edit.run]
@@ -20,15 +26,17 @@ Event(k) ==
     [] Edit.kind = "change" /\ k = Edit.at -> Edit.to
     [] OTHER -> Run[k]
 
-Happens(e) ==
+MayRefuse(p) == MayCommit(p) => p \in outdated
+
+Acts(e) ==
   CASE e.op = "LockName" -> LockName(e.a)
     [] e.op = "ReadEntry" -> ReadEntry(e.a) /\ base'[e.a] = e.n
     [] e.op = "Process" -> Process(e.a) /\ out'[e.a] = e.n
     [] e.op = "CommitBoth" -> CommitBoth(e.a) /\ base'[e.a] = e.n
     [] e.op = "CommitPosition" -> CommitPosition(e.a) /\ base'[e.a] = e.n
-    [] e.op = "CommitRefused" -> CommitRefused(e.a)
+    [] e.op = "CommitRefused" -> CommitRefused(e.a) /\ MayRefuse(e.a)
        \* To an operator, who has made nothing.
-    [] e.op = "SetRefused" -> UNCHANGED vars /\ (MayCommit(e.a) => Set # {})
+    [] e.op = "SetRefused" -> UNCHANGED vars /\ MayRefuse(e.a)
     [] e.op = "SetPosition" -> SetPosition(e.a, e.n)
     [] e.op = "Sync" -> IF safe < Len(log) THEN Sync ELSE UNCHANGED vars
     [] e.op = "LoseLock" -> LoseLock(e.a)
@@ -38,19 +46,25 @@ Happens(e) ==
     [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ UNCHANGED vars
     [] OTHER -> FALSE
 
+Happens(e) ==
+  /\ Acts(e)
+  /\ outdated' = CASE e.op = "SetPosition" -> Programs \ {e.a}
+                   [] e.op \in {"ReadEntry", "CommitBoth", "CommitPosition"} -> outdated \ {e.a}
+                   [] OTHER -> outdated
+
 Kept == TypeOK /\ ExactlyOnce /\ AtLeastOnce /\ SetsWhatItSaw
 
-TraceInit == Init /\ v \in {m \in 1..Len(Variants) : Variants[m].kind = "none"} /\ i = 0
+TraceInit == Init /\ v \in {m \in 1..Len(Variants) : Variants[m].kind = "none"} /\ i = 0 /\ outdated = {}
 Mutate ==
   /\ Edit.kind = "none" /\ i < Len(Run)
   /\ v' \in Run[i + 1].m
-  /\ UNCHANGED <<vars, i>>
+  /\ UNCHANGED <<vars, i, outdated>>
 GoOn ==
   /\ i < Length
   /\ IF Kept THEN Happens(Event(i + 1)) ELSE FALSE
   /\ i' = i + 1 /\ UNCHANGED v
 TraceNext == GoOn \/ Mutate
-TraceSpec == TraceInit /\ [][TraceNext]_<<vars, v, i>>
+TraceSpec == TraceInit /\ [][TraceNext]_<<vars, v, i, outdated>>
 
 \* Never violated: it is asked of every state so that the ends are told.
 Tell ==

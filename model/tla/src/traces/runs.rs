@@ -140,9 +140,9 @@ fn schedules(seed: u64) -> Schedules {
 }
 
 fn this_program(kind: &'static str) -> impl Fn() -> Command {
-    let program = std::env::current_exe();
+    let program = std::env::current_exe().expect("a program that runs is somewhere");
     move || {
-        let mut command = Command::new(program.as_deref().unwrap_or(Path::new("tla-check")));
+        let mut command = Command::new(&program);
         command.arg(kind);
         command
     }
