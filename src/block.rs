@@ -303,6 +303,15 @@ impl<'a> Block<'a> {
         Link { prev_crc: self.crc, next_offset, may_jump }
     }
 
+    /// The bytes that the block ends in: the length of its body again, and its checksum.
+    #[must_use]
+    pub fn end_bytes(&self) -> [u8; end::LEN] {
+        let mut bytes = [0; end::LEN];
+        put(&mut bytes, 0, &(self.start.body_len as u32).to_le_bytes());
+        put(&mut bytes, end::LEN - end::CRC, &self.crc.to_le_bytes());
+        bytes
+    }
+
     /// Decodes all records, control records too, and checks that they are as many as
     /// the start says (F-17, F-18).
     ///

@@ -13,9 +13,10 @@ use crate::reader::Reader;
 use crate::record::{OwnedRecord, Record};
 pub use crate::seek::Start;
 use crate::seek::{self, Topics};
-use crate::segment::{CommittedPart, Tail as Finding, classify};
-use crate::token::Token;
-use crate::vfs::{LockWait, Vfs, Watch};
+use crate::segment::{Tail as Finding, classify};
+use crate::tail::open_tail;
+use crate::token::{Token, is_taken_back};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, Watch};
 
 /// How a consumer is to be opened.
 #[derive(Clone, Debug)]
@@ -308,16 +309,26 @@ impl<V: Vfs> Consumer<V> {
     fn look_at_end(&self) -> Result<EndState, ReadError> {
         let Some(reader) = &self.reader else { return Ok(EndState::Clean) };
         let place = &reader.place;
-        let position = place.position;
+        let length = place.segment.file.status().while_doing("look at", &place.segment.path);
+        if length.map_err(Failure::from)?.len == place.position {
+            return Ok(EndState::Clean);
+        }
+        // What the next writer would do there is decided by what it would know.
+        let Some((tail, _)) = open_tail(&self.dir, OpenMode::Read)? else {
+            return Ok(EndState::Clean);
+        };
+        let position = tail.end;
+        let sequence = place.segment.header.sequence;
+        if tail.segment.header.sequence != sequence || position > place.position {
+            return Ok(EndState::Clean);
+        }
         if position == header::LEN as u64 {
             // A segment is never seen without its opening checkpoint, which was synced.
             return Ok(EndState::Damaged { position, durable_to: position });
         }
-        // A reader cannot tell an unseen block from a lost one; both are to be repaired.
-        let part =
-            CommittedPart { end: position, durable_to: place.durable_to, current_boot: false };
-        let finding = classify(&place.segment.file, &place.segment.header, &part);
-        let finding = finding.while_doing_at("read", &place.segment.path, position);
+        let part = tail.committed_part(self.dir.vfs.boot_id());
+        let finding = classify(&tail.segment.file, &tail.segment.header, &part);
+        let finding = finding.while_doing_at("read", &tail.segment.path, position);
         Ok(match finding.map_err(Failure::from)? {
             Finding::Clean => EndState::Clean,
             Finding::Damaged { durable_to } => EndState::Damaged { position, durable_to },
@@ -394,6 +405,9 @@ impl<V: Vfs> Consumer<V> {
         if reader.looked_around.is_some() && now - last < self.options.poll_interval {
             return Ok(false);
         }
+        if reader.place.was_taken_back()? {
+            return self.begin_again_at_token(now);
+        }
         let place = &reader.place;
         let sequence = place.segment.header.sequence;
         let stream_id = place.segment.header.stream_id;
@@ -418,6 +432,30 @@ impl<V: Vfs> Consumer<V> {
                 Err(reader.place.segment.damage(position, offset, cause).into())
             }
         }
+    }
+
+    /// The block before the position is another than the one read, or is gone: it was damaged, and
+    /// perhaps cut off by a repair. Tells so if records went that were read; goes on at the
+    /// same offset if none did. `true` if there is a block to be delivered now.
+    fn begin_again_at_token(&mut self, now: Duration) -> Result<bool, ReadError> {
+        let Some(token) = self.token() else { return Ok(false) };
+        let Some((tail, _)) = open_tail(&self.dir, OpenMode::Read)? else { return Ok(false) };
+        let epochs = tail.state.epochs();
+        let undecided = tail.next_offset() < token.offset && !is_taken_back(&token, epochs);
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        if undecided {
+            // Nobody has repaired it yet; whoever writes next does.
+            reader.looked_around = Some(now);
+            return Ok(false);
+        }
+        self.dir.vfs.trace(&reader.place.action("LookBehind"));
+        let start = Start::Token(token);
+        let found = seek::find(&self.dir, &start, &self.options.topics, self.options.lock_wait)?;
+        let Some(found) = found else { return Ok(false) };
+        let mut reader = Reader::new(found);
+        reader.looked_around = Some(now);
+        self.reader = Some(reader);
+        self.next_block()
     }
 
     /// Goes on from a segment end to the next segment, hand over hand (V-8, V-9); `false`

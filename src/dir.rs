@@ -142,9 +142,28 @@ impl<V: Vfs> Directory<V> {
             }
         }
         listing.segments.sort_unstable();
+        self.complete(&mut listing.segments)?;
         listing.strays.sort_unstable();
         listing.temporaries.sort_unstable();
         Ok(Some(listing))
+    }
+
+    /// Adds the segments that were made while the directory was read, and that the listing does
+    /// not show although it shows later ones: a listing is not of one moment (V-9).
+    fn complete(&self, segments: &mut Vec<u32>) -> Result<(), IoError> {
+        let mut missed = Vec::new();
+        for (&before, &after) in segments.iter().zip(segments.iter().skip(1)) {
+            for sequence in before + 1..after {
+                let path = self.segment_path(sequence);
+                if self.vfs.id_of(&path).while_doing("look at", &path)?.is_none() {
+                    break;
+                }
+                missed.push(sequence);
+            }
+        }
+        segments.extend(missed);
+        segments.sort_unstable();
+        Ok(())
     }
 
     /// The stream's segments; `None` where there is no stream yet (O-2).

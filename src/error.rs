@@ -238,7 +238,7 @@ pub enum BufferError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The append of what was collected failed. Its variant says whether it was appended; if
-    /// not, the next one who waits tries again.
+    /// not, the records are lost, and may be pushed again.
     #[error(transparent)]
     Append(Arc<AppendError>),
     /// The producer was taken back.

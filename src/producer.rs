@@ -229,7 +229,7 @@ impl<V: Vfs> Producer<V> {
     ) -> Result<Appended, AppendError> {
         let guard = self.lock_and_look()?;
         let appended = self.append_looked(&guard, builder, request)?;
-        drop(guard);
+        guard.give_back();
         let durable = if self.is_durable() { self.make_durable() } else { Ok(()) };
         // A sync is told as such; all other outcomes here.
         if !(self.is_durable() && durable.is_ok()) {

@@ -3,12 +3,12 @@
 use crate::block::{Block, BlockKind, Cause, Link};
 use crate::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments};
 use crate::error::{Diverged, Failure, IoContext, ReadError};
-use crate::layout::header;
+use crate::layout::{end, header};
 use crate::segment::{READ_AHEAD_BYTES, Window};
 use crate::tail::{Tail, open_tail};
 use crate::token::{Token, check_history};
 use crate::trace::Action;
-use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full};
 
 /// Where a consumer begins to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,16 @@ impl<F: VfsFile> Place<F> {
     /// An action at this place.
     pub fn action(&self, name: &'static str) -> Action<'static> {
         Action::new(name).at(self.segment.header.sequence, self.position)
+    }
+
+    /// Whether other bytes than the checksum of the block that was read last stand before the
+    /// position: that block was damaged, or cut off.
+    pub fn was_taken_back(&self) -> Result<bool, Failure> {
+        let mut crc = [0; end::CRC];
+        let crc_at = self.position.saturating_sub(end::CRC as u64);
+        let read = read_full(&self.segment.file, &mut crc, crc_at);
+        let read = read.while_doing_at("read", &self.segment.path, crc_at)?;
+        Ok(read < end::CRC || crc != self.link.prev_crc.to_le_bytes())
     }
 
     /// Before the first block of a segment.

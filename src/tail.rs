@@ -7,13 +7,13 @@ use crate::behind::scan_from_behind;
 use crate::block::{Block, BlockKind, BlockMeta, Cause, Link};
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext, IoError};
-use crate::layout::{CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, header};
+use crate::layout::{CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, end, header};
 use crate::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
 use crate::state::State;
-use crate::token::Token;
+use crate::token::{Token, is_taken_back};
 use crate::topics::TopicIndex;
 use crate::trace::Action;
-use crate::vfs::{OpenMode, Vfs};
+use crate::vfs::{FileStatus, OpenMode, Vfs, read_full};
 
 /// A writer's memory of the active segment up to its committed end.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Tail<F> {
     pub end: u64,
     /// What the next block must continue.
     pub link: Link,
+    /// The eight bytes before the committed end: what the last block ends in.
+    last_bytes: [u8; end::LEN],
     /// The state as of the committed end.
     pub state: State,
     /// Whether the last block is a segment end.
@@ -58,6 +60,7 @@ impl<F> Tail<F> {
             segment,
             end: header::LEN as u64,
             link,
+            last_bytes: [0; end::LEN],
             state: State::default(),
             sealed: false,
             records_from: header::LEN as u64,
@@ -148,6 +151,7 @@ impl<F> Tail<F> {
         }
         self.topics.add(block, self.end);
         self.end += block.start.block_bytes();
+        self.last_bytes = block.end_bytes();
         self.link = block.link(self.segment.header.may_jump());
         self.sealed = block.start.kind == BlockKind::SegmentEnd;
         if block.start.kind == BlockKind::Checkpoint {
@@ -215,22 +219,60 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         }
     }
 
-    /// Reads the segment again from its header, keeping what is known to be on disk.
+    /// Looks whether the file still ends as remembered.
+    ///
+    /// # Errors
+    /// Where the file cannot be looked at.
+    pub fn look(&self) -> Result<Look, IoError> {
+        let file = &self.segment.file;
+        let FileStatus { len, linked, .. } =
+            file.status().map_err(|error| self.io_error("look at", error))?;
+        let mut last_bytes = [0; end::LEN];
+        let last_at = self.end.saturating_sub(end::LEN as u64);
+        let read = read_full(file, &mut last_bytes, last_at);
+        let read = read.map_err(|error| self.io_error("read", error))?;
+        let nothing_read = self.end == header::LEN as u64;
+        let changed = !nothing_read && (read < end::LEN || last_bytes != self.last_bytes);
+        Ok(Look { len, linked, changed })
+    }
+
+    /// Reads the segment again from its header. What is known to be on disk is kept, unless
+    /// it belongs to a history that was taken back since.
     ///
     /// # Errors
     /// As [`Tail::scan`].
     pub fn scan_again(&mut self) -> Result<Cause, Failure> {
+        let (remembered, known_durable_to) = (self.token(), self.durable_to);
         self.end = header::LEN as u64;
         self.link = self.segment.header.first_link();
+        self.last_bytes = [0; end::LEN];
         self.state = State::default();
         self.sealed = false;
         self.records_from = header::LEN as u64;
         self.checkpoint_end = header::LEN as u64;
         self.topics = index_from(header::LEN as u64);
         self.max_timestamp_ms = 0;
+        self.durable_to = 0;
         self.epoch_end = 0;
-        self.step_over()
+        self.reserved_to = 0;
+        let cause = self.step_over()?;
+        if !is_taken_back(&remembered, self.state.epochs()) {
+            self.durable_to = self.durable_to.max(known_durable_to);
+        }
+        Ok(cause)
     }
+}
+
+/// What a writer sees of the file that it remembers the end of.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Length of the file.
+    pub len: u64,
+    /// Whether some name still leads to the file.
+    pub linked: bool,
+    /// Whether other bytes than those remembered stand before the end: it was cut off, and perhaps
+    /// grown over.
+    pub changed: bool,
 }
 
 fn index_from(position: u64) -> TopicIndex {

@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::block::{BlockBuilder, BlockKind, Cause};
-use crate::dir::{Directory, WRITER_LOCK, lock};
+use crate::dir::{Directory, OpenSegment, WRITER_LOCK, lock};
 use crate::error::{Failure, IoContext, IoError};
 use crate::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
 use crate::state::{EPOCH, encode_epoch};
-use crate::tail::Tail;
+use crate::tail::{Look, Tail};
 use crate::token::Epoch;
 use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
@@ -32,9 +32,13 @@ struct LockFile<V: Vfs> {
     path: PathBuf,
 }
 
-/// Proof that `writer.lock` is held; gives it back when dropped.
+/// Proof that `writer.lock` is held; gives it back when dropped, but not by a forked child, which
+/// shares the lock with its parent (L-3).
 pub struct WriterGuard<V: Vfs> {
     lock: Arc<LockFile<V>>,
+    /// The process that took it.
+    owner: u32,
+    held: bool,
 }
 
 impl<V: Vfs> fmt::Debug for WriterLock<V> {
@@ -72,15 +76,29 @@ impl<V: Vfs> WriterLock<V> {
             Err(Failure::LockTimeout { .. }) => vfs.trace(&Action::new("TimesOut")),
             Err(_) => {}
         }
-        taken.map(|()| WriterGuard { lock: Arc::clone(&self.shared) })
+        taken.map(|()| WriterGuard { lock: Arc::clone(&self.shared), owner: vfs.pid(), held: true })
+    }
+}
+
+impl<V: Vfs> WriterGuard<V> {
+    /// Gives the lock back, in the process that is known to have taken it.
+    pub fn give_back(mut self) {
+        self.unlock();
+    }
+
+    fn unlock(&mut self) {
+        self.held = false;
+        self.lock.vfs.trace(&Action::new("Unlock"));
+        // A lock that cannot be given back goes with the file; there is nothing to tell.
+        let _ = self.lock.file.unlock();
     }
 }
 
 impl<V: Vfs> Drop for WriterGuard<V> {
     fn drop(&mut self) {
-        self.lock.vfs.trace(&Action::new("Unlock"));
-        // A lock that cannot be given back goes with the file; there is nothing to tell.
-        let _ = self.lock.file.unlock();
+        if self.held && self.lock.vfs.pid() == self.owner {
+            self.unlock();
+        }
     }
 }
 
@@ -174,41 +192,44 @@ impl<V: Vfs> Writer<V> {
     /// # Errors
     /// Where the stream cannot be read, is damaged, or was removed.
     pub fn catch_up(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
-        let (mut scanned_again, mut looked) = (false, false);
+        let (mut scanned_again, mut repaired) = (false, false);
         loop {
-            if self.tail.sealed {
-                // Whoever sealed it synced it, but perhaps after this writer was told of a failure.
-                if self.tail.sync_failed {
-                    self.rewrite_and_sync(guard)?;
-                }
-                if self.hop()? {
-                    continue;
-                }
+            if self.tail.sealed && self.hop(guard)? {
+                continue;
             }
-            let status = self.tail.segment.file.status();
-            let status = status.map_err(|error| self.tail.io_error("look at", error))?;
-            if status.linked && status.len == self.tail.end && self.tail.may_end_here() {
+            let look = self.tail.look()?;
+            if look.linked && self.ends_as_remembered(&look) {
                 break;
             }
+            if look.changed && !scanned_again {
+                // The end was cut off, and perhaps grown over, since it was remembered.
+                scanned_again = true;
+                self.tail.scan_again()?;
+                continue;
+            }
             let remembered = self.tail.end;
-            let cause = self.tail.step_over()?;
+            self.tail.step_over()?;
             if self.tail.end != remembered {
                 continue;
             }
-            if !status.linked {
+            if !look.linked {
                 return Err(Failure::Removed { path: self.tail.segment.path.clone() });
             }
-            // What was remembered may be wrong: look at the whole segment, once.
-            if !scanned_again && (status.len < remembered || cause == Cause::Chain) {
+            // Before anything is cut, nothing remembered is believed.
+            if self.open_newer_active(guard)? {
+                continue;
+            }
+            if !scanned_again {
                 scanned_again = true;
                 self.tail.scan_again()?;
                 continue;
             }
             self.trace_look();
-            looked = true;
             self.repair(guard)?;
+            repaired = true;
+            break;
         }
-        if !looked {
+        if !repaired {
             self.trace_look();
             self.trace(self.tail.action("Classify").label("clean"));
         }
@@ -221,6 +242,11 @@ impl<V: Vfs> Writer<V> {
         Ok(())
     }
 
+    /// Whether the committed end is the one remembered, with nothing behind it.
+    fn ends_as_remembered(&self, look: &Look) -> bool {
+        !look.changed && look.len == self.tail.end && self.tail.may_end_here()
+    }
+
     /// Hands an action to whoever keeps a trace.
     pub(crate) fn trace(&self, action: Action<'_>) {
         self.dir.vfs.trace(&action);
@@ -231,24 +257,46 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Goes on from a sealed segment to the active one, if there is a later one.
-    fn hop(&mut self) -> Result<bool, Failure> {
+    fn hop(&mut self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
         let header = self.tail.segment.header;
         let next = match header.sequence.checked_add(1) {
             Some(next) => self.dir.open_segment(next, OpenMode::Write)?,
             None => None,
         };
-        let next = match next {
-            Some(next) if next.header.sequence == header.sequence + 1 => Some(next),
-            _ => self.dir.open_active(OpenMode::Write)?, // missing or stray
-        };
-        let Some(next) = next.filter(|next| next.header.sequence != header.sequence) else {
-            return Ok(false);
-        };
-        if next.header.stream_id != header.stream_id {
-            return Err(next.damage(0, self.tail.next_offset(), Cause::HeaderField("stream id")));
+        match next.filter(|next| next.header.sequence == header.sequence + 1) {
+            Some(next) => self.enter(guard, next).map(|()| true),
+            None => self.open_newer_active(guard), // missing or stray
+        }
+    }
+
+    /// Opens the active segment where it is no longer the one remembered: what stands in a
+    /// segment that others sealed is not for a writer to repair.
+    fn open_newer_active(&mut self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+        let own = self.tail.segment.header.sequence;
+        match self.dir.open_active(OpenMode::Write)? {
+            Some(active) if active.header.sequence != own => {
+                self.enter(guard, active).map(|()| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Leaves a segment that others sealed for a later one.
+    fn enter(
+        &mut self,
+        guard: &WriterGuard<V>,
+        next: OpenSegment<V::File>,
+    ) -> Result<(), Failure> {
+        // Whoever sealed it synced it, but perhaps after this writer was told of a failure.
+        if self.tail.sync_failed {
+            self.rewrite_and_sync(guard)?;
+        }
+        if next.header.stream_id != self.tail.segment.header.stream_id {
+            let cause = Cause::HeaderField("stream id");
+            return Err(next.damage(0, self.tail.next_offset(), cause));
         }
         self.tail = Tail::scan(next)?.0;
-        Ok(true)
+        Ok(())
     }
 
     /// Makes sure that records may be appended: the epoch and its block's durability,
