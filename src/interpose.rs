@@ -118,6 +118,10 @@ pub trait Hook: Send + Sync + 'static {
     fn free_bytes(&self, real: u64) -> u64 {
         real
     }
+    /// The names in a directory, given the real ones: a listing is not of one moment.
+    fn listed(&self, real: Vec<String>) -> Vec<String> {
+        real
+    }
     /// The file system, given the real one.
     fn file_system(&self, real: FileSystem) -> FileSystem {
         real
@@ -303,7 +307,8 @@ impl<V: Vfs> Vfs for Interpose<V> {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.ask(Operation::List, dir, || self.inner.list(dir))
+        let names = self.ask(Operation::List, dir, || self.inner.list(dir))?;
+        Ok(self.hook.listed(names))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

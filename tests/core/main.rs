@@ -27,6 +27,7 @@ mod recovery_table;
 mod refusals;
 mod rolling_state;
 mod rollover_cuts;
+mod stale_memory;
 mod strays;
 mod told;
 mod topic_index;

@@ -8,7 +8,7 @@ use crate::real::*;
 use puro::block::{BlockBuilder, BlockKind, BlockMeta, Link};
 use puro::dir::Directory;
 use puro::error::Failure;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::interpose::{Interpose, Operation, Verdict};
 use puro::os::OsVfs;
 use puro::segment::Scan;
 use puro::vfs::OpenMode;
@@ -47,21 +47,6 @@ fn still_appends(dir: &Path, before: &[&str]) {
     assert!(producer.repairs().is_empty(), "a repair leaves a clean end");
     append(&mut producer, "after");
     assert_eq!(values(dir), [before, &["after"]].concat());
-}
-
-struct OtherBoot(Option<[u8; 16]>);
-
-impl Hook for OtherBoot {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
-    }
-    fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
-        self.0
-    }
-}
-
-fn boot(id: Option<[u8; 16]>) -> Interpose<OsVfs> {
-    Interpose::new(OsVfs::new(), OtherBoot(id))
 }
 
 // --- unreadable
