@@ -42,6 +42,9 @@ pub struct Tail<F> {
     pub opening_timestamp_ms: u64,
     /// Bytes of the segment that are known to be on disk.
     pub durable_to: u64,
+    /// Bytes that were known to be on disk by a memory that turned out wrong: where they are no
+    /// longer there, that is damage, and nothing else follows from it.
+    expected_to: u64,
     /// End of the block that raised the newest epoch, 0 if it is not in this segment (E-4).
     pub epoch_end: u64,
     /// Whether the segment's name is known to be on disk (V-7).
@@ -69,6 +72,7 @@ impl<F> Tail<F> {
             max_timestamp_ms: 0,
             opening_timestamp_ms: 0,
             durable_to: 0,
+            expected_to: 0,
             epoch_end: 0,
             named_durably: false,
             sync_failed: false,
@@ -107,14 +111,19 @@ impl<F> Tail<F> {
     /// to be on disk lost that.
     #[must_use]
     pub fn may_end_here(&self) -> bool {
-        self.end > header::LEN as u64 && self.end >= self.durable_to
+        self.end > header::LEN as u64 && self.end >= self.known_to()
     }
 
     /// What the recovery table needs to know.
     #[must_use]
     pub fn committed_part(&self, boot_id: Option<[u8; 16]>) -> CommittedPart {
         let current_boot = self.state.is_of_boot(boot_id);
-        CommittedPart { end: self.end, durable_to: self.durable_to, current_boot }
+        CommittedPart { end: self.end, durable_to: self.known_to(), current_boot }
+    }
+
+    /// Up to where bytes must be there, because they were on disk.
+    fn known_to(&self) -> u64 {
+        self.durable_to.max(self.expected_to)
     }
 
     /// An action at the committed end.
@@ -236,13 +245,14 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         Ok(Look { len, linked, changed })
     }
 
-    /// Reads the segment again from its header. What is known to be on disk is kept, unless
-    /// it belongs to a history that was taken back since.
+    /// Reads the segment again from its header. Where what was remembered is `wrong`, what it
+    /// knew to be on disk is so no longer: other bytes may stand there.
     ///
     /// # Errors
     /// As [`Tail::scan`].
-    pub fn scan_again(&mut self) -> Result<Cause, Failure> {
-        let (remembered, known_durable_to) = (self.token(), self.durable_to);
+    pub fn scan_again(&mut self, wrong: bool) -> Result<Cause, Failure> {
+        let (remembered, durable_to) = (self.token(), self.durable_to);
+        let expected_to = self.known_to();
         self.end = header::LEN as u64;
         self.link = self.segment.header.first_link();
         self.last_bytes = [0; end::LEN];
@@ -256,9 +266,12 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         self.epoch_end = 0;
         self.reserved_to = 0;
         let cause = self.step_over()?;
-        if !is_taken_back(&remembered, self.state.epochs()) {
-            self.durable_to = self.durable_to.max(known_durable_to);
+        if !wrong {
+            self.durable_to = self.durable_to.max(durable_to);
         }
+        // What a repair took back, with a new epoch, need not be there any more.
+        let taken_back = is_taken_back(&remembered, self.state.epochs());
+        self.expected_to = if taken_back { 0 } else { expected_to };
         Ok(cause)
     }
 }

@@ -204,7 +204,7 @@ impl<V: Vfs> Writer<V> {
             if look.changed && !scanned_again {
                 // The end was cut off, and perhaps grown over, since it was remembered.
                 scanned_again = true;
-                self.tail.scan_again()?;
+                self.tail.scan_again(true)?;
                 continue;
             }
             let remembered = self.tail.end;
@@ -221,7 +221,7 @@ impl<V: Vfs> Writer<V> {
             }
             if !scanned_again {
                 scanned_again = true;
-                self.tail.scan_again()?;
+                self.tail.scan_again(false)?;
                 continue;
             }
             self.trace_look();
