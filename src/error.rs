@@ -109,8 +109,8 @@ pub enum Failure {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// The stream or the segment in use was removed.
-    #[error("{} was removed or replaced while it was in use; open the stream again", path.display())]
+    /// The stream or the segment in use was removed, moved or replaced.
+    #[error("{} was removed, moved or replaced while it was in use; open the stream again", path.display())]
     Removed {
         /// The segment that was in use.
         path: PathBuf,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::consumer::{Consumer, ConsumerOptions, Start};
-use crate::dir::{CONSUMERS, Directory, owner_lock_path};
+use crate::dir::{CONSUMERS, Directory, owner_lock_name};
 use crate::error::{AppendError, Blame, Failure, IoContext, OpenError, ReadError, RecordError};
 use crate::hint::Hint;
 use crate::os::OsVfs;
@@ -132,7 +132,7 @@ impl NamedOptions {
         }
         let lock = OwnerLock::take(&dir, name, self.owner_wait)?;
         let options = ProducerOptions::new().create(false).allow_network(self.allow_network);
-        let committer = options.open_in(dir.vfs.clone(), &dir.path)?;
+        let committer = options.open_at(dir.clone())?;
         let stored = committer.position(name);
         let entry = Action::new("ReadEntry").label(name);
         dir.vfs.trace(&entry.value(stored.map_or(0, |position| position.offset)));
@@ -143,7 +143,7 @@ impl NamedOptions {
             _ => self.start,
         };
         let consumer = self.consumer.clone().allow_network(self.allow_network).start(start);
-        let consumer = consumer.open_in(dir.vfs.clone(), &dir.path)?;
+        let consumer = consumer.open_at(dir.clone())?;
         let mut named = NamedConsumer {
             consumer,
             committer,
@@ -245,10 +245,10 @@ impl<F: VfsFile> OwnerLock<F> {
         name: &str,
         wait: LockWait,
     ) -> Result<Self, NamedError> {
-        let locks = dir.path.join(CONSUMERS);
-        dir.vfs.create_dir(&locks).while_doing("create", &locks).map_err(Failure::from)?;
-        let path = owner_lock_path(dir, name);
-        let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path);
+        let locks = dir.make_subdirectory(CONSUMERS).map_err(Failure::from)?;
+        let lock_name = owner_lock_name(name);
+        let path = locks.path.join(&lock_name);
+        let file = locks.open_file(&lock_name, OpenMode::WriteOrCreate).while_doing("open", &path);
         let file = file.map_err(Failure::from)?;
         let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path);
         if locked.map_err(Failure::from)? {

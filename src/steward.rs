@@ -251,8 +251,7 @@ impl<V: Vfs> Steward<V> {
     }
 
     fn busy(&self) -> StewardError {
-        let path = self.dir.path.join(STEWARD_LOCK);
-        let file = self.dir.vfs.open(&path, OpenMode::Read).ok();
+        let file = self.dir.open_file(STEWARD_LOCK, OpenMode::Read).ok();
         let hint = file.and_then(|file| Hint::read(&file));
         StewardError::Busy { dir: self.dir.path.clone(), hint }
     }
@@ -281,7 +280,7 @@ fn take_steward_lock<V: Vfs>(
     action: &'static str,
 ) -> Result<Option<StewardGuard<V>>, Failure> {
     let path = dir.path.join(STEWARD_LOCK);
-    let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
+    let file = dir.open_file(STEWARD_LOCK, OpenMode::WriteOrCreate).while_doing("open", &path)?;
     let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path)?;
     dir.vfs.trace(&Action::new(action).value(u64::from(locked)));
     if !locked {
@@ -312,8 +311,7 @@ fn seal<V: Vfs>(dir: &Directory<V>, sequence: u32, wait: LockWait) -> Result<(),
 fn remove_leftovers<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
     let listing = dir.list()?.unwrap_or_default();
     for name in listing.temporaries.iter().filter(|name| name.ends_with(".compact")) {
-        let path = dir.path.join(name);
-        dir.vfs.remove(&path).while_doing("remove", &path)?;
+        dir.remove(name, "remove")?;
     }
     Ok(())
 }

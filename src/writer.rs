@@ -56,7 +56,8 @@ impl<V: Vfs> WriterLock<V> {
     /// What the system says.
     pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
         let path = dir.path.join(WRITER_LOCK);
-        let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
+        let file =
+            dir.open_file(WRITER_LOCK, OpenMode::WriteOrCreate).while_doing("open", &path)?;
         Ok(Self { shared: Arc::new(LockFile { vfs: dir.vfs.clone(), file, path }) })
     }
 
@@ -187,7 +188,7 @@ impl<V: Vfs> Writer<V> {
             }
             let status = self.tail.segment.file.status();
             let status = status.map_err(|error| self.tail.io_error("look at", error))?;
-            if status.linked && status.len == self.tail.end && self.tail.may_end_here() {
+            if status.links > 0 && status.len == self.tail.end && self.tail.may_end_here() {
                 break;
             }
             let remembered = self.tail.end;
@@ -195,7 +196,7 @@ impl<V: Vfs> Writer<V> {
             if self.tail.end != remembered {
                 continue;
             }
-            if !status.linked {
+            if status.links == 0 {
                 return Err(Failure::Removed { path: self.tail.segment.path.clone() });
             }
             // What was remembered may be wrong: look at the whole segment, once.
@@ -447,7 +448,7 @@ fn reserve<V: Vfs>(
     Err(Failure::NoSpace {
         path: tail.segment.path.clone(),
         needed: block_end - tail.end,
-        free: dir.vfs.free_bytes(&dir.path).unwrap_or(0),
+        free: dir.free_bytes().unwrap_or(0),
     })
 }
 

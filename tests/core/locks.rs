@@ -8,16 +8,16 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::real::*;
-use puro::dir::Directory;
+use puro::dir::{Directory, open_path};
 use puro::error::Failure;
 use puro::interpose::{Call, Hook, Interpose, Verdict};
 use puro::os::{OsFile, OsVfs};
-use puro::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::writer::WriterLock;
 use puro::{AppendError, Blame, Producer, ProducerOptions, ReadError};
 
 fn open(path: &Path, mode: OpenMode) -> OsFile {
-    OsVfs::new().open(path, mode).unwrap()
+    open_path(&OsVfs::new(), path, mode).unwrap()
 }
 
 fn try_lock(file: &OsFile, kind: LockKind) -> bool {
