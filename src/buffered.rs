@@ -383,12 +383,7 @@ impl<V: Vfs> Shared<V> {
         buffer
     }
 
-    fn failed(
-        &self,
-        upto: u64,
-        error: AppendError,
-        mut batch: Batch,
-    ) -> MutexGuard<'_, Buffer> {
+    fn failed(&self, upto: u64, error: AppendError, mut batch: Batch) -> MutexGuard<'_, Buffer> {
         let error = Arc::new(error);
         let mut buffer = self.lock();
         buffer.broken =

@@ -117,8 +117,12 @@ impl ConsumerOptions {
     /// # Errors
     /// See [`ReadError`].
     pub fn open_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<Consumer<V>, ReadError> {
-        let owner = vfs.pid();
-        let dir = Directory::new(vfs, dir.as_ref());
+        self.open_at(Directory::new(vfs, dir.as_ref()))
+    }
+
+    /// The same in a directory that may be open already.
+    pub(crate) fn open_at<V: Vfs>(&self, dir: Directory<V>) -> Result<Consumer<V>, ReadError> {
+        let owner = dir.vfs.pid();
         let mut consumer =
             Consumer { dir, options: self.clone(), reader: None, watch: Watching::NotYet, owner };
         if consumer.find_start()? {
@@ -252,7 +256,7 @@ impl<V: Vfs> Consumer<V> {
 
     fn start_watching(&mut self) {
         if matches!(self.watch, Watching::NotYet) && self.reader.is_some() {
-            self.watch = match self.dir.vfs.watch(&self.dir.path) {
+            self.watch = match self.dir.watch() {
                 Ok(watch) => Watching::Yes(watch),
                 Err(_) => Watching::Impossible,
             };
@@ -343,6 +347,10 @@ impl<V: Vfs> Consumer<V> {
         if found.is_some() && !options.allow_network {
             dir.check_local()?;
         }
+        if found.is_none() {
+            // Until there is a stream, the directory may still be replaced.
+            dir.let_go();
+        }
         self.reader = found.map(Reader::new);
         Ok(self.reader.is_some())
     }
@@ -412,9 +420,10 @@ impl<V: Vfs> Consumer<V> {
         let sequence = place.segment.header.sequence;
         let stream_id = place.segment.header.stream_id;
         let sealed = self.dir.has_segment(&stream_id, sequence.saturating_add(1))?;
-        let gone = !self.dir.still_names(&place.segment).map_err(Failure::from)?;
         if !sealed {
             reader.looked_around = Some(now);
+            let named = self.dir.still_names(&place.segment).map_err(Failure::from)?;
+            let gone = !named || !self.dir.is_still_there().map_err(Failure::from)?;
             return if gone { Err(self.segment_is_gone()?) } else { Ok(false) };
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.
@@ -511,7 +520,8 @@ impl<V: Vfs> Consumer<V> {
             return Ok(Failure::from(self.dir.restless()).into());
         };
         let held = &reader.place.segment;
-        match self.dir.segments()? {
+        let there = self.dir.is_still_there()?;
+        match self.dir.segments()?.filter(|_| there) {
             Some(segments) if segments.stream_id == held.header.stream_id => {
                 self.out_of_range(reader.place.link.next_offset)
             }

@@ -11,6 +11,7 @@ use crate::batch::Appended;
 use crate::block::Cause;
 use crate::settings::SettingError;
 use crate::token::Token;
+use crate::vfs::LockWait;
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +110,8 @@ pub enum Failure {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// The stream or the segment in use was removed (A-2, R-11).
-    #[error("{} was removed or replaced while it was in use; open the stream again", path.display())]
+    /// The stream or the segment in use was removed, moved or replaced (A-2, R-11).
+    #[error("{} was removed, moved or replaced while it was in use; open the stream again", path.display())]
     Removed {
         /// The segment that was in use.
         path: PathBuf,
@@ -140,6 +141,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A lock that could not be had in time.
+    pub(crate) fn lock_timeout(path: PathBuf, wait: LockWait) -> Self {
+        let waited = match wait {
+            LockWait::AtMost(waited) => waited,
+            LockWait::Try | LockWait::Forever => Duration::ZERO,
+        };
+        Self::LockTimeout { path, waited }
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn blame(&self) -> Blame {
@@ -403,6 +413,13 @@ fn out_of_range(offset: u64, low: u64, high: u64) -> String {
         "offset {offset} {why}: the stream holds {low} to {high}; \
          start from the beginning, the end, or an offset in between"
     )
+}
+
+impl IoError {
+    /// For a call that concerns a whole file.
+    pub(crate) fn of(operation: &'static str, path: std::path::PathBuf, source: io::Error) -> Self {
+        Self { operation, path, position: None, source }
+    }
 }
 
 /// Adds to an [`io::Error`] what was done, to which file, and where.

@@ -84,7 +84,9 @@ impl<'p, V: Vfs> HeldProducer<'p, V> {
 
     /// The lock, taken anew if it was given back.
     fn take_guard(&mut self) -> Result<WriterGuard<V>, AppendError> {
-        if let Some(guard) = self.guard.take() {
+        if let Some(guard) = self.guard.take()
+            && self.producer.still_alone(&guard)?
+        {
             return Ok(guard);
         }
         let guard = self.producer.lock_and_look()?;

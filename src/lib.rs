@@ -19,6 +19,7 @@ pub mod held;
 pub mod hint;
 pub mod interpose;
 pub mod layout;
+mod lock_file;
 pub mod named;
 pub mod os;
 pub mod positions;

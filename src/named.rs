@@ -2,19 +2,21 @@
 //! the last run was (protocol.md, C-2 and C-3).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::consumer::{Consumer, ConsumerOptions, Start};
-use crate::dir::{CONSUMERS, Directory, owner_lock_path};
-use crate::error::{AppendError, Blame, Failure, IoContext, OpenError, ReadError, RecordError};
+use crate::dir::{CONSUMERS, Directory, owner_lock_name};
+use crate::error::{AppendError, Blame, Failure, OpenError, ReadError, RecordError};
 use crate::hint::Hint;
+use crate::lock_file::LockFile;
 use crate::os::OsVfs;
 use crate::producer::{Producer, ProducerOptions, check_name, is_appended};
 use crate::record::Record;
 use crate::state::Position;
 use crate::token::Token;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::vfs::{LockWait, Vfs};
 
 /// When a named consumer commits its position by itself. It never does so without
 /// progress, and only for records whose successor was asked for: a record counts as done
@@ -132,7 +134,7 @@ impl NamedOptions {
         }
         let lock = OwnerLock::take(&dir, name, self.owner_wait)?;
         let options = ProducerOptions::new().create(false).allow_network(self.allow_network);
-        let committer = options.open_in(dir.vfs.clone(), &dir.path)?;
+        let committer = options.open_at(dir.clone())?;
         let stored = committer.position(name);
         let entry = Action::new("ReadEntry").label(name);
         dir.vfs.trace(&entry.value(stored.map_or(0, |position| position.offset)));
@@ -143,7 +145,7 @@ impl NamedOptions {
             _ => self.start,
         };
         let consumer = self.consumer.clone().allow_network(self.allow_network).start(start);
-        let consumer = consumer.open_in(dir.vfs.clone(), &dir.path)?;
+        let consumer = consumer.open_at(dir.clone())?;
         let mut named = NamedConsumer {
             consumer,
             committer,
@@ -235,28 +237,22 @@ impl PositionChange {
 
 /// The lock of a name: held while the consumer runs (L-1).
 #[derive(Debug)]
-pub(crate) struct OwnerLock<F> {
-    _file: F,
+pub(crate) struct OwnerLock<V: Vfs> {
+    _lock: Arc<LockFile<V>>,
 }
 
-impl<F: VfsFile> OwnerLock<F> {
-    pub fn take<V: Vfs<File = F>>(
-        dir: &Directory<V>,
-        name: &str,
-        wait: LockWait,
-    ) -> Result<Self, NamedError> {
-        let locks = dir.path.join(CONSUMERS);
-        dir.vfs.create_dir(&locks).while_doing("create", &locks).map_err(Failure::from)?;
-        let path = owner_lock_path(dir, name);
-        let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path);
-        let file = file.map_err(Failure::from)?;
-        let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path);
-        if locked.map_err(Failure::from)? {
-            dir.vfs.trace(&Action::new("LockName").label(name));
-            Hint::of_this_process(&dir.vfs).leave(&file);
-            return Ok(Self { _file: file });
-        }
-        Err(NamedError::Busy { name: name.to_owned(), path })
+impl<V: Vfs> OwnerLock<V> {
+    pub fn take(dir: &Directory<V>, name: &str, wait: LockWait) -> Result<Self, NamedError> {
+        let locks = dir.make_subdirectory(CONSUMERS).map_err(Failure::from)?;
+        let lock_name = owner_lock_name(name);
+        let taken = LockFile::open_and_take(&locks, &lock_name, wait).map_err(Failure::from)?;
+        let Some(lock) = taken else {
+            let path = locks.path.join(lock_name);
+            return Err(NamedError::Busy { name: name.to_owned(), path });
+        };
+        dir.vfs.trace(&Action::new("LockName").label(name));
+        Hint::of_this_process(&dir.vfs).leave(lock.file());
+        Ok(Self { _lock: lock })
     }
 }
 
@@ -271,7 +267,7 @@ pub struct NamedConsumer<V: Vfs = OsVfs> {
     committer: Producer<V>,
     /// Held as long as the consumer lives.
     #[expect(dead_code, reason = "what counts is that it is held")]
-    lock: OwnerLock<V::File>,
+    lock: OwnerLock<V>,
     name: String,
     /// The position as last read or written.
     stored: Option<Position>,

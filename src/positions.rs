@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::consumer::{ConsumerOptions, Start};
-use crate::dir::{Directory, owner_lock_path};
+use crate::dir::{Directory, open_owner_lock};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::hint::Hint;
 use crate::named::{NamedError, OwnerLock, PositionChange};
@@ -86,11 +86,7 @@ fn lag_bytes<V: Vfs>(dir: &Directory<V>, offset: u64) -> Result<Option<u64>, Rea
 
 /// Who holds the lock of a name; inside `None` where the lock file does not tell.
 fn owner<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<Option<Option<Hint>>, Failure> {
-    let path = owner_lock_path(dir, name);
-    let file = match dir.vfs.open(&path, OpenMode::Read) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        file => file.while_doing("open", &path)?,
-    };
+    let Some((file, path)) = open_owner_lock(dir, name)? else { return Ok(None) };
     let free = file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?;
     Ok((!free).then(|| Hint::read(&file)))
 }
@@ -125,14 +121,14 @@ pub fn change_in<V: Vfs>(
     }
     let _owner = OwnerLock::take(&dir, name, LockWait::Try)?;
     let options = ProducerOptions::new().create(false);
-    let mut producer = options.open_in(dir.vfs.clone(), &dir.path)?;
+    let mut producer = options.open_at(dir.clone())?;
     let before = producer.position(name);
     let entry = Action::new("ReadEntry").label(name);
     dir.vfs.trace(&entry.value(before.map_or(0, |position| position.offset)));
     let after = match to {
         Some(start) => {
             let consumer = ConsumerOptions::new().start(start);
-            consumer.open_in(dir.vfs.clone(), &dir.path)?.token()
+            consumer.open_at(dir.clone())?.token()
         }
         None => None,
     };

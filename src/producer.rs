@@ -20,7 +20,7 @@ use crate::state::{Position, SETTING, is_name};
 use crate::steward::tidy_after_roll;
 use crate::token::Token;
 use crate::trace::Action;
-use crate::vfs::{LockWait, Vfs};
+use crate::vfs::{LockWait, Vfs, VfsFile};
 use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
 
 /// Appends records to a stream, beside any number of other producers.
@@ -249,6 +249,15 @@ impl<V: Vfs> Producer<V> {
         Ok(guard)
     }
 
+    /// Whether nobody else can have written since the last look under this lock: its name
+    /// still leads to it, and one name to the segment.
+    pub(crate) fn still_alone(&self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+        self.writer.check_owner()?;
+        let tail = &self.writer.tail;
+        let status = tail.segment.file.status().map_err(|error| tail.io_error("look at", error))?;
+        Ok(status.links == 1 && guard.still_excludes()?)
+    }
+
     /// Appends under a lock that was held since the last look. It is told as if the lock had been
     /// given back and taken again, with nobody in between.
     pub(crate) fn append_held(
@@ -276,7 +285,6 @@ impl<V: Vfs> Producer<V> {
         guard: &WriterGuard<V>,
         builder: &mut BlockBuilder,
     ) -> Result<Appended, AppendError> {
-        self.writer.check_owner()?;
         let appended = self.append_looked(guard, builder, &Request::default())?;
         self.writer.trace(Action::new("Unlock"));
         let durable = self.is_durable();

@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 
 use crate::block::{BlockBuilder, BlockKind, BlockMeta};
-use crate::dir::{Directory, OpenSegment, owner_lock_path};
+use crate::dir::{
+    Directory, OpenSegment, new_segment_name, open_owner_lock, parent_of, segment_name,
+};
 use crate::error::{Failure, IoContext, IoError, OpenError};
 use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
 use crate::record::NewRecord;
@@ -114,11 +116,8 @@ impl<V: Vfs> Writer<V> {
 
     /// Whether a process runs under the name of a consumer: it may have nothing to commit.
     fn is_running(&self, name: &[u8]) -> Result<bool, Failure> {
-        let path = owner_lock_path(&self.dir, &String::from_utf8_lossy(name));
-        let file = match self.dir.vfs.open(&path, OpenMode::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            file => file.while_doing("open", &path)?,
-        };
+        let found = open_owner_lock(&self.dir, &String::from_utf8_lossy(name))?;
+        let Some((file, path)) = found else { return Ok(false) };
         Ok(!file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?)
     }
 
@@ -145,7 +144,7 @@ impl<V: Vfs> Writer<V> {
     /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
     fn check_space(&self, block_bytes: u64) -> Result<(), Failure> {
         let dir = &self.dir;
-        let free = dir.vfs.free_bytes(&dir.path).while_doing("ask for free space of", &dir.path)?;
+        let free = dir.free_bytes()?;
         let checkpoint = self.tail.state.entries().map(|entry| entry.encoded_bytes()).sum::<u64>();
         let needed = checkpoint + block_bytes + SPARE_BYTES;
         if free >= needed {
@@ -163,9 +162,9 @@ fn make_segment<V: Vfs>(
     state: &State,
     max_timestamp_ms: u64,
 ) -> Result<Tail<V::File>, Failure> {
-    let (temporary, path) =
-        (dir.new_segment_path(header.sequence), dir.segment_path(header.sequence));
-    let file = dir.vfs.open(&temporary, OpenMode::Truncate).while_doing("create", &temporary)?;
+    let (made, named) = (new_segment_name(header.sequence), segment_name(header.sequence));
+    let (temporary, path) = (dir.path.join(&made), dir.path.join(&named));
+    let file = dir.open_file(&made, OpenMode::Truncate).while_doing("create", &temporary)?;
     let bytes = header.encode();
     write_full(&file, &bytes, 0).while_doing_at("write", &temporary, 0)?;
     let segment = OpenSegment { file, header, path: temporary.clone() };
@@ -188,11 +187,16 @@ fn make_segment<V: Vfs>(
     trace(tail.action("Make"));
     tail.segment.file.sync_data().while_doing("sync", &temporary)?;
     trace(tail.action("SyncMade"));
+    // Another writer, which took the lock while that had lost its name, began it anew.
+    if !dir.still_names(&tail.segment)? {
+        let source = io::Error::other("another writer makes it too: writer.lock was removed");
+        return Err(source).while_doing("name", &temporary)?;
+    }
     // What has the name already is a stray, and not ours to replace (F-9).
-    if dir.vfs.id_of(&path).while_doing("look at", &path)?.is_some() {
+    if dir.id_of(&named)?.is_some() {
         return Err(io::ErrorKind::AlreadyExists.into()).while_doing("name", &path)?;
     }
-    dir.vfs.rename(&temporary, &path).while_doing("name", &path)?;
+    dir.rename(&made, &named, "name")?;
     trace(tail.action("Name"));
     tail.segment.path = path;
     dir.sync()?;
@@ -236,7 +240,7 @@ pub(crate) fn create<V: Vfs>(
         dir.check_local()?;
     }
     refuse_strays(dir)?;
-    let lock = WriterLock::open(dir)?;
+    let mut lock = WriterLock::open(dir)?;
     let guard = lock.take(wait)?;
     let found = dir.segments()?.is_some();
     dir.vfs.trace(&Action::new("Finish").label(if found { "" } else { "nothing" }));
@@ -264,9 +268,7 @@ pub(crate) fn create<V: Vfs>(
 /// Puts the directory's own name on the disk: before there is a segment in it, for nobody
 /// does it afterwards.
 fn sync_parent<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
-    let parent = dir.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    Ok(dir.vfs.sync_dir(parent).while_doing("sync", parent)?)
+    Ok(Directory::new(dir.vfs.clone(), parent_of(&dir.path)).sync()?)
 }
 
 fn refuse_strays<V: Vfs>(dir: &Directory<V>) -> Result<(), OpenError> {

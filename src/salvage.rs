@@ -97,7 +97,7 @@ fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<Survey, 
 
 /// Makes the new stream, with the settings of the old one.
 fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, OpenError> {
-    let found = match dir.vfs.list(&dir.path) {
+    let found = match dir.names() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names.while_doing("list", &dir.path).map_err(Failure::from)?,
     };
@@ -107,7 +107,7 @@ fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, Op
     let settings = survey.state.of_kind(SETTING);
     let settings: Vec<_> = settings.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
     roll::create(dir, &settings, LockWait::Try, false)?;
-    ProducerOptions::new().create(false).open_in(dir.vfs.clone(), &dir.path)
+    ProducerOptions::new().create(false).open_at(dir.clone())
 }
 
 struct Salvager<'p, V: Vfs> {

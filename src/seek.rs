@@ -1,7 +1,7 @@
 //! A reader's place in the stream, and how it is found.
 
 use crate::block::{Block, BlockKind, Cause, Link};
-use crate::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments};
+use crate::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments, segment_name};
 use crate::error::{Diverged, Failure, IoContext, ReadError};
 use crate::layout::{end, header};
 use crate::segment::{READ_AHEAD_BYTES, Window};
@@ -236,7 +236,7 @@ pub fn range<V: Vfs>(dir: &Directory<V>) -> Result<Option<(u64, u64)>, Failure> 
     Ok(Some((tail.segment.header.base_offset, tail.next_offset())))
 }
 
-struct Seeker<'d, V> {
+struct Seeker<'d, V: Vfs> {
     dir: &'d Directory<V>,
     wait: LockWait,
 }
@@ -298,8 +298,8 @@ impl<V: Vfs> Seeker<'_, V> {
     /// A segment ends below an offset that it should hold: damage, if it is sealed.
     fn ends_before<T>(&self, place: &Place<V::File>, offset: u64, cause: Cause) -> Sought<T> {
         let segment = &place.segment;
-        let next = self.dir.segment_path(segment.header.sequence.saturating_add(1));
-        let sealed = self.dir.vfs.id_of(&next).while_doing("look at", &next);
+        let next = segment_name(segment.header.sequence.saturating_add(1));
+        let sealed = self.dir.id_of(&next);
         if sealed.map_err(Failure::from)?.is_none() {
             return self.out_of_range(offset);
         }

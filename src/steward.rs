@@ -22,19 +22,21 @@ mod survey;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use report::{Compacted, Deleted, Kept, Report, Task, Why};
 
 use crate::dir::{Directory, STEWARD_LOCK};
-use crate::error::{Blame, Failure, IoContext};
+use crate::error::{Blame, Failure};
 use crate::hint::Hint;
+use crate::lock_file::LockFile;
 use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::settings::Settings;
 use crate::tail::open_tail;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::vfs::{LockWait, OpenMode, Vfs};
 use crate::writer::{Writer, WriterLock};
 
 use self::compact::Memo;
@@ -251,8 +253,7 @@ impl<V: Vfs> Steward<V> {
     }
 
     fn busy(&self) -> StewardError {
-        let path = self.dir.path.join(STEWARD_LOCK);
-        let file = self.dir.vfs.open(&path, OpenMode::Read).ok();
+        let file = self.dir.open_file(STEWARD_LOCK, OpenMode::Read).ok();
         let hint = file.and_then(|file| Hint::read(&file));
         StewardError::Busy { dir: self.dir.path.clone(), hint }
     }
@@ -264,13 +265,12 @@ const TIDY_WAIT: Duration = Duration::from_millis(500);
 
 /// Proof that `steward.lock` is held; gives it back when dropped.
 struct StewardGuard<V: Vfs> {
-    vfs: V,
-    _file: V::File,
+    lock: Arc<LockFile<V>>,
 }
 
 impl<V: Vfs> Drop for StewardGuard<V> {
     fn drop(&mut self) {
-        self.vfs.trace(&Action::new("UnlockSteward"));
+        self.lock.vfs().trace(&Action::new("UnlockSteward"));
     }
 }
 
@@ -280,15 +280,12 @@ fn take_steward_lock<V: Vfs>(
     wait: LockWait,
     action: &'static str,
 ) -> Result<Option<StewardGuard<V>>, Failure> {
-    let path = dir.path.join(STEWARD_LOCK);
-    let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-    let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path)?;
-    dir.vfs.trace(&Action::new(action).value(u64::from(locked)));
-    if !locked {
-        return Ok(None);
-    }
-    Hint::of_this_process(&dir.vfs).leave(&file);
-    Ok(Some(StewardGuard { vfs: dir.vfs.clone(), _file: file }))
+    let taken = LockFile::open_and_take(dir, STEWARD_LOCK, wait)?;
+    dir.vfs.trace(&Action::new(action).value(u64::from(taken.is_some())));
+    Ok(taken.map(|lock| {
+        Hint::of_this_process(&dir.vfs).leave(lock.file());
+        StewardGuard { lock }
+    }))
 }
 
 /// Seals the active segment, if it is still the one with this number.
@@ -296,7 +293,7 @@ fn seal<V: Vfs>(dir: &Directory<V>, sequence: u32, wait: LockWait) -> Result<(),
     let Some((tail, _)) = open_tail(dir, OpenMode::Write)? else {
         return Err(Failure::NotAStream { dir: dir.path.clone() });
     };
-    let lock = WriterLock::open(dir)?;
+    let mut lock = WriterLock::open(dir)?;
     let mut writer = Writer::new(dir.clone(), tail);
     let guard = lock.take(wait)?;
     writer.catch_up(&guard)?;
@@ -312,8 +309,7 @@ fn seal<V: Vfs>(dir: &Directory<V>, sequence: u32, wait: LockWait) -> Result<(),
 fn remove_leftovers<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
     let listing = dir.list()?.unwrap_or_default();
     for name in listing.temporaries.iter().filter(|name| name.ends_with(".compact")) {
-        let path = dir.path.join(name);
-        dir.vfs.remove(&path).while_doing("remove", &path)?;
+        dir.remove(name, "remove")?;
     }
     Ok(())
 }
@@ -346,7 +342,7 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
         if !steward.has_something_to_delete(&survey)? {
             return Ok(());
         }
-        let lock = WriterLock::open(dir)?;
+        let mut lock = WriterLock::open(dir)?;
         let _paused = if survey.holds_writers_up() {
             lock.take(LockWait::AtMost(TIDY_WAIT)).ok()
         } else {

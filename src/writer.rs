@@ -4,53 +4,36 @@
 //! Whatever writes past the committed end takes the [`WriterGuard`] as an argument: there
 //! is no way to do so without holding `writer.lock`.
 
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::block::{BlockBuilder, BlockKind, Cause};
-use crate::dir::{Directory, OpenSegment, WRITER_LOCK, lock};
+use crate::dir::{Directory, OpenSegment, WRITER_LOCK};
 use crate::error::{Failure, IoContext, IoError};
 use crate::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
+use crate::lock_file::LockFile;
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
 use crate::state::{EPOCH, encode_epoch};
 use crate::tail::{Look, Tail};
 use crate::token::Epoch;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
 
 /// The lock that every writer holds while it writes (L-1).
+#[derive(Debug)]
 pub struct WriterLock<V: Vfs> {
     shared: Arc<LockFile<V>>,
 }
 
-struct LockFile<V: Vfs> {
-    vfs: V,
-    file: V::File,
-    path: PathBuf,
-}
-
 /// Proof that `writer.lock` is held; gives it back when dropped, but not by a forked child, which
 /// shares the lock with its parent (L-3).
+#[derive(Debug)]
 pub struct WriterGuard<V: Vfs> {
     lock: Arc<LockFile<V>>,
     /// The process that took it.
     owner: u32,
     held: bool,
-}
-
-impl<V: Vfs> fmt::Debug for WriterLock<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WriterLock").field(&self.shared.path).finish()
-    }
-}
-
-impl<V: Vfs> fmt::Debug for WriterGuard<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WriterGuard").field(&self.lock.path).finish()
-    }
 }
 
 impl<V: Vfs> WriterLock<V> {
@@ -59,28 +42,34 @@ impl<V: Vfs> WriterLock<V> {
     /// # Errors
     /// What the system says.
     pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
-        let path = dir.path.join(WRITER_LOCK);
-        let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-        Ok(Self { shared: Arc::new(LockFile { vfs: dir.vfs.clone(), file, path }) })
+        Ok(Self { shared: LockFile::open(dir, WRITER_LOCK)? })
     }
 
     /// Takes the lock.
     ///
     /// # Errors
     /// `LockTimeout` when others kept it for longer than `wait`.
-    pub fn take(&self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
-        let LockFile { vfs, file, path } = &*self.shared;
-        let taken = lock(file, path, LockKind::Exclusive, wait);
-        match &taken {
-            Ok(_) => vfs.trace(&Action::new("Lock")),
-            Err(Failure::LockTimeout { .. }) => vfs.trace(&Action::new("TimesOut")),
-            Err(_) => {}
+    pub fn take(&mut self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
+        let taken = LockFile::take(&mut self.shared, wait)?;
+        let vfs = self.shared.vfs();
+        if !taken {
+            vfs.trace(&Action::new("TimesOut"));
+            return Err(Failure::lock_timeout(self.shared.path(), wait));
         }
-        taken.map(|()| WriterGuard { lock: Arc::clone(&self.shared), owner: vfs.pid(), held: true })
+        vfs.trace(&Action::new("Lock"));
+        Ok(WriterGuard { lock: Arc::clone(&self.shared), owner: vfs.pid(), held: true })
     }
 }
 
 impl<V: Vfs> WriterGuard<V> {
+    /// Whether the lock still excludes anybody: its name leads to the file that is locked (L-4).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn still_excludes(&self) -> Result<bool, Failure> {
+        Ok(self.lock.is_named()?)
+    }
+
     /// Gives the lock back, in the process that is known to have taken it.
     pub fn give_back(mut self) {
         self.unlock();
@@ -88,15 +77,14 @@ impl<V: Vfs> WriterGuard<V> {
 
     fn unlock(&mut self) {
         self.held = false;
-        self.lock.vfs.trace(&Action::new("Unlock"));
-        // A lock that cannot be given back goes with the file; there is nothing to tell.
-        let _ = self.lock.file.unlock();
+        self.lock.vfs().trace(&Action::new("Unlock"));
+        self.lock.give_back();
     }
 }
 
 impl<V: Vfs> Drop for WriterGuard<V> {
     fn drop(&mut self) {
-        if self.held && self.lock.vfs.pid() == self.owner {
+        if self.held && self.lock.vfs().pid() == self.owner {
             self.unlock();
         }
     }
@@ -198,7 +186,7 @@ impl<V: Vfs> Writer<V> {
                 continue;
             }
             let look = self.tail.look()?;
-            if look.linked && self.ends_as_remembered(&look) {
+            if look.links > 0 && self.ends_as_remembered(&look) {
                 break;
             }
             if look.changed && !scanned_again {
@@ -212,7 +200,7 @@ impl<V: Vfs> Writer<V> {
             if self.tail.end != remembered {
                 continue;
             }
-            if !look.linked {
+            if look.links == 0 {
                 return Err(Failure::Removed { path: self.tail.segment.path.clone() });
             }
             // Before anything is cut, nothing remembered is believed.
@@ -282,11 +270,7 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Leaves a segment that others sealed for a later one.
-    fn enter(
-        &mut self,
-        guard: &WriterGuard<V>,
-        next: OpenSegment<V::File>,
-    ) -> Result<(), Failure> {
+    fn enter(&mut self, guard: &WriterGuard<V>, next: OpenSegment<V::File>) -> Result<(), Failure> {
         // Whoever sealed it synced it, but perhaps after this writer was told of a failure.
         if self.tail.sync_failed {
             self.rewrite_and_sync(guard)?;
@@ -495,7 +479,7 @@ fn reserve<V: Vfs>(
     Err(Failure::NoSpace {
         path: tail.segment.path.clone(),
         needed: block_end - tail.end,
-        free: dir.vfs.free_bytes(&dir.path).unwrap_or(0),
+        free: dir.free_bytes().unwrap_or(0),
     })
 }
 

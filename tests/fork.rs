@@ -157,7 +157,8 @@ fn main() {
         ("a_steward", a_steward),
     ];
     let filter = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
-    let chosen = cases.iter().filter(|(name, _)| filter.as_deref().is_none_or(|f| name.contains(f)));
+    let chosen =
+        cases.iter().filter(|(name, _)| filter.as_deref().is_none_or(|f| name.contains(f)));
     let mut passed = 0;
     for (name, case) in chosen {
         let scratch = tempfile::tempdir().unwrap();

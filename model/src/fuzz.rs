@@ -8,12 +8,12 @@ use std::path::Path;
 
 use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
 use puro::codec::{crc, crc_continue, put_varint, split_varint};
-use puro::dir::Directory;
+use puro::dir::{Directory, open_path};
 use puro::layout::{BLOCK_ALIGN, end, header, start};
 use puro::record::Fields;
 use puro::segment::SegmentHeader;
 use puro::tail::open_tail;
-use puro::vfs::{OpenMode, Vfs, VfsFile, write_full};
+use puro::vfs::{OpenMode, VfsFile, write_full};
 use puro::{Failure, OpenError, Start};
 
 use crate::generate::SEGMENT_BYTES;
@@ -214,8 +214,12 @@ fn put_behind(vfs: &SimVfs, path: &Path, data: &[u8]) -> Vec<u8> {
     write_full(&tail.segment.file, data, at).expect("an empty disk");
     let length = tail.segment.file.status().expect("it is there").len as usize;
     let mut bytes = vec![0; length];
-    puro::vfs::read_full(&vfs.open(path, OpenMode::Read).expect("it is there"), &mut bytes, 0)
-        .expect("readable");
+    puro::vfs::read_full(
+        &open_path(vfs, path, OpenMode::Read).expect("it is there"),
+        &mut bytes,
+        0,
+    )
+    .expect("readable");
     bytes
 }
 

@@ -4,7 +4,7 @@
 //! other checksums.
 
 use crate::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link};
-use crate::dir::{Directory, OpenSegment};
+use crate::dir::{Directory, OpenSegment, segment_name};
 use crate::error::{Failure, IoContext};
 use crate::layout::header;
 use crate::record::Fields;
@@ -162,7 +162,8 @@ impl<F: VfsFile> SegmentCopy<F> {
         mut header: SegmentHeader,
     ) -> Result<Self, Failure> {
         let path = dir.segment_path(header.sequence);
-        let file = dir.vfs.open(&path, OpenMode::Truncate).while_doing("create", &path)?;
+        let file = dir.open_file(&segment_name(header.sequence), OpenMode::Truncate);
+        let file = file.while_doing("create", &path)?;
         let bytes = header.encode();
         write_full(&file, &bytes, 0).while_doing_at("write", &path, 0)?;
         let (end, prev_crc) = (bytes.len() as u64, header.crc);

@@ -184,7 +184,7 @@ impl<V: Vfs> Steward<V> {
 
     fn unlink(&self, segment: &OpenSegment<V::File>, action: &'static str) -> Result<(), Failure> {
         let trace = |name| self.dir.vfs.trace(&Action::new(name).at(segment.header.sequence, 0));
-        self.dir.vfs.remove(&segment.path).while_doing("delete", &segment.path)?;
+        self.dir.remove(segment.name(), "delete")?;
         trace(action);
         self.dir.sync()?;
         trace("SyncDelete");

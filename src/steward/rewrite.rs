@@ -6,7 +6,7 @@
 
 use crate::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link, spanned_offsets};
 use crate::codec::put_varint;
-use crate::dir::{Directory, OpenSegment};
+use crate::dir::{Directory, OpenSegment, compaction_name};
 use crate::error::{Failure, IoContext, IoError, RecordError};
 use crate::layout::header;
 use crate::record::{Fields, GAP, NewRecord, Record};
@@ -64,8 +64,9 @@ pub(super) fn rewrite<V: Vfs>(
     if dry_run {
         return Ok(Rewritten::Done(done));
     }
-    let temporary = dir.path.join(format!("{sequence:010}.puro.compact"));
-    let file = dir.vfs.open(&temporary, OpenMode::Truncate).while_doing("create", &temporary)?;
+    let name = compaction_name(sequence);
+    let temporary = dir.path.join(&name);
+    let file = dir.open_file(&name, OpenMode::Truncate).while_doing("create", &temporary)?;
     let header = SegmentHeader {
         created_ms: dir.vfs.now_ms(),
         generation: source.header.generation.saturating_add(1),
@@ -82,7 +83,7 @@ pub(super) fn rewrite<V: Vfs>(
     });
     if !matches!(replaced, Ok(Some(_))) {
         // Of no consequence if it fails: the next pass removes it.
-        let _ = dir.vfs.remove(&dir.path.join(format!("{sequence:010}.puro.compact")));
+        let _ = dir.remove(&name, "remove");
     }
     let Some(target) = replaced? else { return Ok(Rewritten::Stays(held)) };
     let status = target.file.status().while_doing("look at", &source.path)?;
@@ -108,12 +109,15 @@ fn replace<V: Vfs>(
     target: &OpenSegment<V::File>,
 ) -> Result<bool, Failure> {
     let trace = |name| dir.vfs.trace(&Action::new(name).at(source.header.sequence, 0));
-    if !try_exclusive(dir, source)? || !dir.still_names(source)? {
+    // Another steward, which took its lock while that had lost its name, writes under the
+    // same temporary name.
+    let ours = dir.still_names(target)?;
+    if !ours || !try_exclusive(dir, source)? || !dir.still_names(source)? {
         trace("LeaveAsItIs");
         return Ok(false);
     }
     trace("LockToReplace");
-    dir.vfs.rename(&target.path, &source.path).while_doing("replace", &source.path)?;
+    dir.rename(target.name(), source.name(), "replace")?;
     trace("Replace");
     dir.sync()?;
     trace("SyncReplace");

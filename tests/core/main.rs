@@ -20,6 +20,7 @@ mod expiry;
 mod faults;
 mod format_tables;
 mod held;
+mod lock_names;
 mod locks;
 mod named;
 mod reading;
