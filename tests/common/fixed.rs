@@ -24,13 +24,20 @@ pub struct Fixed {
 struct World {
     now_ms: u64,
     boot: u8,
+    named_boot: Option<[u8; 16]>,
     random: u8,
     while_asleep: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Fixed {
     pub fn new() -> Self {
-        let world = World { now_ms: BEGINNING_MS, boot: 1, random: 0, while_asleep: None };
+        let world = World {
+            now_ms: BEGINNING_MS,
+            boot: 1,
+            named_boot: None,
+            random: 0,
+            while_asleep: None,
+        };
         Self { files: OsVfs::new(), world: Arc::new(Mutex::new(world)) }
     }
 
@@ -42,6 +49,11 @@ impl Fixed {
     /// What others do whenever somebody sleeps.
     pub fn while_asleep(&self, act: impl FnMut() + Send + 'static) {
         self.world.lock().unwrap().while_asleep = Some(Box::new(act));
+    }
+
+    /// From now on it is this boot.
+    pub fn name_boot(&self, boot_id: [u8; 16]) {
+        self.world.lock().unwrap().named_boot = Some(boot_id);
     }
 
     /// The machine was restarted.
@@ -111,7 +123,8 @@ impl Vfs for Fixed {
         }
     }
     fn boot_id(&self) -> Option<[u8; 16]> {
-        Some([0xB0 + self.world.lock().unwrap().boot; 16])
+        let world = self.world.lock().unwrap();
+        Some(world.named_boot.unwrap_or([0xB0 + world.boot; 16]))
     }
     fn pid(&self) -> u32 {
         4242
