@@ -91,6 +91,16 @@ pub enum Cause {
         /// Up to where they were known to be on disk.
         durable_to: u64,
     },
+    /// A committed block stands behind bytes that are none, and no power was lost in between
+    /// (recovery table: damaged).
+    #[error(
+        "the block is not valid, but one behind it, at byte {position}, is committed, \
+         and no power was lost since it was written"
+    )]
+    CommittedBehind {
+        /// Where that one stands.
+        position: u64,
+    },
     /// A segment between others is missing (V-9).
     #[error("the segment is missing although a later one is there")]
     MissingSegment,
@@ -224,13 +234,17 @@ impl BlockStart {
         put(bytes, start::START_CRC, &self.start_crc.to_le_bytes());
     }
 
-    /// The durable_to of a start whose checksum is right, whatever else is wrong with it:
-    /// what the recovery table looks for behind the committed end.
+    /// The start that stands here, whatever its signal, which is in no checksum: what an encoder
+    /// must not make within a block (F-43), and what the recovery table looks for behind the
+    /// committed end. The fields come first, for hardly any other bytes look like those.
+    #[inline]
     #[must_use]
-    pub fn durable_to_if_intact(bytes: &[u8], place: Place) -> Option<u64> {
-        let covered = bytes.get(1..start::START_CRC)?;
-        let intact = crc_continue(place.seed(), covered) == get_u32(bytes, start::START_CRC)?;
-        if intact { get_u64(bytes, start::DURABLE_TO) } else { None }
+    pub fn stands_at(bytes: &[u8], place: Place) -> Option<Self> {
+        BlockKind::from_byte(*bytes.get(start::KIND)?)?;
+        let signal = *bytes.first()?;
+        let start_crc = get_u32(bytes, start::START_CRC)?;
+        let found = Self::decode_fields(bytes, signal, start_crc)?.ok()?;
+        (place.start_crc(bytes) == start_crc).then_some(found)
     }
 
     /// Length of the whole block.

@@ -432,7 +432,7 @@ impl<V: Vfs> Checker<'_, V> {
             Err(error) => return Some(Problem::Unreadable(error.to_string())),
         };
         let label = match tail {
-            Tail::Damaged { durable_to } => return Some(Cause::Synced { durable_to }.into()),
+            Tail::Damaged { cause } => return Some(cause.into()),
             Tail::Clean => return None,
             Tail::Zeros => "zeros",
             Tail::Unseen => "unseen",

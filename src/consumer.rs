@@ -335,7 +335,10 @@ impl<V: Vfs> Consumer<V> {
         let finding = finding.while_doing_at("read", &tail.segment.path, position);
         Ok(match finding.map_err(Failure::from)? {
             Finding::Clean => EndState::Clean,
-            Finding::Damaged { durable_to } => EndState::Damaged { position, durable_to },
+            Finding::Damaged { cause: Cause::Synced { durable_to } } => {
+                EndState::Damaged { position, durable_to }
+            }
+            Finding::Damaged { .. } => EndState::Damaged { position, durable_to: position },
             Finding::Zeros | Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
         })
     }

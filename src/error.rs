@@ -229,6 +229,25 @@ pub enum RecordError {
         /// How long it may be.
         limit: usize,
     },
+    /// Bytes that would be blocks of this very stream where they would stand (F-43), so many that
+    /// no way was found to put them elsewhere.
+    #[error(
+        "the {bytes} bytes of this batch hold what would be blocks of this stream where they \
+         would stand, and leave no room to shift them: append them in smaller batches"
+    )]
+    HoldsBlocks {
+        /// Bytes of the body.
+        bytes: usize,
+    },
+    /// More records than an offset can count (F-18).
+    #[error(
+        "the stream's next offset is {next_offset}, and no offset may exceed 2^64 - 2: \
+         export it into a new stream"
+    )]
+    OffsetsExhausted {
+        /// The next offset.
+        next_offset: u64,
+    },
     /// A batch without records.
     #[error("a batch must hold at least one record")]
     EmptyBatch,

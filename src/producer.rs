@@ -354,9 +354,14 @@ impl<V: Vfs> Producer<V> {
         let (first_offset, record_count) = (writer.tail.next_offset(), builder.record_count());
         // A clock that is behind does not make the entries look old (C-5).
         request.push_entries(builder, writer, now_ms.max(writer.tail.began_ms()))?;
+        if first_offset.checked_add(u64::from(record_count)).is_none() {
+            return Err(RecordError::OffsetsExhausted { next_offset: first_offset }.into());
+        }
+        writer.fit(builder)?;
         if writer.must_roll(builder.block_bytes()) {
             writer.roll(guard, builder.block_bytes())?;
             self.rolled = true;
+            writer.fit(builder)?; // to a place in another segment
         }
         let timestamp_ms = request.timestamp_ms.unwrap_or(now_ms);
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {

@@ -44,10 +44,10 @@ impl<V: Vfs> Writer<V> {
         let finding = classify(&tail.segment.file, &tail.segment.header, &part);
         let finding = finding.map_err(|error| tail.io_error("read", error))?;
         let label = match finding {
-            Finding::Damaged { durable_to } => {
-                self.trace(tail.action("Classify").label("damaged").value(durable_to));
+            Finding::Damaged { cause } => {
+                self.trace(tail.action("Classify").label("damaged"));
                 self.trace(tail.action("StopDamaged"));
-                return Err(tail.damage(Cause::Synced { durable_to }));
+                return Err(tail.damage(cause));
             }
             Finding::Clean => return Ok(()),
             Finding::Zeros => "zeros",

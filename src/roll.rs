@@ -7,7 +7,7 @@ use crate::block::{BlockBuilder, BlockKind, BlockMeta};
 use crate::dir::{
     Directory, OpenSegment, new_segment_name, open_owner_lock, parent_of, segment_name,
 };
-use crate::error::{Failure, IoContext, IoError, OpenError};
+use crate::error::{Failure, IoContext, IoError, OpenError, RecordError};
 use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
 use crate::record::NewRecord;
 use crate::segment::SegmentHeader;
@@ -170,15 +170,17 @@ fn make_segment<V: Vfs>(
     let segment = OpenSegment { file, header, path: temporary.clone() };
     let mut tail = Tail::unread(segment);
     let mut checkpoints = checkpoints(state).map_err(|error| impossible(&temporary, &error))?;
-    let length = checkpoints.iter().map(BlockBuilder::block_bytes).sum::<u64>();
+    let length = fit_all(&mut checkpoints, &header);
+    let length = length.map_err(|error| impossible(&temporary, &error))?;
     for checkpoint in &mut checkpoints {
         let meta = BlockMeta {
-            durable_to: header::LEN as u64 + length,
+            durable_to: length,
             epoch: header.epoch,
             committed: true,
             ..tail.meta(BlockKind::Checkpoint, max_timestamp_ms)
         };
         let built = checkpoint.finish(&meta, header.place(tail.end));
+        let built = built.map_err(|error| impossible(&temporary, &error))?;
         let written = write_full(&tail.segment.file, built.bytes, tail.end);
         written.map_err(|error| tail.io_error("write", error))?;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
@@ -205,8 +207,18 @@ fn make_segment<V: Vfs>(
     Ok(tail)
 }
 
+/// Fits blocks to their places behind a segment's header (F-43); tells where the last one ends.
+fn fit_all(blocks: &mut [BlockBuilder], header: &SegmentHeader) -> Result<u64, RecordError> {
+    let mut end = header::LEN as u64;
+    for block in blocks {
+        block.fit(header.place(end))?;
+        end += block.block_bytes();
+    }
+    Ok(end)
+}
+
 /// The state in as many checkpoints as it takes, at least one (F-37).
-fn checkpoints(state: &State) -> Result<Vec<BlockBuilder>, crate::error::RecordError> {
+fn checkpoints(state: &State) -> Result<Vec<BlockBuilder>, RecordError> {
     let mut done = Vec::new();
     let mut current = BlockBuilder::default();
     for entry in state.entries() {

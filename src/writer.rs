@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::block::{BlockBuilder, BlockKind, Cause};
 use crate::dir::{Directory, OpenSegment, WRITER_LOCK};
-use crate::error::{Failure, IoContext, IoError};
+use crate::error::{Failure, IoContext, IoError, RecordError};
 use crate::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
 use crate::lock_file::LockFile;
 use crate::record::NewRecord;
@@ -350,6 +350,19 @@ impl<V: Vfs> Writer<V> {
         self.write_block(guard, builder, kind, timestamp_ms, epoch)
     }
 
+    /// Makes a block fit for the committed end: no block may stand within it (F-43). Its length may
+    /// be another afterwards.
+    ///
+    /// # Errors
+    /// `HoldsBlocks` where no way was found.
+    pub fn fit(&self, builder: &mut BlockBuilder) -> Result<(), RecordError> {
+        let place = self.tail.segment.header.place(self.tail.end);
+        builder.fit(place).or_else(|refused| match self.dir.vfs.random() {
+            Ok(key) => builder.fit_by_lot(place, &key),
+            Err(_) => Err(refused),
+        })
+    }
+
     fn write_block(
         &mut self,
         _guard: &WriterGuard<V>,
@@ -358,10 +371,12 @@ impl<V: Vfs> Writer<V> {
         timestamp_ms: u64,
         epoch: u32,
     ) -> Result<(), CommitError> {
-        let (dir, tail) = (&self.dir, &mut self.tail);
-        let mut meta = tail.meta(kind, timestamp_ms);
+        let mut meta = self.tail.meta(kind, timestamp_ms);
         meta.epoch = epoch;
-        let built = builder.finish(&meta, tail.segment.header.place(tail.end));
+        let place = self.tail.segment.header.place(self.tail.end);
+        let built = self.fit(builder).and_then(|()| builder.finish(&meta, place));
+        let built = built.map_err(|error| self.impossible(&error))?;
+        let (dir, tail) = (&self.dir, &mut self.tail);
         let length = built.bytes.len() as u64;
         reserve(dir, tail, tail.end + length)?;
         let begin = if epoch == tail.epoch() { "Reserve" } else { "RaiseEpoch" };

@@ -108,7 +108,7 @@ impl<F: VfsFile> Source<F> {
         let part = CommittedPart { end: *position, durable_to: *durable_to, current_boot: false };
         let tail = classify(&segment.file, &segment.header, &part);
         Ok(match tail.while_doing_at("read", &segment.path, *position)? {
-            Tail::Damaged { durable_to } => Some(Cause::Synced { durable_to }),
+            Tail::Damaged { cause } => Some(cause),
             Tail::Clean | Tail::Zeros | Tail::Unseen | Tail::Lost => None,
         })
     }
@@ -173,7 +173,7 @@ impl<F: VfsFile> SegmentCopy<F> {
     /// Writes the block in the builder.
     fn write(&mut self, mut meta: BlockMeta) -> Result<(), Failure> {
         meta.link.prev_crc = self.prev_crc;
-        let built = self.builder.finish(&meta, self.header.place(self.end));
+        let built = self.builder.finish_copy(&meta, self.header.place(self.end));
         let written = write_full(&self.file, built.bytes, self.end);
         written.while_doing_at("write", &self.path, self.end)?;
         self.end += built.bytes.len() as u64;

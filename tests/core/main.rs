@@ -18,6 +18,7 @@ mod codec_props;
 mod disk_full;
 mod expiry;
 mod faults;
+mod forged_blocks;
 mod format_tables;
 mod held;
 mod lock_names;
