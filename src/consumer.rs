@@ -118,8 +118,14 @@ impl ConsumerOptions {
     pub fn open_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<Consumer<V>, ReadError> {
         let owner = vfs.pid();
         let dir = Directory::new(vfs, dir.as_ref());
-        let mut consumer =
-            Consumer { dir, options: self.clone(), reader: None, watch: Watching::NotYet, owner };
+        let mut consumer = Consumer {
+            dir,
+            options: self.clone(),
+            reader: None,
+            watch: Watching::NotYet,
+            owner,
+            ended_by: None,
+        };
         if consumer.find_start()? {
             return Ok(consumer);
         }
@@ -166,6 +172,8 @@ pub struct Consumer<V: Vfs = OsVfs> {
     watch: Watching<V::Watch>,
     /// The process that opened it (L-3).
     owner: u32,
+    /// An error that no later look takes back.
+    ended_by: Option<ReadError>,
 }
 
 enum Watching<W> {
@@ -199,7 +207,9 @@ impl<V: Vfs> Consumer<V> {
     /// The next record, if there is one now.
     ///
     /// # Errors
-    /// See [`ReadError`]. The consumer stays where it is: asked again, it tries again.
+    /// See [`ReadError`]. The consumer stays where it is: asked again, it tries again. An error
+    /// that no later try can mend is told by every call from then on: the stream was
+    /// removed, its history was lost, or the next offset was deleted. Open a new consumer then.
     #[inline(always)]
     pub fn try_next(&mut self) -> Result<Option<Record<'_>>, ReadError> {
         if !self.advance()? {
@@ -258,16 +268,16 @@ impl<V: Vfs> Consumer<V> {
         }
     }
 
-    /// All records that are there now, as owned copies; ends at the end.
+    /// All records that are there now, as owned copies; ends at the end, and behind an error.
     pub fn try_iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
-        std::iter::from_fn(|| {
+        ending_with_an_error(move || {
             self.try_next().map(|record| record.map(|record| record.to_owned())).transpose()
         })
     }
 
-    /// All records, as owned copies; waits at the end, without limit.
+    /// All records, as owned copies; waits at the end, without limit. Ends behind an error.
     pub fn iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
-        std::iter::from_fn(|| {
+        ending_with_an_error(move || {
             loop {
                 match self.poll(Duration::MAX) {
                     Ok(None) => {}
@@ -355,8 +365,18 @@ impl<V: Vfs> Consumer<V> {
         }
     }
 
-    /// Makes the next committed block the current one; `false` if there is none yet.
+    /// Makes the next committed block the current one; `false` if there is none yet. What no
+    /// later look takes back is told again by each one.
     fn next_block(&mut self) -> Result<bool, ReadError> {
+        if let Some(again) = self.ended_by.as_ref().and_then(ReadError::lasting) {
+            return Err(again);
+        }
+        let found = self.look_for_block();
+        self.ended_by = found.as_ref().err().and_then(ReadError::lasting);
+        found
+    }
+
+    fn look_for_block(&mut self) -> Result<bool, ReadError> {
         if self.dir.vfs.pid() != self.owner {
             return Err(Failure::Forked { owner: self.owner }.into());
         }
@@ -487,4 +507,19 @@ impl<V: Vfs> Consumer<V> {
         };
         Ok(ReadError::OffsetOutOfRange { offset, low, high })
     }
+}
+
+/// Yields what is found, and nothing behind an error: one that lasts would never end.
+fn ending_with_an_error<T>(
+    mut next: impl FnMut() -> Option<Result<T, ReadError>>,
+) -> impl Iterator<Item = Result<T, ReadError>> {
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let found = next();
+        ended = !matches!(found, Some(Ok(_)));
+        found
+    })
 }

@@ -389,6 +389,20 @@ impl ReadError {
             Self::Diverged(_) => Blame::Data,
         }
     }
+
+    /// The same error again, if it is one that a consumer's later tries cannot take back.
+    pub(crate) fn lasting(&self) -> Option<Self> {
+        match self {
+            Self::Failure(Failure::Removed { path }) => {
+                Some(Failure::Removed { path: path.clone() }.into())
+            }
+            Self::OffsetOutOfRange { offset, low, high } => {
+                Some(Self::OffsetOutOfRange { offset: *offset, low: *low, high: *high })
+            }
+            Self::Diverged(diverged) => Some(Self::Diverged(diverged.clone())),
+            Self::Failure(_) => None,
+        }
+    }
 }
 
 /// What is wrong with an offset. One that the stream holds is told to a reader whose segment was

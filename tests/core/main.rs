@@ -20,6 +20,7 @@ mod expiry;
 mod faults;
 mod format_tables;
 mod held;
+mod lasting_errors;
 mod locks;
 mod named;
 mod reading;
