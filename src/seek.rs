@@ -1,6 +1,6 @@
 //! A reader's place in the stream, and how it is found.
 
-use crate::block::{Block, BlockKind, Cause, Link};
+use crate::block::{Block, BlockKind, BlockStart, Cause, Link};
 use crate::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments};
 use crate::error::{Diverged, Failure, IoContext, ReadError};
 use crate::layout::header;
@@ -21,7 +21,8 @@ pub enum Start {
     Offset(u64),
     /// At the last so many records, of the topics asked for.
     Last(u64),
-    /// At the first block written at this time or later, in ms since 1970 (F-22).
+    /// At the first block written at this time or later, in ms since 1970 (F-22). A block by a
+    /// clock that was ahead counts as written when the one behind it was.
     Time(u64),
     /// At a position that was kept from before (E-7).
     Token(Token),
@@ -231,6 +232,34 @@ struct Seeker<'d, V> {
     wait: LockWait,
 }
 
+/// A time that is sought, and the time of whoever seeks.
+struct SoughtTime {
+    time_ms: u64,
+    now_ms: u64,
+    /// The first of the records that were just passed over because their time lies in the future.
+    ahead_from: Option<u64>,
+}
+
+impl SoughtTime {
+    /// Whether this block is the first of that time, or behind the first that may be of it.
+    fn begins_at(&mut self, start: &BlockStart, highest_ms: &mut u64) -> bool {
+        let ahead = start.timestamp_ms > self.now_ms && self.time_ms <= self.now_ms;
+        let records = start.kind == BlockKind::Records;
+        if ahead {
+            if records {
+                self.ahead_from.get_or_insert(start.first_offset);
+            }
+            return false;
+        }
+        *highest_ms = start.timestamp_ms.max(*highest_ms);
+        let begins = records && *highest_ms >= self.time_ms;
+        if records && !begins {
+            self.ahead_from = None; // They were written before this block, so they are older.
+        }
+        begins
+    }
+}
+
 /// `None`: a segment went away meanwhile.
 type Sought<F> = Result<Option<F>, ReadError>;
 
@@ -333,18 +362,19 @@ impl<V: Vfs> Seeker<'_, V> {
             found => found,
         };
         let Some(mut sequence) = found else { return Ok(None) };
+        let mut sought = SoughtTime { time_ms, now_ms: self.dir.vfs.now_ms(), ahead_from: None };
         loop {
             let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
             let mut place = Place::at_start_of(segment);
             let mut highest = 0;
-            let _stop = place.skip(|block| {
-                highest = block.start.timestamp_ms.max(highest);
-                Ok(block.start.kind != BlockKind::Records || highest < time_ms)
-            })?;
+            let _stop = place.skip(|block| Ok(!sought.begins_at(&block.start, &mut highest)))?;
             let next = sequence.checked_add(1).filter(|_| place.ended);
             match next {
                 Some(next) if self.dir.has_segment(&segments.stream_id, next)? => sequence = next,
                 _ => {
+                    if let Some(offset) = sought.ahead_from {
+                        return self.offset(segments, offset);
+                    }
                     let first_offset = place.link.next_offset;
                     return Ok(Some(Found { place, first_offset }));
                 }
