@@ -30,7 +30,7 @@ fn positions_are_listed_set_reset_and_deleted() {
         lines.collect::<Vec<serde_json::Value>>()
     };
     assert_eq!(list()[0]["name"], "w");
-    assert_eq!(list()[0]["lag_records"], 3);
+    assert_eq!(list()[0]["lag_offsets"], 3);
     assert_eq!(list()[0]["running"], false);
     place.puro(&["positions", "s", "set", "w", "-1"]).fails(0, "offset 3");
     assert_eq!(list()[0]["offset"], 3);
