@@ -1,5 +1,7 @@
 //! Consumers: position, poll, wait (protocol.md, chapter 8). They never write.
 
+mod iterators;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use crate::layout::header;
 use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::reader::Reader;
-use crate::record::{OwnedRecord, Record};
+use crate::record::Record;
 pub use crate::seek::Start;
 use crate::seek::{self, Topics};
 use crate::segment::{CommittedPart, Tail as Finding, classify};
@@ -268,26 +270,6 @@ impl<V: Vfs> Consumer<V> {
         }
     }
 
-    /// All records that are there now, as owned copies; ends at the end, and behind an error.
-    pub fn try_iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
-        ending_with_an_error(move || {
-            self.try_next().map(|record| record.map(|record| record.to_owned())).transpose()
-        })
-    }
-
-    /// All records, as owned copies; waits at the end, without limit. Ends behind an error.
-    pub fn iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
-        ending_with_an_error(move || {
-            loop {
-                match self.poll(Duration::MAX) {
-                    Ok(None) => {}
-                    Ok(Some(record)) => return Some(Ok(record.to_owned())),
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-        })
-    }
-
     /// The position of the next record, to be kept and presented as [`Start::Token`];
     /// `None` until there is a stream.
     #[must_use]
@@ -344,6 +326,13 @@ impl<V: Vfs> Consumer<V> {
         }
         self.reader = found.map(Reader::new);
         Ok(self.reader.is_some())
+    }
+
+    /// Goes on at another place; what was told of the old one is forgotten.
+    pub(crate) fn begin_anew(&mut self, start: Start) -> Result<(), ReadError> {
+        self.options.start = start;
+        self.ended_by = None;
+        self.find_start().map(drop)
     }
 
     /// Moves on to the next wanted record, if there is one.
@@ -507,19 +496,4 @@ impl<V: Vfs> Consumer<V> {
         };
         Ok(ReadError::OffsetOutOfRange { offset, low, high })
     }
-}
-
-/// Yields what is found, and nothing behind an error: one that lasts would never end.
-fn ending_with_an_error<T>(
-    mut next: impl FnMut() -> Option<Result<T, ReadError>>,
-) -> impl Iterator<Item = Result<T, ReadError>> {
-    let mut ended = false;
-    std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        let found = next();
-        ended = !matches!(found, Some(Ok(_)));
-        found
-    })
 }

@@ -397,6 +397,11 @@ impl<V: Vfs> Producer<V> {
         }
     }
 
+    /// Sets how long the lock is waited for; tells how long it was until now.
+    pub(crate) fn set_lock_wait(&mut self, wait: LockWait) -> LockWait {
+        std::mem::replace(&mut self.lock_wait, wait)
+    }
+
     /// Whether appends are to be durable from now on, whatever the stream's setting says.
     pub fn set_durable(&mut self, durable: bool) {
         self.durable = Some(durable);

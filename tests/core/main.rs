@@ -24,6 +24,7 @@ mod lasting_errors;
 mod locks;
 mod lost_places;
 mod named;
+mod passing_by;
 mod reading;
 mod recovery_table;
 mod refusals;
