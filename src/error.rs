@@ -269,7 +269,11 @@ pub enum AppendError {
     #[error("not appended: {0}")]
     NotAppended(#[from] Failure),
     /// Not appended: the stream has gone on since the token was taken (A-16).
-    #[error("not appended: the stream's next offset is {actual}, not {}", expected.offset)]
+    #[error(
+        "not appended: somebody else has appended since: the stream's next offset is {actual}, \
+         not {}; read on, and try again",
+        expected.offset
+    )]
     Conflict {
         /// The token given.
         expected: Token,
@@ -295,6 +299,19 @@ pub enum AppendError {
         sequence: u64,
         /// The one it is at.
         newest: u64,
+    },
+    /// Not appended: this identity has appended another batch under the same sequence (C-4).
+    #[error(
+        "not appended: producer `{identity}` has appended other records as sequence {sequence}, \
+         at offset {first_offset}; a new batch needs the next sequence"
+    )]
+    OtherContent {
+        /// The producer.
+        identity: String,
+        /// The sequence given.
+        sequence: u64,
+        /// Where the first record of that batch stands.
+        first_offset: u64,
     },
     /// Not appended: a setting that cannot be.
     #[error("not appended: {0}")]
@@ -322,13 +339,16 @@ impl AppendError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Record(_)
-            | Self::Conflict { .. }
-            | Self::PositionChanged { .. }
             | Self::OldSequence { .. }
+            | Self::OtherContent { .. }
             | Self::Setting(_) => Blame::Caller,
             Self::NotAppended(failure) => failure.blame(),
             Self::Diverged(_) => Blame::Data,
-            Self::NotDurable { .. } | Self::Unknown(_) => Blame::Environment,
+            // Somebody else was faster: that is nobody's mistake.
+            Self::Conflict { .. }
+            | Self::PositionChanged { .. }
+            | Self::NotDurable { .. }
+            | Self::Unknown(_) => Blame::Environment,
         }
     }
 }

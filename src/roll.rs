@@ -8,8 +8,9 @@ use crate::dir::{Directory, OpenSegment, owner_lock_path};
 use crate::error::{Failure, IoContext, IoError, OpenError};
 use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
 use crate::record::NewRecord;
+use crate::seek::lowest_offset;
 use crate::segment::SegmentHeader;
-use crate::state::{EPOCH, POSITION, SETTING, State, encode_epoch};
+use crate::state::{EPOCH, POSITION, PRODUCER, ProducerEntry, SETTING, State, encode_epoch};
 use crate::tail::Tail;
 use crate::token::Epoch;
 use crate::topics::TOPICS;
@@ -92,8 +93,15 @@ impl<V: Vfs> Writer<V> {
         let expiry_ms = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
         let limit_ms = now_ms.saturating_sub(expiry_ms);
         let mut builder = BlockBuilder::default();
+        let mut low = None;
         for (kind, key) in tail.state.expired(limit_ms) {
-            if kind == POSITION && self.is_running(key)? {
+            let stays = if kind == POSITION {
+                self.is_running(key)?
+            } else {
+                let known = low.map_or_else(|| self.low(), Ok)?;
+                self.holds_records_of(key, *low.insert(known))
+            };
+            if stays {
                 continue;
             }
             let marker = NewRecord::control(kind, Some(key), None);
@@ -120,6 +128,25 @@ impl<V: Vfs> Writer<V> {
             file => file.while_doing("open", &path)?,
         };
         Ok(!file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?)
+    }
+
+    /// Whether the last records of a producer with an identity are in the stream: as long as they
+    /// are, a retry must find that they were appended (C-10).
+    fn holds_records_of(&self, identity: &[u8], low: u64) -> bool {
+        let state = &self.tail.state;
+        let entry = state.get(PRODUCER, identity).and_then(ProducerEntry::decode);
+        entry.is_some_and(|entry| {
+            entry.first_offset.saturating_add(u64::from(entry.record_count)) > low
+        })
+    }
+
+    /// The lowest offset there is.
+    fn low(&self) -> Result<u64, Failure> {
+        let low = match self.dir.segments()? {
+            Some(segments) => lowest_offset(&self.dir, &segments)?,
+            None => None,
+        };
+        Ok(low.unwrap_or(self.tail.segment.header.base_offset))
     }
 
     /// Makes the next segment of a sealed one (V-6).

@@ -1,6 +1,8 @@
 //! A reader's place in the stream, and how it is found.
 
-use crate::block::{Block, BlockKind, BlockStart, Cause, Link};
+mod time;
+
+use crate::block::{Block, BlockKind, Cause, Link};
 use crate::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments};
 use crate::error::{Diverged, Failure, IoContext, ReadError};
 use crate::layout::header;
@@ -217,47 +219,28 @@ pub fn find<V: Vfs>(
 pub fn range<V: Vfs>(dir: &Directory<V>) -> Result<Option<(u64, u64)>, Failure> {
     let Some((tail, _)) = open_tail(dir, OpenMode::Read)? else { return Ok(None) };
     let Some(segments) = dir.segments()? else { return Ok(None) };
-    for sequence in segments.sequences {
+    let low = lowest_offset(dir, &segments)?.unwrap_or(tail.segment.header.base_offset);
+    Ok(Some((low, tail.next_offset())))
+}
+
+/// The lowest offset of the stream; `None` if the segments that were listed are gone.
+pub fn lowest_offset<V: Vfs>(
+    dir: &Directory<V>,
+    segments: &Segments,
+) -> Result<Option<u64>, Failure> {
+    for &sequence in &segments.sequences {
         if let Some(lowest) = dir.open_segment(sequence, OpenMode::Read)?
             && lowest.belongs_to(&segments.stream_id, sequence)
         {
-            return Ok(Some((lowest.header.base_offset, tail.next_offset())));
+            return Ok(Some(lowest.header.base_offset));
         }
     }
-    Ok(Some((tail.segment.header.base_offset, tail.next_offset())))
+    Ok(None)
 }
 
 struct Seeker<'d, V> {
     dir: &'d Directory<V>,
     wait: LockWait,
-}
-
-/// A time that is sought, and the time of whoever seeks.
-struct SoughtTime {
-    time_ms: u64,
-    now_ms: u64,
-    /// The first of the records that were just passed over because their time lies in the future.
-    ahead_from: Option<u64>,
-}
-
-impl SoughtTime {
-    /// Whether this block is the first of that time, or behind the first that may be of it.
-    fn begins_at(&mut self, start: &BlockStart, highest_ms: &mut u64) -> bool {
-        let ahead = start.timestamp_ms > self.now_ms && self.time_ms <= self.now_ms;
-        let records = start.kind == BlockKind::Records;
-        if ahead {
-            if records {
-                self.ahead_from.get_or_insert(start.first_offset);
-            }
-            return false;
-        }
-        *highest_ms = start.timestamp_ms.max(*highest_ms);
-        let begins = records && *highest_ms >= self.time_ms;
-        if records && !begins {
-            self.ahead_from = None; // They were written before this block, so they are older.
-        }
-        begins
-    }
 }
 
 /// `None`: a segment went away meanwhile.
@@ -345,41 +328,6 @@ impl<V: Vfs> Seeker<'_, V> {
             return Ok(None);
         }
         Err(ReadError::OffsetOutOfRange { offset, low, high })
-    }
-
-    fn time(&self, segments: &Segments, time_ms: u64) -> Sought<Found<V::File>> {
-        let before = |segment: &OpenSegment<V::File>| {
-            let place = segment.header.place(header::LEN as u64);
-            let start = Window::default().start(&segment.file, place, 0);
-            let start = start.while_doing_at("read", &segment.path, place.position)?;
-            let start = start.map_err(|cause| {
-                segment.damage(place.position, segment.header.base_offset, cause)
-            })?;
-            Ok(start.timestamp_ms < time_ms)
-        };
-        let found = match self.last_that(segments, before)? {
-            None => self.lowest(segments)?,
-            found => found,
-        };
-        let Some(mut sequence) = found else { return Ok(None) };
-        let mut sought = SoughtTime { time_ms, now_ms: self.dir.vfs.now_ms(), ahead_from: None };
-        loop {
-            let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
-            let mut place = Place::at_start_of(segment);
-            let mut highest = 0;
-            let _stop = place.skip(|block| Ok(!sought.begins_at(&block.start, &mut highest)))?;
-            let next = sequence.checked_add(1).filter(|_| place.ended);
-            match next {
-                Some(next) if self.dir.has_segment(&segments.stream_id, next)? => sequence = next,
-                _ => {
-                    if let Some(offset) = sought.ahead_from {
-                        return self.offset(segments, offset);
-                    }
-                    let first_offset = place.link.next_offset;
-                    return Ok(Some(Found { place, first_offset }));
-                }
-            }
-        }
     }
 
     fn last(&self, segments: &Segments, count: u64, topics: &Topics) -> Sought<Found<V::File>> {

@@ -71,6 +71,11 @@ impl BlockBuilder {
         self.body_end - start::LEN
     }
 
+    /// The body so far.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.get(start::LEN..self.body_end).unwrap_or_default()
+    }
+
     /// Length of the block if it were finished now.
     #[must_use]
     pub fn block_bytes(&self) -> u64 {

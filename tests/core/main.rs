@@ -24,6 +24,7 @@ mod lasting_errors;
 mod locks;
 mod lost_places;
 mod named;
+mod once;
 mod passing_by;
 mod reading;
 mod recovery_table;
