@@ -70,7 +70,10 @@ pub enum Failure {
     #[error(transparent)]
     Damage(#[from] Damage),
     /// A directory that holds no segment (O-2).
-    #[error("{} is not a stream: it holds no segment. `puro create` makes one", dir.display())]
+    #[error(
+        "{} is not a stream: it holds no segment. A producer that may create makes one, as does `puro create`",
+        dir.display()
+    )]
     NotAStream {
         /// The directory.
         dir: PathBuf,
@@ -102,7 +105,7 @@ pub enum Failure {
         name: String,
     },
     /// A lock that others kept for too long (L-8).
-    #[error("{} is locked by another process since {waited:?} or more; try again, or wait longer", path.display())]
+    #[error("{}", tell_locked(path, *waited))]
     LockTimeout {
         /// The lock file.
         path: PathBuf,
@@ -124,6 +127,16 @@ pub enum Failure {
         needed: u64,
         /// How many the file system has.
         free: u64,
+    },
+    /// Something else has the name of the next segment (V-5, V-10).
+    #[error(
+        "{} has the name of the stream's next segment, and is no part of the stream; \
+         move it elsewhere, and try again. Nothing was appended",
+        path.display()
+    )]
+    NameTaken {
+        /// What has the name.
+        path: PathBuf,
     },
     /// More segments than a sequence number can count.
     #[error("{} has used up its 2^32 segments; export it into a new stream", dir.display())]
@@ -153,9 +166,24 @@ impl Failure {
             | Self::Newer { .. }
             | Self::LockTimeout { .. }
             | Self::Removed { .. }
+            | Self::NameTaken { .. }
             | Self::NoSpace { .. } => Blame::Environment,
         }
     }
+}
+
+/// The locks exclude handles, not processes: the other one may well be the caller's own.
+fn tell_locked(path: &std::path::Path, waited: Duration) -> String {
+    let path = path.display();
+    let tried = match waited {
+        Duration::ZERO => String::new(),
+        waited => format!(" and was not free for {waited:?}"),
+    };
+    format!(
+        "{path} is locked by another handle, in this process or another one{tried}; try again, or \
+         wait longer. A producer that holds it (`hold`) gives way when it appends, or is dropped; \
+         `puro who` tells which process it is"
+    )
 }
 
 /// Why a stream could not be opened or created.

@@ -69,7 +69,8 @@ impl<V: Vfs> Producer<V> {
         self.with_single(record, |this, builder| this.append_block(builder, &Request::default()))
     }
 
-    /// Keeps the lock for many appends, while other producers wait.
+    /// Keeps the lock for many appends, while other producers wait, and whoever opens one.
+    /// It gives way only while it appends: see [`HeldProducer`].
     ///
     /// # Errors
     /// `NotAppended` where the lock cannot be had, or the stream cannot be written.

@@ -63,10 +63,12 @@ impl<V: Vfs> Writer<V> {
     /// `block_bytes` is to follow.
     ///
     /// # Errors
-    /// `NoSpace` before anything was written; or a step that failed: whoever comes next
+    /// `NoSpace` or `NameTaken` before anything was written; or a step that failed: whoever comes next
     /// finishes it (V-6).
     pub fn roll(&mut self, guard: &WriterGuard<V>, block_bytes: u64) -> Result<(), Failure> {
         self.check_space(block_bytes)?;
+        let next = self.tail.segment.header.sequence.saturating_add(1);
+        check_name_is_free(&self.dir, &self.dir.segment_path(next))?;
         self.forget_expired(guard)?;
         let mut builder = BlockBuilder::default();
         self.push_index(&mut builder)?;
@@ -215,10 +217,7 @@ fn make_segment<V: Vfs>(
     trace(tail.action("Make"));
     tail.segment.file.sync_data().while_doing("sync", &temporary)?;
     trace(tail.action("SyncMade"));
-    // What has the name already is a stray, and not ours to replace (F-9).
-    if dir.vfs.id_of(&path).while_doing("look at", &path)?.is_some() {
-        return Err(io::ErrorKind::AlreadyExists.into()).while_doing("name", &path)?;
-    }
+    check_name_is_free(dir, &path)?;
     dir.vfs.rename(&temporary, &path).while_doing("name", &path)?;
     trace(tail.action("Name"));
     tail.segment.path = path;
@@ -226,6 +225,17 @@ fn make_segment<V: Vfs>(
     dir.vfs.trace(&tail.action("SyncName").value(tail.next_offset()));
     tail.named_durably = true;
     Ok(tail)
+}
+
+/// What has the name already is a stray, and not ours to replace (F-9). Found behind a segment
+/// end, it would leave a stream to which nobody can append; so it is looked for before, too (V-10).
+fn check_name_is_free<V: Vfs>(dir: &Directory<V>, path: &Path) -> Result<(), Failure> {
+    // Opened, for what is no regular file has the name, too, and is refused (F-8).
+    match dir.vfs.open(path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Ok(Err(error).while_doing("open", path)?),
+        Ok(_) => Err(Failure::NameTaken { path: path.to_owned() }),
+    }
 }
 
 /// The state in as many checkpoints as it takes, at least one (F-37).
