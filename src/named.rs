@@ -256,7 +256,8 @@ impl<V: Vfs> NamedConsumer<V> {
                 return Ok(true);
             }
             let left = left(&self.vfs);
-            if self.is_due() || self.has_passed_by() || (self.delivered > 0 && left.is_zero()) {
+            let rests = self.auto_commit != AutoCommit::Never && left.is_zero();
+            if self.is_due() || self.has_passed_by() || (self.delivered > 0 && rests) {
                 self.commit_if_free(LockWait::AtMost(left.min(LOCK_PATIENCE)))?;
             }
             if left.is_zero() {

@@ -252,7 +252,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
                 Ok(Done::Yes)
             }
             Op::Tick { ms } => {
-                self.world.set_now_ms(self.world.now_ms() + ms);
+                self.world.tick(ms);
                 self.note_moment();
                 Ok(Done::Yes)
             }
