@@ -416,6 +416,11 @@ pub struct RecordCursor {
 }
 
 impl RecordCursor {
+    /// Before a body whose first record has this offset.
+    pub(crate) fn starting_at(first_offset: u64) -> Self {
+        Self { at: 0, next_offset: first_offset, timestamp_ms: 0 }
+    }
+
     /// Whether it has passed the last record of a body of `length` bytes.
     pub fn is_behind(&self, length: usize) -> bool {
         self.at >= length

@@ -1,5 +1,7 @@
 //! Consumers: position, poll, wait (protocol.md, chapter 8). They never write.
 
+mod iterators;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use crate::layout::header;
 use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::reader::Reader;
-use crate::record::{OwnedRecord, Record};
+use crate::record::Record;
 pub use crate::seek::Start;
 use crate::seek::{self, Topics};
 use crate::segment::{Tail as Finding, classify};
@@ -123,8 +125,14 @@ impl ConsumerOptions {
     /// The same in a directory that may be open already.
     pub(crate) fn open_at<V: Vfs>(&self, dir: Directory<V>) -> Result<Consumer<V>, ReadError> {
         let owner = dir.vfs.pid();
-        let mut consumer =
-            Consumer { dir, options: self.clone(), reader: None, watch: Watching::NotYet, owner };
+        let mut consumer = Consumer {
+            dir,
+            options: self.clone(),
+            reader: None,
+            watch: Watching::NotYet,
+            owner,
+            ended_by: None,
+        };
         if consumer.find_start()? {
             return Ok(consumer);
         }
@@ -171,6 +179,8 @@ pub struct Consumer<V: Vfs = OsVfs> {
     watch: Watching<V::Watch>,
     /// The process that opened it (L-3).
     owner: u32,
+    /// An error that no later look takes back.
+    ended_by: Option<ReadError>,
 }
 
 enum Watching<W> {
@@ -204,7 +214,9 @@ impl<V: Vfs> Consumer<V> {
     /// The next record, if there is one now.
     ///
     /// # Errors
-    /// See [`ReadError`]. The consumer stays where it is: asked again, it tries again.
+    /// See [`ReadError`]. The consumer stays where it is: asked again, it tries again. An error
+    /// that no later try can mend is told by every call from then on: the stream was
+    /// removed, its history was lost, or the next offset was deleted. Open a new consumer then.
     #[inline(always)]
     pub fn try_next(&mut self) -> Result<Option<Record<'_>>, ReadError> {
         if !self.advance()? {
@@ -261,26 +273,6 @@ impl<V: Vfs> Consumer<V> {
                 Err(_) => Watching::Impossible,
             };
         }
-    }
-
-    /// All records that are there now, as owned copies; ends at the end.
-    pub fn try_iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
-        std::iter::from_fn(|| {
-            self.try_next().map(|record| record.map(|record| record.to_owned())).transpose()
-        })
-    }
-
-    /// All records, as owned copies; waits at the end, without limit.
-    pub fn iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
-        std::iter::from_fn(|| {
-            loop {
-                match self.poll(Duration::MAX) {
-                    Ok(None) => {}
-                    Ok(Some(record)) => return Some(Ok(record.to_owned())),
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-        })
     }
 
     /// The position of the next record, to be kept and presented as [`Start::Token`];
@@ -358,6 +350,13 @@ impl<V: Vfs> Consumer<V> {
         Ok(self.reader.is_some())
     }
 
+    /// Goes on at another place; what was told of the old one is forgotten.
+    pub(crate) fn begin_anew(&mut self, start: Start) -> Result<(), ReadError> {
+        self.options.start = start;
+        self.ended_by = None;
+        self.find_start().map(drop)
+    }
+
     /// Moves on to the next wanted record, if there is one.
     fn advance(&mut self) -> Result<bool, ReadError> {
         if self.reader.is_none() && !self.find_start()? {
@@ -377,8 +376,18 @@ impl<V: Vfs> Consumer<V> {
         }
     }
 
-    /// Makes the next committed block the current one; `false` if there is none yet.
+    /// Makes the next committed block the current one; `false` if there is none yet. What no
+    /// later look takes back is told again by each one.
     fn next_block(&mut self) -> Result<bool, ReadError> {
+        if let Some(again) = self.ended_by.as_ref().and_then(ReadError::lasting) {
+            return Err(again);
+        }
+        let found = self.look_for_block();
+        self.ended_by = found.as_ref().err().and_then(ReadError::lasting);
+        found
+    }
+
+    fn look_for_block(&mut self) -> Result<bool, ReadError> {
         if self.dir.vfs.pid() != self.owner {
             return Err(Failure::Forked { owner: self.owner }.into());
         }
@@ -500,12 +509,14 @@ impl<V: Vfs> Consumer<V> {
         let Some(reader) = &self.reader else { return Ok(false) };
         let held = &reader.place.segment;
         let offset = reader.place.link.next_offset;
-        let gone = !self.dir.still_names(held).map_err(Failure::from)?;
         let listing = self.dir.list().map_err(Failure::from)?.unwrap_or_default();
         let mut later = false;
         for &found in listing.segments.iter().filter(|found| **found > sequence) {
             later |= self.dir.has_segment(&held.header.stream_id, found)?;
         }
+        // Only now: a steward deletes from the lowest up, so what is missing above a name that is
+        // still there was not deleted (V-9).
+        let gone = !self.dir.still_names(held).map_err(Failure::from)?;
         // It may have got its name since the first look.
         if listing.segments.contains(&sequence) || !(gone || later) {
             return Ok(false);

@@ -71,7 +71,10 @@ pub enum Failure {
     #[error(transparent)]
     Damage(#[from] Damage),
     /// A directory that holds no segment (O-2).
-    #[error("{} is not a stream: it holds no segment. `puro create` makes one", dir.display())]
+    #[error(
+        "{} is not a stream: it holds no segment. A producer that may create makes one, as does `puro create`",
+        dir.display()
+    )]
     NotAStream {
         /// The directory.
         dir: PathBuf,
@@ -103,7 +106,7 @@ pub enum Failure {
         name: String,
     },
     /// A lock that others kept for too long (L-8).
-    #[error("{} is locked by another process since {waited:?} or more; try again, or wait longer", path.display())]
+    #[error("{}", tell_locked(path, *waited))]
     LockTimeout {
         /// The lock file.
         path: PathBuf,
@@ -125,6 +128,16 @@ pub enum Failure {
         needed: u64,
         /// How many the file system has.
         free: u64,
+    },
+    /// Something else has the name of the next segment (V-5, V-10).
+    #[error(
+        "{} has the name of the stream's next segment, and is no part of the stream; \
+         move it elsewhere, and try again. Nothing was appended",
+        path.display()
+    )]
+    NameTaken {
+        /// What has the name.
+        path: PathBuf,
     },
     /// More segments than a sequence number can count.
     #[error("{} has used up its 2^32 segments; export it into a new stream", dir.display())]
@@ -163,9 +176,24 @@ impl Failure {
             | Self::Newer { .. }
             | Self::LockTimeout { .. }
             | Self::Removed { .. }
+            | Self::NameTaken { .. }
             | Self::NoSpace { .. } => Blame::Environment,
         }
     }
+}
+
+/// The locks exclude handles, not processes: the other one may well be the caller's own.
+fn tell_locked(path: &std::path::Path, waited: Duration) -> String {
+    let path = path.display();
+    let tried = match waited {
+        Duration::ZERO => String::new(),
+        waited => format!(" and was not free for {waited:?}"),
+    };
+    format!(
+        "{path} is locked by another handle, in this process or another one{tried}; try again, or \
+         wait longer. A producer that holds it (`hold`) gives way when it appends, or is dropped; \
+         `puro who` tells which process it is"
+    )
 }
 
 /// Why a stream could not be opened or created.
@@ -298,7 +326,11 @@ pub enum AppendError {
     #[error("not appended: {0}")]
     NotAppended(#[from] Failure),
     /// Not appended: the stream has gone on since the token was taken (A-16).
-    #[error("not appended: the stream's next offset is {actual}, not {}", expected.offset)]
+    #[error(
+        "not appended: somebody else has appended since: the stream's next offset is {actual}, \
+         not {}; read on, and try again",
+        expected.offset
+    )]
     Conflict {
         /// The token given.
         expected: Token,
@@ -324,6 +356,19 @@ pub enum AppendError {
         sequence: u64,
         /// The one it is at.
         newest: u64,
+    },
+    /// Not appended: this identity has appended another batch under the same sequence (C-4).
+    #[error(
+        "not appended: producer `{identity}` has appended other records as sequence {sequence}, \
+         at offset {first_offset}; a new batch needs the next sequence"
+    )]
+    OtherContent {
+        /// The producer.
+        identity: String,
+        /// The sequence given.
+        sequence: u64,
+        /// Where the first record of that batch stands.
+        first_offset: u64,
     },
     /// Not appended: a setting that cannot be.
     #[error("not appended: {0}")]
@@ -351,13 +396,16 @@ impl AppendError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Record(_)
-            | Self::Conflict { .. }
-            | Self::PositionChanged { .. }
             | Self::OldSequence { .. }
+            | Self::OtherContent { .. }
             | Self::Setting(_) => Blame::Caller,
             Self::NotAppended(failure) => failure.blame(),
             Self::Diverged(_) => Blame::Data,
-            Self::NotDurable { .. } | Self::Unknown(_) => Blame::Environment,
+            // Somebody else was faster: that is nobody's mistake.
+            Self::Conflict { .. }
+            | Self::PositionChanged { .. }
+            | Self::NotDurable { .. }
+            | Self::Unknown(_) => Blame::Environment,
         }
     }
 }
@@ -416,6 +464,20 @@ impl ReadError {
             Self::Failure(failure) => failure.blame(),
             Self::OffsetOutOfRange { .. } => Blame::Caller,
             Self::Diverged(_) => Blame::Data,
+        }
+    }
+
+    /// The same error again, if it is one that a consumer's later tries cannot take back (R-16).
+    pub(crate) fn lasting(&self) -> Option<Self> {
+        match self {
+            Self::Failure(Failure::Removed { path }) => {
+                Some(Failure::Removed { path: path.clone() }.into())
+            }
+            Self::OffsetOutOfRange { offset, low, high } => {
+                Some(Self::OffsetOutOfRange { offset: *offset, low: *low, high: *high })
+            }
+            Self::Diverged(diverged) => Some(Self::Diverged(diverged.clone())),
+            Self::Failure(_) => None,
         }
     }
 }

@@ -112,6 +112,10 @@ pub trait Hook: Send + Sync + 'static {
     fn now_ms(&self, real: u64) -> u64 {
         real
     }
+    /// Time by the clock that never jumps, given the real one.
+    fn monotonic(&self, real: Duration) -> Duration {
+        real
+    }
     /// This process, given the real one.
     fn pid(&self, real: u32) -> u32 {
         real
@@ -382,7 +386,7 @@ impl<V: Vfs> Vfs for Interpose<V> {
     }
 
     fn monotonic(&self) -> Duration {
-        self.inner.monotonic()
+        self.hook.monotonic(self.inner.monotonic())
     }
 
     fn sleep(&self, duration: Duration) {

@@ -51,7 +51,7 @@ pub use error::{
     AppendError, Blame, BufferError, Diverged, Failure, OpenError, ReadError, RecordError,
 };
 pub use held::HeldProducer;
-pub use named::{AutoCommit, NamedConsumer, NamedError, NamedOptions};
+pub use named::{AutoCommit, IfLost, NamedConsumer, NamedError, NamedOptions, Started};
 pub use os::who;
 pub use producer::{Appended, Batch, Producer, ProducerOptions};
 pub use record::{Headers, NewRecord, OwnedRecord, Record};

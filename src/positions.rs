@@ -22,8 +22,11 @@ pub struct PositionReport {
     pub name: String,
     /// Its position.
     pub position: Position,
-    /// Offsets between it and the end of the stream.
-    pub lag_records: u64,
+    /// Offsets that it has yet to read: from it, or from the lowest there is if that is above it, to
+    /// the end of the stream. After a compaction there may be fewer records than offsets.
+    pub lag_offsets: u64,
+    /// Offsets that it did not read, and that are deleted.
+    pub missed_offsets: u64,
     /// Bytes on disk between it and the end; `None` if the position is out of range.
     pub lag_bytes: Option<u64>,
     /// Whether a process runs under the name now.
@@ -49,10 +52,12 @@ pub fn list_in<V: Vfs>(vfs: V, dir: impl AsRef<Path>) -> Result<Vec<PositionRepo
     let Some((tail, _)) = open_tail(&dir, OpenMode::Read)? else {
         return Err(Failure::NotAStream { dir: dir.path }.into());
     };
+    let low = seek::range(&dir)?.map_or(0, |(low, _)| low);
     let report = |(name, position): (String, Position)| {
         let owner = owner(&dir, &name)?;
         Ok(PositionReport {
-            lag_records: tail.next_offset().saturating_sub(position.offset),
+            lag_offsets: tail.next_offset().saturating_sub(position.offset.max(low)),
+            missed_offsets: low.saturating_sub(position.offset),
             lag_bytes: lag_bytes(&dir, position.offset)?,
             running: owner.is_some(),
             owner_pid: owner.flatten().map(|hint| hint.pid),

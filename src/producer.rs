@@ -1,5 +1,6 @@
 //! Producers: the steps of an append (protocol.md, chapter 4).
 
+mod once;
 mod options;
 mod request;
 
@@ -68,7 +69,8 @@ impl<V: Vfs> Producer<V> {
         self.with_single(record, |this, builder| this.append_block(builder, &Request::default()))
     }
 
-    /// Keeps the lock for many appends, while other producers wait.
+    /// Keeps the lock for many appends, while other producers wait, and whoever opens one.
+    /// It gives way only while it appends: see [`HeldProducer`].
     ///
     /// # Errors
     /// `NotAppended` where the lock cannot be had, or the stream cannot be written.
@@ -101,34 +103,16 @@ impl<V: Vfs> Producer<V> {
     /// Appends a batch only if the stream's next offset is that of the token, and the
     /// token's history is the stream's: a compare-and-append.
     ///
+    /// The condition is on the whole stream. Any record that anybody appends in between, of
+    /// whatever topic and key, is a conflict. A writer that takes longer to decide than others to
+    /// append may lose every time. So use it where writers are few, or give what changes on its
+    /// own a stream of its own. After a conflict, read on, decide again, and try again with the
+    /// new token.
+    ///
     /// # Errors
     /// `Conflict` or `Diverged` if not; see [`AppendError`].
     pub fn append_if(&mut self, token: &Token, batch: &mut Batch) -> Result<Appended, AppendError> {
         self.append_records(batch, &Request { expected: Some(token), ..Request::default() })
-    }
-
-    /// Appends a batch unless this identity has appended it before: however often it is
-    /// tried, it is in the stream once (C-4). Sequences rise from one batch to the next;
-    /// [`Producer::last_sequence`] tells where to go on after a restart.
-    ///
-    /// # Errors
-    /// `OldSequence` if a later batch of this identity was appended; see [`AppendError`].
-    pub fn append_once(
-        &mut self,
-        identity: &str,
-        sequence: u64,
-        batch: &mut Batch,
-    ) -> Result<Appended, AppendError> {
-        check_name(identity)?;
-        let once = Some((identity, sequence));
-        self.append_records(batch, &Request { once, ..Request::default() })
-    }
-
-    /// The sequence of the last batch that this identity appended, as far as this producer
-    /// has read; `None` if there is none.
-    #[must_use]
-    pub fn last_sequence(&self, identity: &str) -> Option<u64> {
-        self.writer.tail.state.producer(identity).map(|entry| entry.sequence)
     }
 
     /// Appends a batch and commits the position of a named consumer with it, in one block:
@@ -408,6 +392,11 @@ impl<V: Vfs> Producer<V> {
             Err(Failure::Io(error)) => Err(error),
             Err(_) => Err(error),
         }
+    }
+
+    /// Sets how long the lock is waited for; tells how long it was until now.
+    pub(crate) fn set_lock_wait(&mut self, wait: LockWait) -> LockWait {
+        std::mem::replace(&mut self.lock_wait, wait)
     }
 
     /// Whether appends are to be durable from now on, whatever the stream's setting says.

@@ -10,8 +10,9 @@ use crate::dir::{
 use crate::error::{Failure, IoContext, IoError, OpenError, RecordError};
 use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
 use crate::record::NewRecord;
+use crate::seek::lowest_offset;
 use crate::segment::SegmentHeader;
-use crate::state::{EPOCH, POSITION, SETTING, State, encode_epoch};
+use crate::state::{EPOCH, POSITION, PRODUCER, ProducerEntry, SETTING, State, encode_epoch};
 use crate::tail::Tail;
 use crate::token::Epoch;
 use crate::topics::TOPICS;
@@ -64,10 +65,12 @@ impl<V: Vfs> Writer<V> {
     /// `block_bytes` is to follow.
     ///
     /// # Errors
-    /// `NoSpace` before anything was written; or a step that failed: whoever comes next
+    /// `NoSpace` or `NameTaken` before anything was written; or a step that failed: whoever comes next
     /// finishes it (V-6).
     pub fn roll(&mut self, guard: &WriterGuard<V>, block_bytes: u64) -> Result<(), Failure> {
         self.check_space(block_bytes)?;
+        let next = self.tail.segment.header.sequence.saturating_add(1);
+        check_name_is_free(&self.dir, next)?;
         self.forget_expired(guard)?;
         let mut builder = BlockBuilder::default();
         self.push_index(&mut builder)?;
@@ -94,8 +97,15 @@ impl<V: Vfs> Writer<V> {
         let expiry_ms = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
         let limit_ms = now_ms.saturating_sub(expiry_ms);
         let mut builder = BlockBuilder::default();
+        let mut low = None;
         for (kind, key) in tail.state.expired(limit_ms) {
-            if kind == POSITION && self.is_running(key)? {
+            let stays = if kind == POSITION {
+                self.is_running(key)?
+            } else {
+                let known = low.map_or_else(|| self.low(), Ok)?;
+                self.holds_records_of(key, *low.insert(known))
+            };
+            if stays {
                 continue;
             }
             let marker = NewRecord::control(kind, Some(key), None);
@@ -119,6 +129,25 @@ impl<V: Vfs> Writer<V> {
         let found = open_owner_lock(&self.dir, &String::from_utf8_lossy(name))?;
         let Some((file, path)) = found else { return Ok(false) };
         Ok(!file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?)
+    }
+
+    /// Whether the last records of a producer with an identity are in the stream: as long as they
+    /// are, a retry must find that they were appended (C-10).
+    fn holds_records_of(&self, identity: &[u8], low: u64) -> bool {
+        let state = &self.tail.state;
+        let entry = state.get(PRODUCER, identity).and_then(ProducerEntry::decode);
+        entry.is_some_and(|entry| {
+            entry.first_offset.saturating_add(u64::from(entry.record_count)) > low
+        })
+    }
+
+    /// The lowest offset there is.
+    fn low(&self) -> Result<u64, Failure> {
+        let low = match self.dir.segments()? {
+            Some(segments) => lowest_offset(&self.dir, &segments)?,
+            None => None,
+        };
+        Ok(low.unwrap_or(self.tail.segment.header.base_offset))
     }
 
     /// Makes the next segment of a sealed one (V-6).
@@ -194,10 +223,7 @@ fn make_segment<V: Vfs>(
         let source = io::Error::other("another writer makes it too: writer.lock was removed");
         return Err(source).while_doing("name", &temporary)?;
     }
-    // What has the name already is a stray, and not ours to replace (F-9).
-    if dir.id_of(&named)?.is_some() {
-        return Err(io::ErrorKind::AlreadyExists.into()).while_doing("name", &path)?;
-    }
+    check_name_is_free(dir, header.sequence)?;
     dir.rename(&made, &named, "name")?;
     trace(tail.action("Name"));
     tail.segment.path = path;
@@ -215,6 +241,17 @@ fn fit_all(blocks: &mut [BlockBuilder], header: &SegmentHeader) -> Result<u64, R
         end += block.block_bytes();
     }
     Ok(end)
+}
+
+/// What has the name already is a stray, and not ours to replace (F-9). Found behind a segment
+/// end, it would leave a stream to which nobody can append; so it is looked for before, too (V-10).
+fn check_name_is_free<V: Vfs>(dir: &Directory<V>, sequence: u32) -> Result<(), Failure> {
+    let name = segment_name(sequence);
+    // Opened, for what is no regular file has the name, too, and is refused (F-8).
+    match dir.open_if_there(&name, OpenMode::Read)? {
+        None => Ok(()),
+        Some(_) => Err(Failure::NameTaken { path: dir.path.join(name) }),
+    }
 }
 
 /// The state in as many checkpoints as it takes, at least one (F-37).

@@ -7,12 +7,14 @@
 //! reads a segment keeps it as it is. What could not be done is in the report, with why.
 //!
 //! A pass goes through these steps, each in a file of its own:
-//! - seal the active segment if it is old enough (`age` says how old things are);
+//! - seal the active segment if it is old enough (`age` says how old things are, `clock` how far
+//!   the own clock is believed);
 //! - `survey`: list the segments, then put their names on the disk (S-1);
 //! - `retention`: delete from the lowest up (S-3, S-4, S-10);
 //! - `compact`: rewrite segments without what is superseded (S-5 to S-7).
 
 mod age;
+mod clock;
 mod compact;
 mod offset_map;
 mod report;
@@ -39,6 +41,7 @@ use crate::trace::Action;
 use crate::vfs::{LockWait, OpenMode, Vfs};
 use crate::writer::{Writer, WriterLock};
 
+use self::clock::Clocks;
 use self::compact::Memo;
 use self::survey::Survey;
 
@@ -47,6 +50,7 @@ use self::survey::Survey;
 pub struct StewardOptions {
     roll: bool,
     dry_run: bool,
+    clock_is_right: bool,
     map_bytes: usize,
     lock_wait: LockWait,
     allow_network: bool,
@@ -60,6 +64,7 @@ impl Default for StewardOptions {
         Self {
             roll: false,
             dry_run: false,
+            clock_is_right: false,
             map_bytes: DEFAULT_MAP_BYTES,
             lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
             allow_network: false,
@@ -86,6 +91,16 @@ impl StewardOptions {
     #[must_use]
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
+        self
+    }
+
+    /// Whether this machine's clock is right, whatever speaks against it. Without this, a pass
+    /// deletes nothing by age, and takes no delete marker out, that is old only by a clock that is
+    /// further ahead of the times in the stream than a month beyond the longest limit, or that has
+    /// jumped since the last pass (S-12). It says so in its report.
+    #[must_use]
+    pub fn clock_is_right(mut self, right: bool) -> Self {
+        self.clock_is_right = right;
         self
     }
 
@@ -135,14 +150,7 @@ impl StewardOptions {
         if !self.allow_network {
             dir.check_local()?;
         }
-        let options = self.clone();
-        Ok(Steward {
-            dir,
-            options,
-            first_held: BTreeMap::new(),
-            looked_at: Duration::ZERO,
-            memo: None,
-        })
+        Ok(Steward::new(dir, self.clone()))
     }
 }
 
@@ -203,6 +211,8 @@ pub struct Steward<V: Vfs = OsVfs> {
     looked_at: Duration,
     /// What the last compaction saw, so that the same is not read again for nothing.
     memo: Option<Memo>,
+    /// What the clocks showed when it was opened, or when the last pass ended.
+    clocks: Clocks,
 }
 
 impl Steward {
@@ -216,22 +226,49 @@ impl Steward {
 }
 
 impl<V: Vfs> Steward<V> {
+    fn new(dir: Directory<V>, options: StewardOptions) -> Self {
+        let clocks = Clocks::of(&dir.vfs);
+        Self {
+            dir,
+            options,
+            first_held: BTreeMap::new(),
+            looked_at: Duration::ZERO,
+            memo: None,
+            clocks,
+        }
+    }
+
     /// One pass: does all there is to do now, and says what could not be done.
     ///
     /// # Errors
     /// `Busy` while another steward works; or where a step failed. What was done before it
     /// stays done, and the next pass goes on from there.
     pub fn run_once(&mut self) -> Result<Report, StewardError> {
+        let passed = self.pass();
+        self.clocks = Clocks::of(&self.dir.vfs);
+        passed
+    }
+
+    /// Looks at the stream, and doubts the own clock (S-12).
+    fn survey(&self) -> Result<Survey, Failure> {
+        let mut survey = Survey::of(&self.dir)?;
+        if !self.options.clock_is_right {
+            survey.doubt_own_clock(Some(self.clocks.expected_ms(&self.dir.vfs)));
+        }
+        Ok(survey)
+    }
+
+    fn pass(&mut self) -> Result<Report, StewardError> {
         let Some(_lock) = take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? else {
             return Err(self.busy());
         };
         let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
-        let mut survey = Survey::of(&self.dir)?;
+        let mut survey = self.survey()?;
         if survey.must_seal(self.options.roll) {
             report.sealed = Some(survey.active.sequence);
             if !self.options.dry_run {
                 seal(&self.dir, survey.active.sequence, self.options.lock_wait)?;
-                survey = Survey::of(&self.dir)?;
+                survey = self.survey()?;
             }
         }
         if !self.options.dry_run {
@@ -328,16 +365,10 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
     }
     let wait = LockWait::AtMost(TIDY_WAIT);
     let Some(_lock) = take_steward_lock(dir, wait, "TrySteward")? else { return Ok(()) };
-    let options = StewardOptions::default();
-    let mut steward = Steward {
-        dir: dir.clone(),
-        options,
-        first_held: BTreeMap::new(),
-        looked_at: Duration::ZERO,
-        memo: None,
-    };
+    let mut steward = Steward::new(dir.clone(), StewardOptions::default());
     loop {
         let mut survey = Survey::of(dir)?;
+        survey.doubt_own_clock(None);
         survey.trust_own_clock_less();
         if !steward.has_something_to_delete(&survey)? {
             return Ok(());

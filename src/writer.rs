@@ -275,9 +275,18 @@ impl<V: Vfs> Writer<V> {
         if self.tail.sync_failed {
             self.rewrite_and_sync(guard)?;
         }
-        if next.header.stream_id != self.tail.segment.header.stream_id {
-            let cause = Cause::HeaderField("stream id");
-            return Err(next.damage(0, self.tail.next_offset(), cause));
+        let own = &self.tail.segment.header;
+        let follows = own.sequence.checked_add(1) == Some(next.header.sequence);
+        let wrong = if next.header.stream_id != own.stream_id {
+            Some("stream id")
+        } else if follows && self.tail.sealed && next.header.base_offset != self.tail.next_offset()
+        {
+            Some("base offset") // F-49
+        } else {
+            None
+        };
+        if let Some(field) = wrong {
+            return Err(next.damage(0, self.tail.next_offset(), Cause::HeaderField(field)));
         }
         self.tail = Tail::scan(next)?.0;
         Ok(())

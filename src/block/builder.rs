@@ -85,6 +85,11 @@ impl BlockBuilder {
         self.body_end - start::LEN
     }
 
+    /// The body so far.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.get(start::LEN..self.body_end).unwrap_or_default()
+    }
+
     /// Length of the block if it were finished now, where it was last fitted to.
     #[must_use]
     pub fn block_bytes(&self) -> u64 {
