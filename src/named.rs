@@ -14,7 +14,7 @@ use crate::record::Record;
 use crate::state::Position;
 use crate::token::Token;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::vfs::{LockKind, LockWait, Vfs, VfsFile};
 
 /// When a named consumer commits its position by itself. It never does so without
 /// progress, and only for records whose successor was asked for: a record counts as done
@@ -245,11 +245,10 @@ impl<F: VfsFile> OwnerLock<F> {
         name: &str,
         wait: LockWait,
     ) -> Result<Self, NamedError> {
-        let locks = dir.make_subdirectory(CONSUMERS).map_err(Failure::from)?;
+        let locks = dir.make_subdirectory(CONSUMERS, true).map_err(Failure::from)?;
         let lock_name = owner_lock_name(name);
         let path = locks.path.join(&lock_name);
-        let file = locks.open_file(&lock_name, OpenMode::WriteOrCreate).while_doing("open", &path);
-        let file = file.map_err(Failure::from)?;
+        let file = locks.open_lock(&lock_name, dir)?;
         let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path);
         if locked.map_err(Failure::from)? {
             dir.vfs.trace(&Action::new("LockName").label(name));

@@ -220,9 +220,7 @@ impl<V: Vfs> Steward<V> {
     /// `Busy` while another steward works; or where a step failed. What was done before it
     /// stays done, and the next pass goes on from there.
     pub fn run_once(&mut self) -> Result<Report, StewardError> {
-        let Some(_lock) = take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? else {
-            return Err(self.busy());
-        };
+        let _lock = self.lock()?;
         let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
         let mut survey = Survey::of(&self.dir)?;
         if survey.must_seal(self.options.roll) {
@@ -241,6 +239,17 @@ impl<V: Vfs> Steward<V> {
         self.compact(&mut survey, &mut report)?;
         report.bytes = survey.total_bytes();
         Ok(report)
+    }
+
+    /// Takes `steward.lock`; not where only a dry run would make it, for then nobody holds it (S-11).
+    fn lock(&self) -> Result<Option<StewardGuard<V>>, StewardError> {
+        if self.options.dry_run && self.dir.id_of(STEWARD_LOCK).map_err(Failure::from)?.is_none() {
+            return Ok(None);
+        }
+        match take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? {
+            None => Err(self.busy()),
+            taken => Ok(taken),
+        }
     }
 
     /// Puts the names that were listed on the disk: from here on they may be touched (S-1).
@@ -280,7 +289,7 @@ fn take_steward_lock<V: Vfs>(
     action: &'static str,
 ) -> Result<Option<StewardGuard<V>>, Failure> {
     let path = dir.path.join(STEWARD_LOCK);
-    let file = dir.open_file(STEWARD_LOCK, OpenMode::WriteOrCreate).while_doing("open", &path)?;
+    let file = dir.open_lock(STEWARD_LOCK, dir)?;
     let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path)?;
     dir.vfs.trace(&Action::new(action).value(u64::from(locked)));
     if !locked {

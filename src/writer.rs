@@ -19,7 +19,7 @@ use crate::state::{EPOCH, encode_epoch};
 use crate::tail::Tail;
 use crate::token::Epoch;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::vfs::{FileStatus, LockKind, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
 
 /// The lock that every writer holds while it writes (L-1).
 pub struct WriterLock<V: Vfs> {
@@ -56,8 +56,7 @@ impl<V: Vfs> WriterLock<V> {
     /// What the system says.
     pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
         let path = dir.path.join(WRITER_LOCK);
-        let file =
-            dir.open_file(WRITER_LOCK, OpenMode::WriteOrCreate).while_doing("open", &path)?;
+        let file = dir.open_lock(WRITER_LOCK, dir)?;
         Ok(Self { shared: Arc::new(LockFile { vfs: dir.vfs.clone(), file, path }) })
     }
 
@@ -132,6 +131,8 @@ impl CommitError {
 /// In between it is a part of what the segment holds: a small stream takes little of the disk.
 const RESERVE_BYTES: std::ops::RangeInclusive<u64> = 64 * 1024..=4 * 1024 * 1024;
 const RESERVE_PART: u64 = 4;
+/// How often it is asked for again after an interruption.
+const RESERVE_TRIES: u32 = 8;
 /// What is written to the disk ahead of the sync that seals a segment, in one go.
 const SYNC_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes rewritten in one go after a failed sync.
@@ -189,6 +190,7 @@ impl<V: Vfs> Writer<V> {
             let status = self.tail.segment.file.status();
             let status = status.map_err(|error| self.tail.io_error("look at", error))?;
             if status.links > 0 && status.len == self.tail.end && self.tail.may_end_here() {
+                self.refuse_other_names(&status)?;
                 break;
             }
             let remembered = self.tail.end;
@@ -207,6 +209,7 @@ impl<V: Vfs> Writer<V> {
             }
             self.trace_look();
             looked = true;
+            self.refuse_other_names(&status)?;
             self.repair(guard)?;
         }
         if !looked {
@@ -220,6 +223,12 @@ impl<V: Vfs> Writer<V> {
             self.finish_rollover(guard)?;
         }
         Ok(())
+    }
+
+    /// Under another name somebody may append who holds another lock.
+    fn refuse_other_names(&self, active: &FileStatus) -> Result<(), Failure> {
+        let (path, links) = (self.tail.segment.path.clone(), active.links);
+        if links > 1 { Err(Failure::HardLinked { path, links }) } else { Ok(()) }
     }
 
     /// Hands an action to whoever keeps a trace.
@@ -420,7 +429,8 @@ impl<V: Vfs> Writer<V> {
     }
 }
 
-/// Reserves room for a block that is to end at `block_end`.
+/// Reserves room for a block that is to end at `block_end`. That is a favour: only a disk
+/// that is full stops, for whatever other reason the system does not do it.
 fn reserve<V: Vfs>(
     dir: &Directory<V>,
     tail: &mut Tail<V::File>,
@@ -430,26 +440,34 @@ fn reserve<V: Vfs>(
         return Ok(());
     }
     let ahead = (block_end / RESERVE_PART).clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end());
-    let mut wanted = block_end + ahead;
-    loop {
-        match tail.segment.file.reserve(tail.end, wanted) {
-            Ok(()) => {
-                tail.reserved_to = wanted;
-                return Ok(());
+    let (mut wanted, mut interrupted) = (block_end + ahead, 0);
+    while let Err(error) = tail.segment.file.reserve(tail.end, wanted) {
+        match error.kind() {
+            io::ErrorKind::Interrupted if interrupted < RESERVE_TRIES => interrupted += 1,
+            io::ErrorKind::StorageFull if wanted > block_end => wanted = block_end,
+            io::ErrorKind::StorageFull => {
+                refuse_full_disk(dir, tail, block_end)?;
+                break;
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
-                return Err(tail.io_error("reserve room in", error).into());
-            }
-            Err(_) if wanted == block_end => break,
-            Err(_) => wanted = block_end,
+            _ => break,
         }
     }
-    Err(Failure::NoSpace {
-        path: tail.segment.path.clone(),
-        needed: block_end - tail.end,
-        free: dir.free_bytes().unwrap_or(0),
-    })
+    // Where it could not be had, it is not asked for again until so much is written.
+    tail.reserved_to = wanted;
+    Ok(())
+}
+
+/// The system says that the disk is full: believed if it counts so few free bytes, too.
+fn refuse_full_disk<V: Vfs>(
+    dir: &Directory<V>,
+    tail: &Tail<V::File>,
+    block_end: u64,
+) -> Result<(), Failure> {
+    let (path, needed) = (tail.segment.path.clone(), block_end - tail.end);
+    match dir.free_bytes() {
+        Ok(free) if free < needed => Err(Failure::NoSpace { path, needed, free }),
+        _ => Ok(()),
+    }
 }
 
 /// Whoever passes a multiple of [`SYNC_AHEAD_BYTES`] lets the system begin to write what was

@@ -66,7 +66,7 @@ pub(super) fn rewrite<V: Vfs>(
     }
     let name = compaction_name(sequence);
     let temporary = dir.path.join(&name);
-    let file = dir.open_file(&name, OpenMode::Truncate).while_doing("create", &temporary)?;
+    let file = dir.create_anew(&name, Some(&source.file))?;
     let header = SegmentHeader {
         created_ms: dir.vfs.now_ms(),
         generation: source.header.generation.saturating_add(1),
