@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::at_end::judge;
 use crate::block::Cause;
 use crate::dir::{Directory, HOP};
 use crate::error::{Failure, IoContext, ReadError};
@@ -13,7 +14,7 @@ use crate::reader::Reader;
 use crate::record::{OwnedRecord, Record};
 pub use crate::seek::Start;
 use crate::seek::{self, Topics};
-use crate::segment::{CommittedPart, Tail as Finding, classify};
+use crate::segment::Tail as Finding;
 use crate::token::Token;
 use crate::vfs::{LockWait, Vfs, Watch};
 
@@ -313,17 +314,18 @@ impl<V: Vfs> Consumer<V> {
             // A segment is never seen without its opening checkpoint, which was synced.
             return Ok(EndState::Damaged { position, durable_to: position });
         }
-        // A reader cannot tell an unseen block from a lost one; both are to be repaired.
-        let part =
-            CommittedPart { end: position, durable_to: place.durable_to, current_boot: false };
-        let finding = classify(&place.segment.file, &place.segment.header, &part);
+        let finding = judge(&self.dir.vfs, &place.segment, position, place.durable_to);
         let finding = finding.while_doing_at("read", &place.segment.path, position);
         Ok(match finding.map_err(Failure::from)? {
             Finding::Clean => EndState::Clean,
-            Finding::Damaged { cause: Cause::Synced { durable_to } } => {
+            Finding::Damaged { cause } => {
+                let durable_to = match cause {
+                    Cause::Synced { durable_to } => durable_to,
+                    Cause::CommittedBehind { position } => position,
+                    _ => position,
+                };
                 EndState::Damaged { position, durable_to }
             }
-            Finding::Damaged { .. } => EndState::Damaged { position, durable_to: position },
             Finding::Zeros | Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
         })
     }

@@ -75,6 +75,16 @@ pub enum Failure {
         /// The directory.
         dir: PathBuf,
     },
+    /// Segments of two streams, as many of one as of the other (F-9).
+    #[error(
+        "{} holds segments of two streams, and nothing tells which it is: as many are of one as of \
+         the other. `puro inspect` shows whose each is; move those that do not belong there away",
+        dir.display()
+    )]
+    TwoStreams {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// A file under a segment's name that is no segment (F-9, F-12).
     #[error("{} is not a Puro segment: it does not begin with the magic bytes", path.display())]
     NotASegment {
@@ -131,6 +141,12 @@ pub enum Failure {
         /// The stream.
         dir: PathBuf,
     },
+    /// More epochs than a number can count (E-3).
+    #[error("{} has used up its 2^32 - 1 epochs; export it into a new stream", dir.display())]
+    EpochsExhausted {
+        /// The stream.
+        dir: PathBuf,
+    },
     /// A handle that was carried into a forked child (L-3).
     #[error("this handle belongs to another process ({owner}); open the stream again after a fork")]
     Forked {
@@ -144,10 +160,11 @@ impl Failure {
     #[must_use]
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Damage(_) | Self::NotASegment { .. } => Blame::Data,
+            Self::Damage(_) | Self::NotASegment { .. } | Self::TwoStreams { .. } => Blame::Data,
             Self::NotAStream { .. }
             | Self::Forked { .. }
             | Self::NetworkFileSystem { .. }
+            | Self::EpochsExhausted { .. }
             | Self::SegmentsExhausted { .. } => Blame::Caller,
             Self::Io(_)
             | Self::Newer { .. }
@@ -356,17 +373,16 @@ impl AppendError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Diverged {
-    /// The history that the position saw was lost with the power.
-    #[error(
-        "the history up to {token} was lost (power failed before it was synced): \
-         epoch {} goes only up to offset {end}; start again from offset {end} and undo what came after",
-        token.epoch
-    )]
+    /// The stream does not have the history that the position saw.
+    #[error("{}", lost(token, *end, *raised))]
     Lost {
         /// The position.
         token: Token,
         /// Where what is left of its history ends.
         end: u64,
+        /// The epoch that began there, if one did: then a loss of power took what came after. If none
+        /// did, that may be so all the same, or the position is of a copy that went on by itself.
+        raised: Option<u32>,
     },
     /// The position belongs to another stream.
     #[error("{token} is a position in another stream than this one")]
@@ -374,6 +390,23 @@ pub enum Diverged {
         /// The position.
         token: Token,
     },
+}
+
+fn lost(token: &Token, end: u64, raised: Option<u32>) -> String {
+    let Token { epoch, .. } = token;
+    match raised {
+        Some(raised) => format!(
+            "the history up to {token} was lost (power failed before it was synced): epoch {epoch} \
+             goes only up to offset {end}, where epoch {raised} begins; start again from offset \
+             {end} and undo what came after"
+        ),
+        None => format!(
+            "the stream ends at offset {end}, before {token}. Perhaps that is a position in a copy \
+             of the stream that went on by itself, or in one that was restored since; or power \
+             failed before what came after was synced. Start again from offset {end} and undo \
+             what came after"
+        ),
+    }
 }
 
 /// Why records could not be read.

@@ -183,9 +183,7 @@ impl Course {
     }
 
     fn check_body(&mut self, block: &Block<'_>) -> Result<(), Cause> {
-        if self.deep {
-            block.check_records()?;
-        }
+        block.check_records()?;
         let checkpoint = block.start.kind == BlockKind::Checkpoint;
         if checkpoint && self.deep {
             self.checkpoint.get_or_insert_default().extend_from_slice(block.body);
@@ -202,9 +200,6 @@ impl Course {
 
     /// Compares an index of topics with the blocks that it speaks of (F-42).
     fn check_topics(&mut self, block: &Block<'_>) -> Option<Problem> {
-        if !self.deep {
-            return None;
-        }
         let index = index_in(block).filter(|_| !self.is_opening(block));
         let wrong = self.topics.as_ref().zip(index).is_some_and(|(topics, index)| {
             let silent = index.len() == size_of::<u64>();

@@ -9,6 +9,7 @@ mod real;
 
 mod backup;
 mod demo;
+mod hostile;
 mod live;
 mod named;
 mod produce_consume;

@@ -9,6 +9,7 @@ use puro::dir::Directory;
 use puro::error::IoError;
 use puro::os::OsVfs;
 use puro::segment::SegmentHeader;
+use puro::settings::{self, SettingError};
 use puro::state::SETTING;
 use puro::tail::open_tail;
 use puro::vfs::{OpenMode, VfsFile};
@@ -119,6 +120,12 @@ fn count_topics(args: &Args, info: &mut Info) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Whether a setting counts (F-34); one that is not known here may be of a later version.
+fn counts(name: &[u8], value: &[u8]) -> bool {
+    let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+    !matches!(settings::check(&name, &value), Err(SettingError::Value { .. }))
+}
+
 fn write_text(out: &mut impl Write, dir: &Path, info: &Info) -> io::Result<()> {
     writeln!(out, "stream    {}", dir.display())?;
     writeln!(out, "id        {}", hex(&info.end.stream_id))?;
@@ -126,7 +133,8 @@ fn write_text(out: &mut impl Write, dir: &Path, info: &Info) -> io::Result<()> {
     writeln!(out, "epoch     {}", info.end.epoch)?;
     writeln!(out, "bytes     {}", info.bytes())?;
     for (name, value) in &info.settings {
-        writeln!(out, "setting   {} = {}", name.escape_ascii(), value.escape_ascii())?;
+        let note = if counts(name, value) { "" } else { " (counts as not set)" };
+        writeln!(out, "setting   {} = {}{note}", name.escape_ascii(), value.escape_ascii())?;
     }
     for Segment { header, bytes, active } in &info.segments {
         let SegmentHeader { sequence, base_offset, generation, created_ms, .. } = header;
@@ -163,7 +171,11 @@ fn info_json(info: &Info) -> Value {
         })
     };
     let setting = |(name, value): &(Vec<u8>, Vec<u8>)| {
-        named(name, "value", String::from_utf8_lossy(value).into())
+        let mut setting = named(name, "value", String::from_utf8_lossy(value).into());
+        if let Some(members) = setting.as_object_mut().filter(|_| !counts(name, value)) {
+            members.insert("counts".to_owned(), false.into());
+        }
+        setting
     };
     let topic = |(name, count): (&Vec<u8>, &u64)| named(name, "records", (*count).into());
     json!({
