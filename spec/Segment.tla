@@ -43,7 +43,7 @@ Whole(b, second) == made[b].size = 1 \/ second = [b |-> b, k |-> 2, s |-> Low]
 \* R-3
 Deliver(r) ==
   /\ HasRead(r) /\ Found(r)
-  /\ ~Diverged(rd[r].epoch, Len(rd[r].seen), Chain)   \* looked at when it opened
+  /\ rd[r].last = <<>> => ~Diverged(rd[r].epoch, Len(rd[r].seen), Chain)   \* on opening
   /\ LET b == rd[r].head.b IN
      /\ Reader(r, [last |-> Append(rd[r].last, b), head |-> None, rest |-> NoRest,
                    epoch |-> Max({rd[r].epoch, made[b].epoch}),
@@ -51,7 +51,7 @@ Deliver(r) ==
                             THEN Append(rd[r].seen, b) ELSE rd[r].seen])
      /\ torn' = (torn \/ ~Whole(b, rd[r].rest))
   /\ IF DurableRead THEN SyncFile /\ UNCHANGED made ELSE UNCHANGED fileVars
-  /\ UNCHANGED <<writerVars, countVars, acked, flipped, gone, cut, kept, alarm>>
+  /\ UNCHANGED <<writerVars, countVars, acked, flipped, gone, cut, kept, hurt, alarm>>
 
 \* R-4
 ReadAfresh(r) ==
@@ -65,8 +65,18 @@ Resume(r) ==     \* a token that has diverged is an error: begin anew
   /\ Reader(r, NewReader)
   /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
 
+\* R-11
+SeesCut(r) ==    \* a look at the eight bytes before its place
+  ~Fits(rd[r].last)
+
+\* R-11
+LookBefore(r) == \* now and then while it waits: what it has read is not there any more
+  /\ HasRead(r) /\ ~Found(r) /\ SeesCut(r)
+  /\ Reader(r, NewReader)
+  /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
+
 (***************************************************************************)
-(* Death and loss of power.                                                *)
+(* Death, loss of power, and damage.                                       *)
 (***************************************************************************)
 
 Forget(W) ==     \* all that the processes W had in memory
@@ -87,7 +97,7 @@ Die(w) ==
      \/ /\ pc[w] = "write" /\ len < made[job[w]].at   \* its write made the file longer,
         /\ Put(made[job[w]].at, Zero) /\ UNCHANGED made  \* and that was all of it
   /\ Forget({w})
-  /\ UNCHANGED <<rd, boot, fails, giveups, ghostVars>>
+  /\ UNCHANGED <<rd, boot, fails, giveups, harms, ghostVars>>
 
 Restart ==       \* of all processes, after a loss of power
   /\ boot < MaxBoots /\ boot' = boot + 1
@@ -95,10 +105,21 @@ Restart ==       \* of all processes, after a loss of power
   /\ Forget(Writers)
   /\ rd' = [r \in Readers |-> [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest]]
   /\ gone' = gone \cup ((1..Len(made)) \ Range(Chain'))
-  /\ UNCHANGED <<deaths, fails, giveups, acked, flipped, cut, kept, torn, alarm>>
+  /\ UNCHANGED <<deaths, fails, giveups, harms, acked, flipped, cut, kept, hurt, torn, alarm>>
 
 \* M-4
 PowerLoss == boot < MaxBoots /\ LosePower /\ Restart
+
+Repairing(w) == pc[w] \in {"save", "cut", "cutsync"}
+
+\* M-8
+Harm(u) ==       \* of a committed block, between two looks
+  /\ harms < MaxHarms /\ harms' = harms + 1
+  /\ u < EndOf(Chain) /\ \A w \in Writers : ~Repairing(w) /\ pc[w] # "looked"
+  /\ Spoil(u)
+  /\ hurt' = hurt \cup flipped
+  /\ UNCHANGED <<writerVars, rd, boot, deaths, fails, giveups,
+                 acked, flipped, gone, cut, kept, torn, alarm>>
 
 WriterStep(w) ==
   \/ Lock(w) \/ StepOver(w) \/ Classify(w) \/ StopDamaged(w) \/ SaveTail(w)
@@ -107,11 +128,12 @@ WriterStep(w) ==
   \/ Unlock(w) \/ Sync(w) \/ Return(w) \/ Rewrite(w) \/ SyncAgain(w)
   \/ SyncFails(w) \/ SyncTells(w)
 ReaderStep(r) ==
-  \/ ReadStart(r) \/ ReadBody(r) \/ Deliver(r) \/ ReadAfresh(r) \/ Resume(r)
+  \/ ReadStart(r) \/ ReadBody(r) \/ Deliver(r) \/ ReadAfresh(r) \/ Resume(r) \/ LookBefore(r)
 
 Next ==
   \/ \E w \in Writers : WriterStep(w) \/ Die(w)
   \/ \E r \in Readers : ReaderStep(r)
+  \/ \E u \in 1..Units : Harm(u)
   \/ PowerLoss
 
 Spec == Init /\ [][Next]_vars
@@ -136,7 +158,7 @@ TypeOK ==
 \* high signal alone says that the block is whole.
 Atomic ==
   /\ ~torn
-  /\ boot = 1 => \A u \in 1..Units :
+  /\ (boot = 1 /\ harms = 0) => \A u \in 1..Units :
        (unit[u].s = High /\ unit[u].b > 0) => /\ unit[u].b \in flipped
                                              /\ ValidAt(u)
 
@@ -146,10 +168,17 @@ Prefix ==
   \A r \in Readers :
     \/ IsPrefix(rd[r].seen, Records(Chain))
     \/ ~DurableRead /\ boot > 1 /\ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
+    \/ Harmed(len) \/ (harms > 0 /\ SeesCut(r))
 
-Durable == acked \subseteq {made[b].req : b \in Range(Chain)}
+Durable == acked \subseteq {made[b].req : b \in Range(Chain) \cup hurt}
 
-NothingDestroyed == cut \subseteq kept /\ ~alarm
+NothingDestroyed == cut \subseteq kept /\ (alarm => harms > 0)
+
+\* R-11
+ToldOfCut ==     \* a reader whose past was taken back finds that out, and need not wait for ever
+  \A r \in Readers :
+    LET c == rd[r].last IN
+    (c # <<>> /\ ~IsPrefix(c, Chain) /\ ~Harmed(len)) => SeesCut(r)
 
 \* What was cut off or lost once never comes back.
 NoStaleResurrection == Range(Chain) \cap gone = {}
@@ -160,9 +189,10 @@ NoDuplicate ==
   \A i, j \in 1..Len(c) : i # j => made[c[i]].req # made[c[j]].req
 
 \* X-7
-RepairIdempotent ==
-  \A w \in Writers : pc[w] = "ready" =>
-    mem[w] = Chain /\ len = EndOf(Chain) - 1
+RepairIdempotent ==    \* what is cut off is what the bytes say is not committed, whoever repairs
+  \A w \in Writers :
+    /\ Repairing(w) => mem[w] = Chain
+    /\ pc[w] = "ready" => len = EndOf(mem[w]) - 1 /\ (mem[w] = Chain \/ Harmed(len))
 
 \* F-23
 DurableToTrue ==
@@ -171,6 +201,12 @@ DurableToTrue ==
 
 \* A step of a repair changes nothing that is committed.
 RepairKeeps ==
-  [][(\E w \in Writers : pc[w] \in {"save", "cut", "cutsync"} /\ pc'[w] # pc[w] /\ boot' = boot)
+  [][(\E w \in Writers : Repairing(w) /\ pc'[w] # pc[w] /\ boot' = boot)
        => Chain' = Chain]_vars
+
+\* X-1
+WholeStays ==    \* in a known boot nothing is cut that stands there whole, though damage hides it
+  [][\A w \in Writers : (pc[w] = "cut" /\ pc'[w] = "cutsync" /\ BootOf(mem[w]) = boot) =>
+       \A q \in EndOf(mem[w])..len :
+         (StartAt(q) /\ ValidAt(q)) => unit[q].b \notin flipped]_vars
 =============================================================================
