@@ -26,7 +26,7 @@ use thiserror::Error;
 use self::copy::{Copied, copy_segment};
 use self::target::Target;
 use crate::block::Cause;
-use crate::check::{CheckOptions, Finding, Verdict, check};
+use crate::check::{CheckOptions, Finding, Verdict, check_at};
 use crate::dir::{Directory, LOOKS, OpenSegment, SEEK};
 use crate::error::{Blame, Damage, Failure, IoContext, IoError};
 use crate::producer::DEFAULT_LOCK_WAIT;
@@ -313,7 +313,7 @@ fn verify<V: Vfs>(
 ) -> Result<(), BackupError> {
     let options = CheckOptions::new().deep(true);
     let tell = &mut |done, _total| progress(done);
-    let found = check(target.dir.vfs.clone(), &target.dir.path, &options, tell)?;
+    let found = check_at(target.dir.clone(), &options, tell)?;
     if found.verdict() != Verdict::Sound {
         let worst = found.findings.into_iter().max_by_key(Finding::severity);
         return Err(

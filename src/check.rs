@@ -15,7 +15,7 @@ pub use finding::{Finding, Problem, Severity, Verdict};
 
 use self::course::{Carried, Course};
 use crate::block::Cause;
-use crate::dir::{Directory, Listing, OpenSegment, SEEK};
+use crate::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
 use crate::error::{Failure, IoContext};
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::segment::{CommittedPart, Tail, classify};
@@ -99,7 +99,15 @@ pub fn check<V: Vfs>(
     options: &CheckOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<CheckReport, Failure> {
-    let dir = Directory::new(vfs, dir);
+    check_at(Directory::new(vfs, dir), options, progress)
+}
+
+/// The same in a directory that may be open already.
+pub(crate) fn check_at<V: Vfs>(
+    dir: Directory<V>,
+    options: &CheckOptions,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<CheckReport, Failure> {
     let report = CheckReport::default();
     let strays = BTreeSet::new();
     let mut checker =
@@ -108,7 +116,7 @@ pub fn check<V: Vfs>(
     Ok(checker.report)
 }
 
-struct Checker<'o, V> {
+struct Checker<'o, V: Vfs> {
     dir: Directory<V>,
     options: &'o CheckOptions,
     report: CheckReport,
@@ -206,8 +214,7 @@ impl<V: Vfs> Checker<'_, V> {
     /// Bytes to be read, for progress only.
     fn measure(&self, sequences: &[u32]) -> u64 {
         let length = |sequence: &u32| {
-            let path = self.dir.segment_path(*sequence);
-            let file = self.dir.vfs.open(&path, OpenMode::Read).ok()?;
+            let file = self.dir.open_file(&segment_name(*sequence), OpenMode::Read).ok()?;
             Some(file.status().ok()?.len)
         };
         sequences.iter().filter_map(length).sum()
@@ -425,7 +432,7 @@ impl<V: Vfs> Checker<'_, V> {
             Err(error) => return Some(Problem::Unreadable(error.to_string())),
         };
         let label = match tail {
-            Tail::Damaged { durable_to } => return Some(Cause::Synced { durable_to }.into()),
+            Tail::Damaged { cause } => return Some(cause.into()),
             Tail::Clean => return None,
             Tail::Zeros => "zeros",
             Tail::Unseen => "unseen",

@@ -19,6 +19,7 @@ pub mod held;
 pub mod hint;
 pub mod interpose;
 pub mod layout;
+mod lock_file;
 pub mod named;
 pub mod os;
 pub mod positions;
@@ -50,7 +51,7 @@ pub use error::{
     AppendError, Blame, BufferError, Diverged, Failure, OpenError, ReadError, RecordError,
 };
 pub use held::HeldProducer;
-pub use named::{AutoCommit, NamedConsumer, NamedError, NamedOptions};
+pub use named::{AutoCommit, IfLost, NamedConsumer, NamedError, NamedOptions, Started};
 pub use os::who;
 pub use producer::{Appended, Batch, Producer, ProducerOptions};
 pub use record::{Headers, NewRecord, OwnedRecord, Record};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::consumer::{ConsumerOptions, Start};
-use crate::dir::{Directory, owner_lock_path};
+use crate::dir::{Directory, open_owner_lock};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::hint::Hint;
 use crate::named::{NamedError, OwnerLock, PositionChange};
@@ -22,8 +22,11 @@ pub struct PositionReport {
     pub name: String,
     /// Its position.
     pub position: Position,
-    /// Offsets between it and the end of the stream.
-    pub lag_records: u64,
+    /// Offsets that it has yet to read: from it, or from the lowest there is if that is above it, to
+    /// the end of the stream. After a compaction there may be fewer records than offsets.
+    pub lag_offsets: u64,
+    /// Offsets that it did not read, and that are deleted.
+    pub missed_offsets: u64,
     /// Bytes on disk between it and the end; `None` if the position is out of range.
     pub lag_bytes: Option<u64>,
     /// Whether a process runs under the name now.
@@ -49,10 +52,12 @@ pub fn list_in<V: Vfs>(vfs: V, dir: impl AsRef<Path>) -> Result<Vec<PositionRepo
     let Some((tail, _)) = open_tail(&dir, OpenMode::Read)? else {
         return Err(Failure::NotAStream { dir: dir.path }.into());
     };
+    let low = seek::range(&dir)?.map_or(0, |(low, _)| low);
     let report = |(name, position): (String, Position)| {
         let owner = owner(&dir, &name)?;
         Ok(PositionReport {
-            lag_records: tail.next_offset().saturating_sub(position.offset),
+            lag_offsets: tail.next_offset().saturating_sub(position.offset.max(low)),
+            missed_offsets: low.saturating_sub(position.offset),
             lag_bytes: lag_bytes(&dir, position.offset)?,
             running: owner.is_some(),
             owner_pid: owner.flatten().map(|hint| hint.pid),
@@ -86,11 +91,7 @@ fn lag_bytes<V: Vfs>(dir: &Directory<V>, offset: u64) -> Result<Option<u64>, Rea
 
 /// Who holds the lock of a name; inside `None` where the lock file does not tell.
 fn owner<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<Option<Option<Hint>>, Failure> {
-    let path = owner_lock_path(dir, name);
-    let file = match dir.vfs.open(&path, OpenMode::Read) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        file => file.while_doing("open", &path)?,
-    };
+    let Some((file, path)) = open_owner_lock(dir, name)? else { return Ok(None) };
     let free = file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?;
     Ok((!free).then(|| Hint::read(&file)))
 }
@@ -125,14 +126,14 @@ pub fn change_in<V: Vfs>(
     }
     let _owner = OwnerLock::take(&dir, name, LockWait::Try)?;
     let options = ProducerOptions::new().create(false);
-    let mut producer = options.open_in(dir.vfs.clone(), &dir.path)?;
+    let mut producer = options.open_at(dir.clone())?;
     let before = producer.position(name);
     let entry = Action::new("ReadEntry").label(name);
     dir.vfs.trace(&entry.value(before.map_or(0, |position| position.offset)));
     let after = match to {
         Some(start) => {
             let consumer = ConsumerOptions::new().start(start);
-            consumer.open_in(dir.vfs.clone(), &dir.path)?.token()
+            consumer.open_at(dir.clone())?.token()
         }
         None => None,
     };

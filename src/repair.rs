@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::block::Cause;
 use crate::codec::crc_continue;
-use crate::dir::LOST;
+use crate::dir::{Directory, LOST};
 use crate::error::{Failure, IoContext};
 use crate::layout::header;
 use crate::segment::{Tail as Finding, classify};
@@ -44,10 +44,10 @@ impl<V: Vfs> Writer<V> {
         let finding = classify(&tail.segment.file, &tail.segment.header, &part);
         let finding = finding.map_err(|error| tail.io_error("read", error))?;
         let label = match finding {
-            Finding::Damaged { durable_to } => {
-                self.trace(tail.action("Classify").label("damaged").value(durable_to));
+            Finding::Damaged { cause } => {
+                self.trace(tail.action("Classify").label("damaged"));
                 self.trace(tail.action("StopDamaged"));
-                return Err(tail.damage(Cause::Synced { durable_to }));
+                return Err(tail.damage(cause));
             }
             Finding::Clean => return Ok(()),
             Finding::Zeros => "zeros",
@@ -68,9 +68,8 @@ impl<V: Vfs> Writer<V> {
 
     /// Saves what stands behind the committed end beside the stream.
     fn save(&self) -> Result<PathBuf, Failure> {
-        let (vfs, tail) = (&self.dir.vfs, &self.tail);
-        let lost = self.dir.path.join(LOST);
-        vfs.create_dir(&lost).while_doing("create", &lost)?;
+        let tail = &self.tail;
+        let lost = self.dir.make_subdirectory(LOST)?;
         let mut crc = 0;
         self.each_lost_chunk(|bytes, _| {
             crc = crc_continue(crc, bytes);
@@ -82,7 +81,7 @@ impl<V: Vfs> Writer<V> {
             Ok(write_full(&file, bytes, at).while_doing_at("write", &path, at)?)
         })?;
         file.sync_all().while_doing("sync", &path)?;
-        vfs.sync_dir(&lost).while_doing("sync", &lost)?;
+        lost.sync()?;
         self.dir.sync()?;
         self.trace(tail.action("SaveTail"));
         Ok(path)
@@ -91,17 +90,22 @@ impl<V: Vfs> Writer<V> {
     /// The file for a saved tail: the first under its name that holds nothing else. The name
     /// alone does not tell tails apart: two blocks of one length at one place have the same CRC,
     /// because each ends in its own.
-    fn open_saved_tail(&self, lost: &Path, name: &str) -> Result<(V::File, PathBuf), Failure> {
-        let mut path = lost.join(format!("{name}.tail"));
+    fn open_saved_tail(
+        &self,
+        lost: &Directory<V>,
+        stem: &str,
+    ) -> Result<(V::File, PathBuf), Failure> {
+        let mut name = format!("{stem}.tail");
         let mut number = 0u64;
         loop {
-            let file = self.dir.vfs.open(&path, OpenMode::WriteOrCreate);
+            let path = lost.path.join(&name);
+            let file = lost.open_file(&name, OpenMode::WriteOrCreate);
             let file = file.while_doing("create", &path)?;
             if self.begins_with(&file, &path)? {
                 return Ok((file, path));
             }
             number += 1;
-            path = lost.join(format!("{name}-{number}.tail"));
+            name = format!("{stem}-{number}.tail");
         }
     }
 

@@ -12,9 +12,9 @@ mod source;
 use std::io;
 use std::path::Path;
 
-pub use report::{Gap, SalvageError, SalvageReport, Trouble, Uncommitted};
+pub use report::{Doubtful, Gap, SalvageError, SalvageReport, Trouble, Uncommitted};
 
-use self::body::rescue;
+use self::body::{Rescue, rescue};
 use self::restore::Headless;
 use self::source::{NoSource, Source, Survey};
 use crate::block::{Block, BlockKind, Cause, Link};
@@ -97,7 +97,7 @@ fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<Survey, 
 
 /// Makes the new stream, with the settings of the old one.
 fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, OpenError> {
-    let found = match dir.vfs.list(&dir.path) {
+    let found = match dir.names() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names.while_doing("list", &dir.path).map_err(Failure::from)?,
     };
@@ -107,7 +107,7 @@ fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, Op
     let settings = survey.state.of_kind(SETTING);
     let settings: Vec<_> = settings.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
     roll::create(dir, &settings, LockWait::Try, false)?;
-    ProducerOptions::new().create(false).open_in(dir.vfs.clone(), &dir.path)
+    ProducerOptions::new().create(false).open_at(dir.clone())
 }
 
 struct Salvager<'p, V: Vfs> {
@@ -319,9 +319,11 @@ impl<V: Vfs> Salvager<'_, V> {
     ) -> Result<(), SalvageError> {
         let rescued = rescue(body, count, has_control);
         self.save_fields(&rescued.good)?;
+        let doubtful = self.note_doubtful(&rescued, &trouble);
         let end = first_offset.saturating_add(count);
         self.next_offset = Some(end);
         match count.saturating_sub(rescued.spanned) {
+            0 if doubtful => {} // whether the damaged record was one of a user is not known
             0 => self.report.without_loss.push(trouble),
             lost => {
                 let (before, after) = (rescued.before, rescued.after);
@@ -329,6 +331,17 @@ impl<V: Vfs> Salvager<'_, V> {
             }
         }
         Ok(())
+    }
+
+    /// Notes which of the records just saved a search found; tells whether there are any.
+    fn note_doubtful(&mut self, rescued: &Rescue<'_>, trouble: &Trouble) -> bool {
+        let found = rescued.good.iter().rev().take(rescued.searched);
+        let records = found.filter(|fields| !fields.control).count() as u64;
+        if records > 0 {
+            let (first_offset, trouble) = (self.report.records - records, trouble.clone());
+            self.report.doubtful.push(Doubtful { first_offset, records, trouble });
+        }
+        records > 0
     }
 
     /// Bytes that do not begin like a block: perhaps one whose start is damaged. Tells whether

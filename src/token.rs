@@ -93,3 +93,9 @@ pub fn check_history(
     }
     Ok(())
 }
+
+/// Whether a later epoch begins below the token: what it saw was cut off by a repair (E-7).
+pub fn is_taken_back(token: &Token, epochs: &[Epoch]) -> bool {
+    let below = |epoch: &Epoch| epoch.number > token.epoch && epoch.first_offset < token.offset;
+    token.epoch > 0 && epochs.iter().any(below)
+}

@@ -4,49 +4,36 @@
 //! Whatever writes past the committed end takes the [`WriterGuard`] as an argument: there
 //! is no way to do so without holding `writer.lock`.
 
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::block::{BlockBuilder, BlockKind, Cause};
-use crate::dir::{Directory, WRITER_LOCK, lock};
-use crate::error::{Failure, IoContext, IoError};
+use crate::dir::{Directory, OpenSegment, WRITER_LOCK};
+use crate::error::{Failure, IoContext, IoError, RecordError};
 use crate::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
+use crate::lock_file::LockFile;
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
 use crate::state::{EPOCH, encode_epoch};
-use crate::tail::Tail;
+use crate::tail::{Look, Tail};
 use crate::token::Epoch;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
 
 /// The lock that every writer holds while it writes (L-1).
+#[derive(Debug)]
 pub struct WriterLock<V: Vfs> {
     shared: Arc<LockFile<V>>,
 }
 
-struct LockFile<V: Vfs> {
-    vfs: V,
-    file: V::File,
-    path: PathBuf,
-}
-
-/// Proof that `writer.lock` is held; gives it back when dropped.
+/// Proof that `writer.lock` is held; gives it back when dropped, but not by a forked child, which
+/// shares the lock with its parent (L-3).
+#[derive(Debug)]
 pub struct WriterGuard<V: Vfs> {
     lock: Arc<LockFile<V>>,
-}
-
-impl<V: Vfs> fmt::Debug for WriterLock<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WriterLock").field(&self.shared.path).finish()
-    }
-}
-
-impl<V: Vfs> fmt::Debug for WriterGuard<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WriterGuard").field(&self.lock.path).finish()
-    }
+    /// The process that took it.
+    owner: u32,
+    held: bool,
 }
 
 impl<V: Vfs> WriterLock<V> {
@@ -55,32 +42,51 @@ impl<V: Vfs> WriterLock<V> {
     /// # Errors
     /// What the system says.
     pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
-        let path = dir.path.join(WRITER_LOCK);
-        let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-        Ok(Self { shared: Arc::new(LockFile { vfs: dir.vfs.clone(), file, path }) })
+        Ok(Self { shared: LockFile::open(dir, WRITER_LOCK)? })
     }
 
     /// Takes the lock.
     ///
     /// # Errors
     /// `LockTimeout` when others kept it for longer than `wait`.
-    pub fn take(&self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
-        let LockFile { vfs, file, path } = &*self.shared;
-        let taken = lock(file, path, LockKind::Exclusive, wait);
-        match &taken {
-            Ok(_) => vfs.trace(&Action::new("Lock")),
-            Err(Failure::LockTimeout { .. }) => vfs.trace(&Action::new("TimesOut")),
-            Err(_) => {}
+    pub fn take(&mut self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
+        let taken = LockFile::take(&mut self.shared, wait)?;
+        let vfs = self.shared.vfs();
+        if !taken {
+            vfs.trace(&Action::new("TimesOut"));
+            return Err(Failure::lock_timeout(self.shared.path(), wait));
         }
-        taken.map(|()| WriterGuard { lock: Arc::clone(&self.shared) })
+        vfs.trace(&Action::new("Lock"));
+        Ok(WriterGuard { lock: Arc::clone(&self.shared), owner: vfs.pid(), held: true })
+    }
+}
+
+impl<V: Vfs> WriterGuard<V> {
+    /// Whether the lock still excludes anybody: its name leads to the file that is locked (L-4).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn still_excludes(&self) -> Result<bool, Failure> {
+        Ok(self.lock.is_named()?)
+    }
+
+    /// Gives the lock back, in the process that is known to have taken it.
+    pub fn give_back(mut self) {
+        self.unlock();
+    }
+
+    fn unlock(&mut self) {
+        self.held = false;
+        self.lock.vfs().trace(&Action::new("Unlock"));
+        self.lock.give_back();
     }
 }
 
 impl<V: Vfs> Drop for WriterGuard<V> {
     fn drop(&mut self) {
-        self.lock.vfs.trace(&Action::new("Unlock"));
-        // A lock that cannot be given back goes with the file; there is nothing to tell.
-        let _ = self.lock.file.unlock();
+        if self.held && self.lock.vfs().pid() == self.owner {
+            self.unlock();
+        }
     }
 }
 
@@ -174,41 +180,44 @@ impl<V: Vfs> Writer<V> {
     /// # Errors
     /// Where the stream cannot be read, is damaged, or was removed.
     pub fn catch_up(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
-        let (mut scanned_again, mut looked) = (false, false);
+        let (mut scanned_again, mut repaired) = (false, false);
         loop {
-            if self.tail.sealed {
-                // Whoever sealed it synced it, but perhaps after this writer was told of a failure.
-                if self.tail.sync_failed {
-                    self.rewrite_and_sync(guard)?;
-                }
-                if self.hop()? {
-                    continue;
-                }
+            if self.tail.sealed && self.hop(guard)? {
+                continue;
             }
-            let status = self.tail.segment.file.status();
-            let status = status.map_err(|error| self.tail.io_error("look at", error))?;
-            if status.linked && status.len == self.tail.end && self.tail.may_end_here() {
+            let look = self.tail.look()?;
+            if look.links > 0 && self.ends_as_remembered(&look) {
                 break;
             }
+            if look.changed && !scanned_again {
+                // The end was cut off, and perhaps grown over, since it was remembered.
+                scanned_again = true;
+                self.tail.scan_again(true)?;
+                continue;
+            }
             let remembered = self.tail.end;
-            let cause = self.tail.step_over()?;
+            self.tail.step_over()?;
             if self.tail.end != remembered {
                 continue;
             }
-            if !status.linked {
+            if look.links == 0 {
                 return Err(Failure::Removed { path: self.tail.segment.path.clone() });
             }
-            // What was remembered may be wrong: look at the whole segment, once.
-            if !scanned_again && (status.len < remembered || cause == Cause::Chain) {
+            // Before anything is cut, nothing remembered is believed.
+            if self.open_newer_active(guard)? {
+                continue;
+            }
+            if !scanned_again {
                 scanned_again = true;
-                self.tail.scan_again()?;
+                self.tail.scan_again(false)?;
                 continue;
             }
             self.trace_look();
-            looked = true;
             self.repair(guard)?;
+            repaired = true;
+            break;
         }
-        if !looked {
+        if !repaired {
             self.trace_look();
             self.trace(self.tail.action("Classify").label("clean"));
         }
@@ -221,6 +230,11 @@ impl<V: Vfs> Writer<V> {
         Ok(())
     }
 
+    /// Whether the committed end is the one remembered, with nothing behind it.
+    fn ends_as_remembered(&self, look: &Look) -> bool {
+        !look.changed && look.len == self.tail.end && self.tail.may_end_here()
+    }
+
     /// Hands an action to whoever keeps a trace.
     pub(crate) fn trace(&self, action: Action<'_>) {
         self.dir.vfs.trace(&action);
@@ -231,24 +245,51 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Goes on from a sealed segment to the active one, if there is a later one.
-    fn hop(&mut self) -> Result<bool, Failure> {
+    fn hop(&mut self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
         let header = self.tail.segment.header;
         let next = match header.sequence.checked_add(1) {
             Some(next) => self.dir.open_segment(next, OpenMode::Write)?,
             None => None,
         };
-        let next = match next {
-            Some(next) if next.header.sequence == header.sequence + 1 => Some(next),
-            _ => self.dir.open_active(OpenMode::Write)?, // missing or stray
+        match next.filter(|next| next.header.sequence == header.sequence + 1) {
+            Some(next) => self.enter(guard, next).map(|()| true),
+            None => self.open_newer_active(guard), // missing or stray
+        }
+    }
+
+    /// Opens the active segment where it is no longer the one remembered: what stands in a
+    /// segment that others sealed is not for a writer to repair.
+    fn open_newer_active(&mut self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+        let own = self.tail.segment.header.sequence;
+        match self.dir.open_active(OpenMode::Write)? {
+            Some(active) if active.header.sequence != own => {
+                self.enter(guard, active).map(|()| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Leaves a segment that others sealed for a later one.
+    fn enter(&mut self, guard: &WriterGuard<V>, next: OpenSegment<V::File>) -> Result<(), Failure> {
+        // Whoever sealed it synced it, but perhaps after this writer was told of a failure.
+        if self.tail.sync_failed {
+            self.rewrite_and_sync(guard)?;
+        }
+        let own = &self.tail.segment.header;
+        let follows = own.sequence.checked_add(1) == Some(next.header.sequence);
+        let wrong = if next.header.stream_id != own.stream_id {
+            Some("stream id")
+        } else if follows && self.tail.sealed && next.header.base_offset != self.tail.next_offset()
+        {
+            Some("base offset") // F-49
+        } else {
+            None
         };
-        let Some(next) = next.filter(|next| next.header.sequence != header.sequence) else {
-            return Ok(false);
-        };
-        if next.header.stream_id != header.stream_id {
-            return Err(next.damage(0, self.tail.next_offset(), Cause::HeaderField("stream id")));
+        if let Some(field) = wrong {
+            return Err(next.damage(0, self.tail.next_offset(), Cause::HeaderField(field)));
         }
         self.tail = Tail::scan(next)?.0;
-        Ok(true)
+        Ok(())
     }
 
     /// Makes sure that records may be appended: the epoch and its block's durability,
@@ -318,6 +359,19 @@ impl<V: Vfs> Writer<V> {
         self.write_block(guard, builder, kind, timestamp_ms, epoch)
     }
 
+    /// Makes a block fit for the committed end: no block may stand within it (F-43). Its length may
+    /// be another afterwards.
+    ///
+    /// # Errors
+    /// `HoldsBlocks` where no way was found.
+    pub fn fit(&self, builder: &mut BlockBuilder) -> Result<(), RecordError> {
+        let place = self.tail.segment.header.place(self.tail.end);
+        builder.fit(place).or_else(|refused| match self.dir.vfs.random() {
+            Ok(key) => builder.fit_by_lot(place, &key),
+            Err(_) => Err(refused),
+        })
+    }
+
     fn write_block(
         &mut self,
         _guard: &WriterGuard<V>,
@@ -326,10 +380,12 @@ impl<V: Vfs> Writer<V> {
         timestamp_ms: u64,
         epoch: u32,
     ) -> Result<(), CommitError> {
-        let (dir, tail) = (&self.dir, &mut self.tail);
-        let mut meta = tail.meta(kind, timestamp_ms);
+        let mut meta = self.tail.meta(kind, timestamp_ms);
         meta.epoch = epoch;
-        let built = builder.finish(&meta, tail.segment.header.place(tail.end));
+        let place = self.tail.segment.header.place(self.tail.end);
+        let built = self.fit(builder).and_then(|()| builder.finish(&meta, place));
+        let built = built.map_err(|error| self.impossible(&error))?;
+        let (dir, tail) = (&self.dir, &mut self.tail);
         let length = built.bytes.len() as u64;
         reserve(dir, tail, tail.end + length)?;
         let begin = if epoch == tail.epoch() { "Reserve" } else { "RaiseEpoch" };
@@ -447,7 +503,7 @@ fn reserve<V: Vfs>(
     Err(Failure::NoSpace {
         path: tail.segment.path.clone(),
         needed: block_end - tail.end,
-        free: dir.vfs.free_bytes(&dir.path).unwrap_or(0),
+        free: dir.free_bytes().unwrap_or(0),
     })
 }
 

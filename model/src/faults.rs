@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use puro::vfs::Vfs;
+use puro::dir::open_path;
+use puro::vfs::{OpenMode, Vfs};
 use puro::{Appended, Start};
 
 use crate::crash::Finding;
@@ -135,8 +136,8 @@ fn one_interruption<V: Vfs, M: Fn(SimVfs) -> V + Copy + Send + 'static>(
     world.interrupt(1, calls, move || {
         if between == Between::CloseThenOther {
             let path = format!("{STREAM}/writer.lock");
-            let lock_file = SimVfs::new(&inner, 1).open(path.as_ref(), puro::vfs::OpenMode::Write);
-            drop(lock_file);
+            let opened = open_path(&SimVfs::new(&inner, 1), path.as_ref(), OpenMode::Write);
+            drop(opened);
         }
         *told.lock().unwrap() = other.append_batch(&mut batch(theirs, 1, 200)).ok();
     });

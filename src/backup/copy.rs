@@ -4,7 +4,7 @@
 //! other checksums.
 
 use crate::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link};
-use crate::dir::{Directory, OpenSegment};
+use crate::dir::{Directory, OpenSegment, segment_name};
 use crate::error::{Failure, IoContext};
 use crate::layout::header;
 use crate::record::Fields;
@@ -108,7 +108,7 @@ impl<F: VfsFile> Source<F> {
         let part = CommittedPart { end: *position, durable_to: *durable_to, current_boot: false };
         let tail = classify(&segment.file, &segment.header, &part);
         Ok(match tail.while_doing_at("read", &segment.path, *position)? {
-            Tail::Damaged { durable_to } => Some(Cause::Synced { durable_to }),
+            Tail::Damaged { cause } => Some(cause),
             Tail::Clean | Tail::Zeros | Tail::Unseen | Tail::Lost => None,
         })
     }
@@ -162,7 +162,8 @@ impl<F: VfsFile> SegmentCopy<F> {
         mut header: SegmentHeader,
     ) -> Result<Self, Failure> {
         let path = dir.segment_path(header.sequence);
-        let file = dir.vfs.open(&path, OpenMode::Truncate).while_doing("create", &path)?;
+        let file = dir.open_file(&segment_name(header.sequence), OpenMode::Truncate);
+        let file = file.while_doing("create", &path)?;
         let bytes = header.encode();
         write_full(&file, &bytes, 0).while_doing_at("write", &path, 0)?;
         let (end, prev_crc) = (bytes.len() as u64, header.crc);
@@ -172,7 +173,7 @@ impl<F: VfsFile> SegmentCopy<F> {
     /// Writes the block in the builder.
     fn write(&mut self, mut meta: BlockMeta) -> Result<(), Failure> {
         meta.link.prev_crc = self.prev_crc;
-        let built = self.builder.finish(&meta, self.header.place(self.end));
+        let built = self.builder.finish_copy(&meta, self.header.place(self.end));
         let written = write_full(&self.file, built.bytes, self.end);
         written.while_doing_at("write", &self.path, self.end)?;
         self.end += built.bytes.len() as u64;

@@ -31,6 +31,18 @@ pub struct Gap {
     pub trouble: Trouble,
 }
 
+/// Records that were found by a search behind a damaged length: they may be records of the stream,
+/// or a part of the damaged record's value that looks like some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubtful {
+    /// Offset of the first of them in the new stream.
+    pub first_offset: u64,
+    /// How many they are.
+    pub records: u64,
+    /// In which block, and what is wrong with it.
+    pub trouble: Trouble,
+}
+
 /// Bytes at the end that were never committed, and so never part of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uncommitted {
@@ -49,6 +61,8 @@ pub struct SalvageReport {
     pub records: u64,
     /// What is lost, in the order of the old stream.
     pub gaps: Vec<Gap>,
+    /// What was saved but may not have been a record of the old stream.
+    pub doubtful: Vec<Doubtful>,
     /// Damage that cost no record.
     pub without_loss: Vec<Trouble>,
     /// What was left out because it was never committed.

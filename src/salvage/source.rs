@@ -1,7 +1,7 @@
 //! What there is to salvage from: segments whose header may be damaged.
 
 use crate::check::Problem;
-use crate::dir::{Directory, OpenSegment, SEEK};
+use crate::dir::{Directory, OpenSegment, SEEK, segment_name};
 use crate::error::Failure;
 use crate::layout::SIGNAL_LOW;
 use crate::producer::DEFAULT_LOCK_WAIT;
@@ -39,7 +39,7 @@ pub fn open<V: Vfs>(
         Err(other) => return Err(other),
     };
     let path = dir.segment_path(sequence);
-    let Ok(file) = dir.vfs.open(&path, OpenMode::Read) else {
+    let Ok(file) = dir.open_file(&segment_name(sequence), OpenMode::Read) else {
         return Ok(Err(NoSource::Problem(problem)));
     };
     Ok(match restore_header(&file, sequence) {

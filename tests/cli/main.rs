@@ -11,5 +11,6 @@ mod backup;
 mod demo;
 mod live;
 mod named;
+mod one_bit;
 mod produce_consume;
 mod verify;

@@ -157,3 +157,36 @@ fn nobody_hops_into_another_stream() {
     let error = reader.try_next().unwrap_err();
     assert!(matches!(error, ReadError::Failure(Failure::Damage(_))), "{error}");
 }
+
+/// Somebody copied a segment of another stream under the next segment's name. It was noticed only
+/// when the segment before was sealed, and from then on every append failed, small ones too.
+#[test]
+fn a_stray_under_the_next_name_is_noticed_before_the_seal() {
+    let other = foreign();
+    let strays: [&dyn Fn(&Path); 2] =
+        [&|path| _ = std::fs::copy(segment(other.path(), 3), path).unwrap(), &|path| {
+            std::fs::create_dir(path).unwrap()
+        }];
+    for place in strays {
+        let dir = scratch();
+        let mut producer = small_segments().open(dir.path()).unwrap();
+        append(&mut producer, &"a".repeat(3000));
+        let next = segment(dir.path(), 1);
+        place(&next);
+        let refused = producer.append(&record(&"b".repeat(3000))).unwrap_err();
+        assert!(refused.to_string().contains("0000000001.puro"), "{refused}");
+        assert_eq!(refused.blame(), puro::Blame::Environment);
+        // What fits goes on, for this producer and for the next.
+        append(&mut producer, "c");
+        if next.is_file() {
+            let told = matches!(refused, puro::AppendError::NotAppended(Failure::NameTaken { .. }));
+            assert!(told, "{refused}");
+            append(&mut Producer::open(dir.path()).unwrap(), "d");
+            std::fs::remove_file(&next).unwrap();
+        } else {
+            std::fs::remove_dir(&next).unwrap();
+        }
+        append(&mut producer, &"e".repeat(3000));
+        assert_eq!(crate::steward::segments(dir.path()), [0, 1]);
+    }
+}

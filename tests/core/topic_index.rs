@@ -132,7 +132,7 @@ fn finish(builder: &mut BlockBuilder, kind: BlockKind, position: u64) -> Block<'
         epoch: 1,
         committed: true,
     };
-    builder.finish(&meta, header.place(position)).block
+    builder.finish(&meta, header.place(position)).unwrap().block
 }
 
 /// Each block once for each topic, however often and in whatever order its records have it.
@@ -334,7 +334,8 @@ fn forge_last_index(path: &Path, forge: impl FnOnce(Vec<u8>) -> Vec<u8>) {
                 epoch: start.epoch,
                 committed: true,
             };
-            let bytes = builder.finish(&meta, segment.header.place(position)).bytes.to_vec();
+            let bytes =
+                builder.finish(&meta, segment.header.place(position)).unwrap().bytes.to_vec();
             let mut file = std::fs::read(path).unwrap();
             file.truncate(usize::try_from(position).unwrap());
             file.extend(bytes);

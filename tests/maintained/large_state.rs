@@ -32,7 +32,7 @@ fn name(number: u64) -> String {
 fn set_entries(dir: &Path, kind: &[u8], entry: impl Fn(u64) -> (String, Vec<u8>)) {
     let dir = Directory::new(OsVfs::new(), dir);
     let (tail, _) = open_tail(&dir, OpenMode::Write).unwrap().unwrap();
-    let lock = WriterLock::open(&dir).unwrap();
+    let mut lock = WriterLock::open(&dir).unwrap();
     let mut writer = Writer::new(dir, tail);
     let guard = lock.take(LockWait::Forever).unwrap();
     writer.catch_up(&guard).unwrap();

@@ -12,6 +12,7 @@ mod backup;
 mod buffered;
 mod large_state;
 mod salvage;
+mod steward_clock;
 mod steward_compact;
 mod steward_delete;
 mod verify;

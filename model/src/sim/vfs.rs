@@ -1,14 +1,15 @@
 //! The seam of the simulated machine.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use puro::vfs::{
     FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
 };
 
-use super::disk::{FileNumber, Node};
+use super::disk::{DirNumber, FileNumber, Node};
 use super::world::{Fault, Machine, Verdict, World};
 use crate::locks::{Descriptor, ProcessId};
 
@@ -26,6 +27,13 @@ pub struct SimFile {
     descriptor: Descriptor,
     /// How many failures of writing back this descriptor was told of (M-6).
     told: std::sync::atomic::AtomicU64,
+}
+
+/// A directory that a process has open, wherever it is by now.
+#[derive(Clone, Debug)]
+pub struct SimDir {
+    number: DirNumber,
+    opened_as: Arc<Path>,
 }
 
 /// Nothing is ever noticed here: whoever waits, polls.
@@ -77,6 +85,22 @@ fn error(fault: Fault) -> io::Error {
 
 fn not_found<T>() -> io::Result<T> {
     Err(io::ErrorKind::NotFound.into())
+}
+
+/// Where an open directory is by now.
+fn path_of<'m>(machine: &'m Machine, dir: &SimDir) -> io::Result<&'m Path> {
+    machine.disk.path_of(dir.number).map_or_else(not_found, Ok)
+}
+
+fn path_in(machine: &Machine, dir: &SimDir, name: &str) -> io::Result<PathBuf> {
+    Ok(path_of(machine, dir)?.join(name))
+}
+
+fn create_directory(machine: &mut Machine, path: &Path) -> io::Result<()> {
+    if machine.disk.look_up(path).is_none() {
+        machine.note_step(None);
+    }
+    if machine.disk.create_directory(path) { Ok(()) } else { not_found() }
 }
 
 impl SimFile {
@@ -178,7 +202,7 @@ impl VfsFile for SimFile {
         self.vfs.call(|machine| {
             let len = machine.disk.file(self.file).cache.len() as u64;
             let id = FileId { device: 1, inode: u64::from(self.file) };
-            Ok(FileStatus { len, id, linked: machine.disk.is_linked(self.file) })
+            Ok(FileStatus { len, id, links: machine.disk.links(self.file) })
         })
     }
 
@@ -228,17 +252,46 @@ impl VfsFile for SimFile {
 
 impl Vfs for SimVfs {
     type File = SimFile;
+    type Dir = SimDir;
     type Watch = NoWatch;
 
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<SimFile> {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.call(|machine| create_directory(machine, path))
+    }
+
+    fn open_dir(&self, path: &Path) -> io::Result<SimDir> {
+        self.call(|machine| {
+            let number = machine.disk.directory(path).map_or_else(not_found, Ok)?;
+            Ok(SimDir { number, opened_as: path.into() })
+        })
+    }
+
+    fn is_still_there(&self, dir: &SimDir) -> io::Result<bool> {
+        self.call(|machine| Ok(machine.disk.directory(&dir.opened_as) == Some(dir.number)))
+    }
+
+    fn create_subdir(&self, dir: &SimDir, name: &str) -> io::Result<()> {
+        self.call(|machine| create_directory(machine, &path_in(machine, dir, name)?))
+    }
+
+    fn open_subdir(&self, dir: &SimDir, name: &str) -> io::Result<SimDir> {
+        self.call(|machine| {
+            let path = path_in(machine, dir, name)?;
+            let number = machine.disk.directory(&path).map_or_else(not_found, Ok)?;
+            Ok(SimDir { number, opened_as: dir.opened_as.join(name).into() })
+        })
+    }
+
+    fn open(&self, dir: &SimDir, name: &str, mode: OpenMode) -> io::Result<SimFile> {
         let (file, descriptor, failures) = self.call(|machine| {
-            let file = match machine.disk.look_up(path) {
+            let path = path_in(machine, dir, name)?;
+            let file = match machine.disk.look_up(&path) {
                 Some(Node::File(file)) => file,
                 Some(Node::Directory) => return Err(io::ErrorKind::InvalidInput.into()),
                 None if matches!(mode, OpenMode::Read | OpenMode::Write) => return not_found(),
                 None => {
                     machine.note_step(None);
-                    let Some(file) = machine.disk.create(path) else { return not_found() };
+                    let Some(file) = machine.disk.create(&path) else { return not_found() };
                     file
                 }
             };
@@ -252,56 +305,50 @@ impl Vfs for SimVfs {
         Ok(SimFile { vfs: self.clone(), file, descriptor, told: failures.into() })
     }
 
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        self.call(|machine| match machine.disk.look_up(path) {
+    fn id_of(&self, dir: &SimDir, name: &str) -> io::Result<Option<FileId>> {
+        self.call(|machine| match machine.disk.look_up(&path_in(machine, dir, name)?) {
             Some(Node::File(file)) => Ok(Some(FileId { device: 1, inode: u64::from(file) })),
             _ => Ok(None),
         })
     }
 
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.call(|machine| {
-            if machine.disk.look_up(path).is_none() {
-                machine.note_step(None);
-            }
-            if machine.disk.create_directory(path) { Ok(()) } else { not_found() }
-        })
+    fn list(&self, dir: &SimDir) -> io::Result<Vec<String>> {
+        self.call(|machine| machine.disk.list(path_of(machine, dir)?).map_or_else(not_found, Ok))
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.call(|machine| machine.disk.list(dir).map_or_else(not_found, Ok))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename(&self, dir: &SimDir, from: &str, to: &str) -> io::Result<()> {
         self.call(|machine| {
+            let (from, to) = (path_in(machine, dir, from)?, path_in(machine, dir, to)?);
             machine.note_step(None);
-            if machine.disk.rename(from, to) { Ok(()) } else { not_found() }
+            if machine.disk.rename(&from, &to) { Ok(()) } else { not_found() }
         })
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove(&self, dir: &SimDir, name: &str) -> io::Result<()> {
         self.call(|machine| {
+            let path = path_in(machine, dir, name)?;
             machine.note_step(None);
-            if machine.disk.remove(path) { Ok(()) } else { not_found() }
+            if machine.disk.remove(&path) { Ok(()) } else { not_found() }
         })
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &SimDir) -> io::Result<()> {
         self.call(|machine| {
+            let path = path_of(machine, dir)?.to_owned();
             machine.note_step(None);
-            if machine.disk.sync_directory(dir) { Ok(()) } else { not_found() }
+            if machine.disk.sync_directory(&path) { Ok(()) } else { not_found() }
         })
     }
 
-    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+    fn free_bytes(&self, _dir: &SimDir) -> io::Result<u64> {
         self.call(|machine| Ok(machine.free_bytes))
     }
 
-    fn file_system(&self, _dir: &Path) -> io::Result<FileSystem> {
+    fn file_system(&self, _dir: &SimDir) -> io::Result<FileSystem> {
         self.call(|_| Ok(FileSystem { name: "memory".to_owned(), network: false }))
     }
 
-    fn watch(&self, _dir: &Path) -> io::Result<NoWatch> {
+    fn watch(&self, _dir: &SimDir) -> io::Result<NoWatch> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

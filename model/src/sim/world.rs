@@ -143,6 +143,13 @@ impl World {
         self.machine().now_ms
     }
 
+    /// Time goes by, for both clocks.
+    pub fn tick(&self, ms: u64) {
+        let mut machine = self.machine();
+        machine.now_ms += ms;
+        machine.slept += std::time::Duration::from_millis(ms);
+    }
+
     /// Sets the wall clock, which moves only so.
     pub fn set_now_ms(&self, now_ms: u64) {
         self.machine().now_ms = now_ms;

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use puro::dir::Directory;
 use puro::os::OsVfs;
 use puro::vfs::Vfs;
-use puro::{Blame, NewRecord, ProducerOptions};
+use puro::{NewRecord, ProducerOptions};
 
 use self::crew::{Crew, Id};
 use self::proof::{Acknowledged, Reading};
@@ -262,6 +263,6 @@ impl<'d> Demo<'d> {
 }
 
 fn count_segments(dir: &Path) -> Result<usize, CliError> {
-    let names = OsVfs::new().list(dir).map_err(|error| CliError::new(Blame::Environment, error))?;
-    Ok(names.iter().filter(|name| puro::dir::parse_segment_name(name).is_some()).count())
+    let listing = Directory::new(OsVfs::new(), dir).list()?.unwrap_or_default();
+    Ok(listing.segments.len())
 }

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use puro::Failure;
 use puro::block::{BlockKind, Cause};
-use puro::dir::{Directory, parse_segment_name};
+use puro::dir::{Directory, open_path, parse_segment_name};
 use puro::error::IoError;
 use puro::layout::{SIGNAL_HIGH, SIGNAL_LOW, start};
 use puro::os::{OsFile, OsVfs};
 use puro::record::Fields;
 use puro::segment::{HeaderCause, SegmentHeader};
-use puro::vfs::{OpenMode, Vfs, VfsFile};
+use puro::vfs::{OpenMode, VfsFile};
 use puro::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
 use serde_json::{Map, Value, json};
 
@@ -60,7 +60,7 @@ fn show_segment(out: &mut impl Write, args: &Args, path: &Path) -> Result<(), Cl
         let path = path.to_owned();
         move |source| IoError { operation, path, position: None, source }
     };
-    let file = OsVfs::new().open(path, OpenMode::Read).map_err(error("open"))?;
+    let file = open_path(&OsVfs::new(), path, OpenMode::Read).map_err(error("open"))?;
     let read = SegmentHeader::read(&file, false).map_err(error("read"))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();

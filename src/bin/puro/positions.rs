@@ -85,7 +85,8 @@ fn to_json(report: &PositionReport) -> serde_json::Value {
         "epoch": report.position.epoch,
         "offset": report.position.offset,
         "time_ms": report.position.time_ms,
-        "lag_records": report.lag_records,
+        "lag_offsets": report.lag_offsets,
+        "missed_offsets": report.missed_offsets,
         "lag_bytes": report.lag_bytes,
         "running": report.running,
         "owner_pid": report.owner_pid,
@@ -95,7 +96,7 @@ fn to_json(report: &PositionReport) -> serde_json::Value {
 fn to_text(report: &PositionReport) -> String {
     let lag_bytes = match report.lag_bytes {
         Some(bytes) => format!("{bytes} bytes"),
-        None => "out of range".to_owned(),
+        None => format!("out of range: {} offsets were deleted unread", report.missed_offsets),
     };
     let running = match (report.running, report.owner_pid) {
         (true, Some(pid)) => format!("running as process {pid}"),
@@ -103,10 +104,10 @@ fn to_text(report: &PositionReport) -> String {
         (false, _) => "not running".to_owned(),
     };
     format!(
-        "{}\toffset {}\tlag {} records, {lag_bytes}\tcommitted {}\t{running}",
+        "{}\toffset {}\tlag {} offsets, {lag_bytes}\tcommitted {}\t{running}",
         report.name,
         report.position.offset,
-        report.lag_records,
+        report.lag_offsets,
         format_time(report.position.time_ms),
     )
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use puro::os::OsVfs;
-use puro::salvage::{Gap, Trouble};
+use puro::salvage::{Doubtful, Gap, Trouble};
 use puro::{SalvageError, SalvageReport, salvage};
 use serde_json::json;
 
@@ -74,6 +74,15 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
             _ => writeln!(out, "lost: whatever followed from offset {from} on: {place}")?,
         }
     }
+    for Doubtful { first_offset, records, trouble } in &report.doubtful {
+        let last = first_offset + records - 1;
+        writeln!(
+            out,
+            "doubtful: {records} records, now at offsets {first_offset} to {last}, may have been \
+             part of another one's value: {}",
+            place(trouble)
+        )?;
+    }
     if let Some(tail) = &report.uncommitted {
         let (segment, position) = (tail.segment, tail.position);
         writeln!(
@@ -113,9 +122,16 @@ fn report_json(report: &SalvageReport) -> serde_json::Value {
         fields.insert("lost".to_owned(), gap.lost.into());
         fields
     };
+    let doubtful = |doubtful: &Doubtful| {
+        let mut fields = trouble_json(&doubtful.trouble);
+        fields.insert("first_offset".to_owned(), doubtful.first_offset.into());
+        fields.insert("records".to_owned(), doubtful.records.into());
+        fields
+    };
     json!({
         "records": report.records,
         "gaps": report.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "doubtful": report.doubtful.iter().map(doubtful).collect::<Vec<_>>(),
         "without_loss": report.without_loss.iter().map(trouble_json).collect::<Vec<_>>(),
         "uncommitted": report.uncommitted.map(|tail| json!({
             "segment": tail.segment,

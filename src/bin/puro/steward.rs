@@ -34,6 +34,10 @@ pub struct Args {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    /// This machine's clock is right. Without this, what is old only by a clock that is far ahead
+    /// of the times in the stream stays, and is told
+    #[arg(long)]
+    clock_is_right: bool,
     /// Report as one JSON object for each pass
     #[arg(long)]
     json: bool,
@@ -45,6 +49,7 @@ pub struct Args {
 /// Runs one pass, or one after another.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = StewardOptions::new().roll(args.roll).dry_run(args.dry_run);
+    let options = options.clock_is_right(args.clock_is_right);
     let mut steward = options.allow_network(args.allow_network).open(&args.dir)?;
     let Some(interval) = args.interval else {
         pass(args, &mut steward)?;
@@ -135,6 +140,19 @@ fn describe_kept(kept: &Kept, holders: &WhoReport) -> String {
         ),
         Why::Damaged { message } => message.clone(),
         Why::DoesNotFit => "rewritten, a block would be too large".to_owned(),
+        Why::Active => "it is the active one, and only sealed ones are deleted; setting roll_ms \
+                        seals it by age, a smaller segment_bytes sooner, and --roll now"
+            .to_owned(),
+        Why::ClockAhead { now_ms, newest_ms } => format!(
+            "it is old only by this clock, which says {}, and the newest time in the stream is {}; \
+             if the clock is right, say --clock-is-right",
+            format_time(*now_ms),
+            format_time(*newest_ms)
+        ),
+        Why::ClockJumped { by_ms } => format!(
+            "this clock has jumped by {} since the last pass; the next one believes it",
+            humantime::format_duration(Duration::from_secs(by_ms / 1000))
+        ),
         other => format!("{other:?}"),
     };
     format!("did not {task} segment {}: {why}", kept.sequence)
@@ -195,6 +213,11 @@ fn kept_json(kept: &Kept, holders: &WhoReport) -> Value {
         }
         Why::Damaged { message } => ("damaged", json!({ "message": message })),
         Why::DoesNotFit => ("does_not_fit", Value::Null),
+        Why::Active => ("active", Value::Null),
+        Why::ClockAhead { now_ms, newest_ms } => {
+            ("clock_ahead", json!({ "now_ms": now_ms, "newest_ms": newest_ms }))
+        }
+        Why::ClockJumped { by_ms } => ("clock_jumped", json!({ "by_ms": by_ms })),
         other => ("other", json!(format!("{other:?}"))),
     };
     let task = task_name(kept.task);
