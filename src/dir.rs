@@ -162,14 +162,14 @@ impl<V: Vfs> Directory<V> {
         }
     }
 
-    /// The same, made where it is missing.
+    /// The same, made where it is missing: if `alike`, as this one is (O-9).
     ///
     /// # Errors
     /// What the system says.
-    pub fn make_subdirectory(&self, name: &str) -> Result<Self, IoError> {
+    pub fn make_subdirectory(&self, name: &str, alike: bool) -> Result<Self, IoError> {
         let path = self.path.join(name);
         let made = self.handle().and_then(|held| {
-            self.vfs.create_subdir(held, name)?;
+            self.vfs.create_subdir(held, name, alike)?;
             self.vfs.open_subdir(held, name)
         });
         let held = made.while_doing("create", &path)?;
@@ -193,6 +193,55 @@ impl<V: Vfs> Directory<V> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             file => file.map(Some).while_doing("open", &self.path.join(name)),
         }
+    }
+
+    /// Makes a file; `None` if its name leads to anything already. With mode and owner of `like`
+    /// (O-9).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create_file(
+        &self,
+        name: &str,
+        like: Option<&V::File>,
+    ) -> Result<Option<V::File>, IoError> {
+        match self.handle().and_then(|held| self.vfs.create(held, name, like)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            file => file.map(Some).while_doing("create", &self.path.join(name)),
+        }
+    }
+
+    /// Makes a file in place of what may have its name: of that, only the name goes (F-45).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create_anew(&self, name: &str, like: Option<&V::File>) -> Result<V::File, IoError> {
+        if let Some(file) = self.create_file(name, like)? {
+            return Ok(file);
+        }
+        self.remove(name, "make room for")?;
+        let made = self.create_file(name, like)?.ok_or(io::ErrorKind::AlreadyExists.into());
+        made.while_doing("create", &self.path.join(name))
+    }
+
+    /// Opens a lock file, and makes it if it is missing, like the active segment of its stream
+    /// (O-9, F-44).
+    ///
+    /// # Errors
+    /// `HardLinked` if it is somebody else's file, too; or what the system says.
+    pub(crate) fn open_lock(&self, name: &str, stream: &Self) -> Result<V::File, Failure> {
+        for _ in 0..LOOKS {
+            if let Some(file) = self.open_if_there(name, OpenMode::Write)? {
+                let path = self.path.join(name);
+                let links = file.status().while_doing("look at", &path)?.links;
+                return if links > 1 { Err(Failure::HardLinked { path, links }) } else { Ok(file) };
+            }
+            let active = stream.open_active(OpenMode::Read).ok().flatten();
+            if let Some(file) = self.create_file(name, active.map(|active| active.file).as_ref())? {
+                return Ok(file);
+            }
+        }
+        Err(self.restless().into())
     }
 
     /// Which regular file a name leads to; `None` where there is none.

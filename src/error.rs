@@ -119,6 +119,19 @@ pub enum Failure {
         /// The segment that was in use.
         path: PathBuf,
     },
+    /// A file that must be alone is reached by more names than its own (A-19, F-44).
+    #[error(
+        "{} has {links} names (hard links, as `cp -al` makes them): who works by another name \
+         knows nothing of the locks here. Make a real copy, by `puro backup` say, and remove the \
+         other names",
+        path.display()
+    )]
+    HardLinked {
+        /// The segment or the lock file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
     /// The disk is too full to go on (V-2).
     #[error("no space left for {}: {needed} bytes needed, {free} free; nothing was written", path.display())]
     NoSpace {
@@ -177,6 +190,7 @@ impl Failure {
             | Self::LockTimeout { .. }
             | Self::Removed { .. }
             | Self::NameTaken { .. }
+            | Self::HardLinked { .. }
             | Self::NoSpace { .. } => Blame::Environment,
         }
     }

@@ -47,6 +47,7 @@ pub enum Operation {
     OpenDir,
     IsStillThere,
     CreateDir,
+    Create,
     Open,
     IdOf,
     List,
@@ -324,9 +325,10 @@ impl<V: Vfs> Vfs for Interpose<V> {
         self.ask(Operation::IsStillThere, &dir.path, || self.inner.is_still_there(&dir.inner))
     }
 
-    fn create_subdir(&self, dir: &Self::Dir, name: &str) -> io::Result<()> {
+    fn create_subdir(&self, dir: &Self::Dir, name: &str, alike: bool) -> io::Result<()> {
         let path = dir.path.join(name);
-        self.ask(Operation::CreateDir, &path, || self.inner.create_subdir(&dir.inner, name))
+        let create = || self.inner.create_subdir(&dir.inner, name, alike);
+        self.ask(Operation::CreateDir, &path, create)
     }
 
     fn open_subdir(&self, dir: &Self::Dir, name: &str) -> io::Result<Self::Dir> {
@@ -334,6 +336,19 @@ impl<V: Vfs> Vfs for Interpose<V> {
         let open = || self.inner.open_subdir(&dir.inner, name);
         let inner = self.ask(Operation::OpenDir, &path, open)?;
         Ok(InterposedDir { inner, path })
+    }
+
+    fn create(
+        &self,
+        dir: &Self::Dir,
+        name: &str,
+        like: Option<&Self::File>,
+    ) -> io::Result<Self::File> {
+        let path = dir.path.join(name);
+        let like = like.map(|like| &like.inner);
+        let create = || self.inner.create(&dir.inner, name, like);
+        let inner = self.ask(Operation::Create, &path, create)?;
+        Ok(InterposedFile { inner, path, hook: Arc::clone(&self.hook) })
     }
 
     fn open(&self, dir: &Self::Dir, name: &str, mode: OpenMode) -> io::Result<Self::File> {

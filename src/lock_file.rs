@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::dir::{Directory, LOOKS};
-use crate::error::{IoContext, IoError};
-use crate::vfs::{FileId, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::error::{Failure, IoContext, IoError};
+use crate::vfs::{FileId, LockKind, LockWait, Vfs, VfsFile};
 
 /// After so long a lock file that is in use is given the time of day, so that who cleans up what is
 /// old leaves it alone.
@@ -19,6 +19,9 @@ const TOUCH_EVERY_SECONDS: u64 = 3600;
 
 /// An open lock file, and the name that it was opened by.
 pub struct LockFile<V: Vfs> {
+    /// The stream's directory.
+    stream: Directory<V>,
+    /// The one that the file is in.
     dir: Directory<V>,
     name: String,
     file: V::File,
@@ -38,12 +41,15 @@ impl<V: Vfs> LockFile<V> {
     ///
     /// # Errors
     /// What the system says.
-    pub fn open(dir: &Directory<V>, name: &str) -> Result<Arc<Self>, IoError> {
-        let path = dir.path.join(name);
-        let file = dir.open_file(name, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-        let id = file.status().while_doing("look at", &path)?.id;
-        let (dir, name) = (dir.clone(), name.to_owned());
-        Ok(Arc::new(Self { dir, name, file, id, touched: AtomicU64::new(0) }))
+    pub fn open(
+        stream: &Directory<V>,
+        dir: &Directory<V>,
+        name: &str,
+    ) -> Result<Arc<Self>, Failure> {
+        let file = dir.open_lock(name, stream)?;
+        let id = file.status().while_doing("look at", &dir.path.join(name))?.id;
+        let (stream, dir, name) = (stream.clone(), dir.clone(), name.to_owned());
+        Ok(Arc::new(Self { stream, dir, name, file, id, touched: AtomicU64::new(0) }))
     }
 
     /// Opens the lock file and takes the lock; `None` if it cannot be had in time.
@@ -51,11 +57,12 @@ impl<V: Vfs> LockFile<V> {
     /// # Errors
     /// What the system says.
     pub fn open_and_take(
+        stream: &Directory<V>,
         dir: &Directory<V>,
         name: &str,
         wait: LockWait,
-    ) -> Result<Option<Arc<Self>>, IoError> {
-        let mut lock = Self::open(dir, name)?;
+    ) -> Result<Option<Arc<Self>>, Failure> {
+        let mut lock = Self::open(stream, dir, name)?;
         Ok(Self::take(&mut lock, wait)?.then_some(lock))
     }
 
@@ -64,7 +71,7 @@ impl<V: Vfs> LockFile<V> {
     ///
     /// # Errors
     /// What the system says.
-    pub fn take(this: &mut Arc<Self>, wait: LockWait) -> Result<bool, IoError> {
+    pub fn take(this: &mut Arc<Self>, wait: LockWait) -> Result<bool, Failure> {
         for _ in 0..LOOKS {
             let taken = this.file.lock(LockKind::Exclusive, wait);
             if !taken.map_err(|error| IoError::of("lock", this.path(), error))? {
@@ -75,10 +82,10 @@ impl<V: Vfs> LockFile<V> {
                 return Ok(true);
             }
             this.give_back();
-            *this = Self::open(&this.dir, &this.name)?;
+            *this = Self::open(&this.stream, &this.dir, &this.name)?;
         }
         let source = std::io::Error::other("it is removed again and again");
-        Err(IoError::of("lock", this.path(), source))
+        Err(IoError::of("lock", this.path(), source).into())
     }
 
     /// Whether the name still leads to this file.

@@ -140,9 +140,9 @@ pub(crate) struct OwnerLock<V: Vfs> {
 
 impl<V: Vfs> OwnerLock<V> {
     pub fn take(dir: &Directory<V>, name: &str, wait: LockWait) -> Result<Self, NamedError> {
-        let locks = dir.make_subdirectory(CONSUMERS).map_err(Failure::from)?;
+        let locks = dir.make_subdirectory(CONSUMERS, true).map_err(Failure::from)?;
         let lock_name = owner_lock_name(name);
-        let taken = LockFile::open_and_take(&locks, &lock_name, wait).map_err(Failure::from)?;
+        let taken = LockFile::open_and_take(dir, &locks, &lock_name, wait)?;
         let Some(lock) = taken else {
             let path = locks.path.join(lock_name);
             return Err(NamedError::Busy { name: name.to_owned(), path });

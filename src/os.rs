@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
@@ -160,10 +160,15 @@ impl Vfs for OsVfs {
         }
     }
 
-    fn create_subdir(&self, dir: &OsDir, name: &str) -> io::Result<()> {
-        match rustix::fs::mkdirat(&dir.file, name, Mode::from_raw_mode(0o777)) {
+    fn create_subdir(&self, dir: &OsDir, name: &str, alike: bool) -> io::Result<()> {
+        let like = if alike { Some(rustix::fs::fstat(&dir.file)?) } else { None };
+        match rustix::fs::mkdirat(&dir.file, name, mode_of(like.as_ref(), 0o777)) {
+            Ok(()) => match like {
+                Some(like) => take_after(&self.open_subdir(dir, name)?.file, &like),
+                None => Ok(()),
+            },
             // What it is shows when it is opened.
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(Errno::EXIST) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -175,23 +180,30 @@ impl Vfs for OsVfs {
         Ok(OsDir { file: Arc::new(file.into()), path: dir.path.join(name) })
     }
 
+    fn create(&self, dir: &OsDir, name: &str, like: Option<&OsFile>) -> io::Result<OsFile> {
+        let like = like.map(|like| rustix::fs::fstat(&like.file)).transpose()?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = mode_of(like.as_ref(), 0o666);
+        let file = retry_on_intr(|| rustix::fs::openat(&dir.file, name, flags, mode))?;
+        let file = File::from(file);
+        if let Some(like) = like {
+            take_after(&file, &like)?;
+        }
+        Ok(OsFile { file })
+    }
+
     fn open(&self, dir: &OsDir, name: &str, mode: OpenMode) -> io::Result<OsFile> {
-        let access = if mode == OpenMode::Read { OFlags::RDONLY } else { OFlags::RDWR };
-        let create = match mode {
-            OpenMode::Read | OpenMode::Write => OFlags::empty(),
-            OpenMode::WriteOrCreate | OpenMode::Truncate => OFlags::CREATE,
+        let access = match mode {
+            OpenMode::Read => OFlags::RDONLY,
+            OpenMode::Write => OFlags::RDWR,
         };
         // Not blocking: a FIFO must be refused, not waited for.
-        let flags = access | create | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let mode_bits = Mode::from_raw_mode(0o666);
-        let file = retry_on_intr(|| rustix::fs::openat(&dir.file, name, flags, mode_bits));
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = retry_on_intr(|| rustix::fs::openat(&dir.file, name, flags, Mode::empty()));
         let file = file.map_err(|error| refine(dir, name, FileType::RegularFile, error))?;
         let file = File::from(file);
         if !file.metadata()?.is_file() {
             return Err(refine(dir, name, FileType::RegularFile, Errno::INVAL));
-        }
-        if mode == OpenMode::Truncate {
-            file.set_len(0)?;
         }
         Ok(OsFile { file })
     }
@@ -277,6 +289,30 @@ impl Vfs for OsVfs {
 
 /// How a directory is opened: to be listed, synced, and looked up in.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// What something is made with: never more than it is to have, before it is given that.
+fn mode_of(like: Option<&Stat>, otherwise: u32) -> Mode {
+    like.map_or(Mode::from_raw_mode(otherwise as _), |like| Mode::from_raw_mode(like.st_mode))
+}
+
+/// Gives what was just made the mode of another, and its owner and group as far as the system
+/// lets this process do that.
+fn take_after(made: &File, like: &Stat) -> io::Result<()> {
+    let found = rustix::fs::fstat(made)?;
+    let owner = (like.st_uid != found.st_uid).then(|| Uid::from_raw(like.st_uid));
+    let group = (like.st_gid != found.st_gid).then(|| Gid::from_raw(like.st_gid));
+    if owner.is_some() || group.is_some() {
+        // Only root may give files away; to groups of its own, anybody.
+        if rustix::fs::fchown(made, owner, group).is_err() {
+            let _ = rustix::fs::fchown(made, None, group);
+        }
+    }
+    let wanted = Mode::from_raw_mode(like.st_mode);
+    if Mode::from_raw_mode(rustix::fs::fstat(made)?.st_mode) != wanted {
+        rustix::fs::fchmod(made, wanted)?;
+    }
+    Ok(())
+}
 
 fn stat_name(dir: &OsDir, name: &str) -> Result<Stat, Errno> {
     rustix::fs::statat(&dir.file, name, AtFlags::SYMLINK_NOFOLLOW)

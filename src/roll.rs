@@ -166,7 +166,9 @@ impl<V: Vfs> Writer<V> {
             epoch: tail.epoch(),
             ..SegmentHeader::default()
         };
-        self.tail = make_segment(&self.dir, guard, header, &tail.state, tail.max_timestamp_ms)?;
+        let (state, max_timestamp_ms) = (&tail.state, tail.max_timestamp_ms);
+        let like = Some(&tail.segment.file);
+        self.tail = make_segment(&self.dir, guard, header, state, max_timestamp_ms, like)?;
         Ok(())
     }
 
@@ -184,16 +186,18 @@ impl<V: Vfs> Writer<V> {
 }
 
 /// Writes a segment under its temporary name, syncs it, names it, and syncs that (V-4, V-5).
+/// `like` is the one before (O-9).
 fn make_segment<V: Vfs>(
     dir: &Directory<V>,
     _guard: &WriterGuard<V>,
     mut header: SegmentHeader,
     state: &State,
     max_timestamp_ms: u64,
+    like: Option<&V::File>,
 ) -> Result<Tail<V::File>, Failure> {
     let (made, named) = (new_segment_name(header.sequence), segment_name(header.sequence));
     let (temporary, path) = (dir.path.join(&made), dir.path.join(&named));
-    let file = dir.open_file(&made, OpenMode::Truncate).while_doing("create", &temporary)?;
+    let file = dir.create_anew(&made, like)?;
     let bytes = header.encode();
     write_full(&file, &bytes, 0).while_doing_at("write", &temporary, 0)?;
     let segment = OpenSegment { file, header, path: temporary.clone() };
@@ -310,7 +314,7 @@ pub(crate) fn create<V: Vfs>(
         ..SegmentHeader::default()
     };
     let state = first_state(dir, settings, now_ms)?;
-    make_segment(dir, &guard, header, &state, 0)?;
+    make_segment(dir, &guard, header, &state, 0, None)?;
     Ok(true)
 }
 

@@ -259,9 +259,7 @@ impl<V: Vfs> Steward<V> {
     }
 
     fn pass(&mut self) -> Result<Report, StewardError> {
-        let Some(_lock) = take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? else {
-            return Err(self.busy());
-        };
+        let _lock = self.lock()?;
         let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
         let mut survey = self.survey()?;
         if survey.must_seal(self.options.roll) {
@@ -280,6 +278,17 @@ impl<V: Vfs> Steward<V> {
         self.compact(&mut survey, &mut report)?;
         report.bytes = survey.total_bytes();
         Ok(report)
+    }
+
+    /// Takes `steward.lock`; not where only a dry run would make it, for then nobody holds it (S-11).
+    fn lock(&self) -> Result<Option<StewardGuard<V>>, StewardError> {
+        if self.options.dry_run && self.dir.id_of(STEWARD_LOCK).map_err(Failure::from)?.is_none() {
+            return Ok(None);
+        }
+        match take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? {
+            None => Err(self.busy()),
+            taken => Ok(taken),
+        }
     }
 
     /// Puts the names that were listed on the disk: from here on they may be touched (S-1).
@@ -317,7 +326,7 @@ fn take_steward_lock<V: Vfs>(
     wait: LockWait,
     action: &'static str,
 ) -> Result<Option<StewardGuard<V>>, Failure> {
-    let taken = LockFile::open_and_take(dir, STEWARD_LOCK, wait)?;
+    let taken = LockFile::open_and_take(dir, dir, STEWARD_LOCK, wait)?;
     dir.vfs.trace(&Action::new(action).value(u64::from(taken.is_some())));
     Ok(taken.map(|lock| {
         Hint::of_this_process(&dir.vfs).leave(lock.file());

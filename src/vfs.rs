@@ -13,20 +13,16 @@ use std::time::Duration;
 
 use crate::trace::Action;
 
-/// How a file is to be opened.
+/// How a file that exists is to be opened.
 ///
 /// Whatever the mode, the name is never followed when it is a symbolic link, and anything
 /// but a regular file is refused (O-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
-    /// For reading; the file must exist.
+    /// For reading.
     Read,
-    /// For reading and writing; the file must exist.
+    /// For reading and writing.
     Write,
-    /// For reading and writing; an empty file is made where there is none.
-    WriteOrCreate,
-    /// For reading and writing; made if missing, emptied if not.
-    Truncate,
 }
 
 /// A whole-file lock (L-1).
@@ -136,11 +132,21 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     fn open_dir(&self, path: &Path) -> io::Result<Self::Dir>;
     /// Whether the path by which a directory was opened still leads to it.
     fn is_still_there(&self, dir: &Self::Dir) -> io::Result<bool>;
-    /// Makes a directory in another; fine if it is there already.
-    fn create_subdir(&self, dir: &Self::Dir, name: &str) -> io::Result<()>;
+    /// Makes a directory in another; fine if it is there already. If `alike`, with the mode of
+    /// that, and as far as the system lets it with its owner and group (O-9).
+    fn create_subdir(&self, dir: &Self::Dir, name: &str, alike: bool) -> io::Result<()>;
     /// Opens a directory in another. A symbolic link is refused (O-5).
     fn open_subdir(&self, dir: &Self::Dir, name: &str) -> io::Result<Self::Dir>;
 
+    /// Makes an empty file, for reading and writing. `AlreadyExists` if the name leads to
+    /// anything. With the mode of `like`, and as far as the system lets it with its owner and
+    /// group (O-9).
+    fn create(
+        &self,
+        dir: &Self::Dir,
+        name: &str,
+        like: Option<&Self::File>,
+    ) -> io::Result<Self::File>;
     /// Opens a regular file.
     fn open(&self, dir: &Self::Dir, name: &str, mode: OpenMode) -> io::Result<Self::File>;
     /// Which regular file a name leads to at this moment; `None` where there is none.

@@ -42,7 +42,7 @@ impl<V: Vfs> WriterLock<V> {
     /// # Errors
     /// What the system says.
     pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
-        Ok(Self { shared: LockFile::open(dir, WRITER_LOCK)? })
+        Ok(Self { shared: LockFile::open(dir, dir, WRITER_LOCK)? })
     }
 
     /// Takes the lock.
@@ -137,6 +137,8 @@ impl CommitError {
 /// In between it is a part of what the segment holds: a small stream takes little of the disk.
 const RESERVE_BYTES: std::ops::RangeInclusive<u64> = 64 * 1024..=4 * 1024 * 1024;
 const RESERVE_PART: u64 = 4;
+/// How often it is asked for again after an interruption.
+const RESERVE_TRIES: u32 = 8;
 /// What is written to the disk ahead of the sync that seals a segment, in one go.
 const SYNC_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes rewritten in one go after a failed sync.
@@ -187,6 +189,7 @@ impl<V: Vfs> Writer<V> {
             }
             let look = self.tail.look()?;
             if look.links > 0 && self.ends_as_remembered(&look) {
+                self.refuse_other_names(&look)?;
                 break;
             }
             if look.changed && !scanned_again {
@@ -213,6 +216,7 @@ impl<V: Vfs> Writer<V> {
                 continue;
             }
             self.trace_look();
+            self.refuse_other_names(&look)?;
             self.repair(guard)?;
             repaired = true;
             break;
@@ -233,6 +237,12 @@ impl<V: Vfs> Writer<V> {
     /// Whether the committed end is the one remembered, with nothing behind it.
     fn ends_as_remembered(&self, look: &Look) -> bool {
         !look.changed && look.len == self.tail.end && self.tail.may_end_here()
+    }
+
+    /// Under another name somebody may append who holds another lock.
+    fn refuse_other_names(&self, look: &Look) -> Result<(), Failure> {
+        let (path, links) = (self.tail.segment.path.clone(), look.links);
+        if links > 1 { Err(Failure::HardLinked { path, links }) } else { Ok(()) }
     }
 
     /// Hands an action to whoever keeps a trace.
@@ -475,7 +485,8 @@ impl<V: Vfs> Writer<V> {
     }
 }
 
-/// Reserves room for a block that is to end at `block_end`.
+/// Reserves room for a block that is to end at `block_end`. That is a favour: only a disk
+/// that is full stops, for whatever other reason the system does not do it.
 fn reserve<V: Vfs>(
     dir: &Directory<V>,
     tail: &mut Tail<V::File>,
@@ -485,26 +496,34 @@ fn reserve<V: Vfs>(
         return Ok(());
     }
     let ahead = (block_end / RESERVE_PART).clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end());
-    let mut wanted = block_end + ahead;
-    loop {
-        match tail.segment.file.reserve(tail.end, wanted) {
-            Ok(()) => {
-                tail.reserved_to = wanted;
-                return Ok(());
+    let (mut wanted, mut interrupted) = (block_end + ahead, 0);
+    while let Err(error) = tail.segment.file.reserve(tail.end, wanted) {
+        match error.kind() {
+            io::ErrorKind::Interrupted if interrupted < RESERVE_TRIES => interrupted += 1,
+            io::ErrorKind::StorageFull if wanted > block_end => wanted = block_end,
+            io::ErrorKind::StorageFull => {
+                refuse_full_disk(dir, tail, block_end)?;
+                break;
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
-                return Err(tail.io_error("reserve room in", error).into());
-            }
-            Err(_) if wanted == block_end => break,
-            Err(_) => wanted = block_end,
+            _ => break,
         }
     }
-    Err(Failure::NoSpace {
-        path: tail.segment.path.clone(),
-        needed: block_end - tail.end,
-        free: dir.free_bytes().unwrap_or(0),
-    })
+    // Where it could not be had, it is not asked for again until so much is written.
+    tail.reserved_to = wanted;
+    Ok(())
+}
+
+/// The system says that the disk is full: believed if it counts so few free bytes, too.
+fn refuse_full_disk<V: Vfs>(
+    dir: &Directory<V>,
+    tail: &Tail<V::File>,
+    block_end: u64,
+) -> Result<(), Failure> {
+    let (path, needed) = (tail.segment.path.clone(), block_end - tail.end);
+    match dir.free_bytes() {
+        Ok(free) if free < needed => Err(Failure::NoSpace { path, needed, free }),
+        _ => Ok(()),
+    }
 }
 
 /// Whoever passes a multiple of [`SYNC_AHEAD_BYTES`] lets the system begin to write what was

@@ -339,6 +339,13 @@ pub struct PlantedDir {
     path: PathBuf,
 }
 
+impl PlantedVfs {
+    fn file(&self, dir: &PlantedDir, name: &str, mode: OpenMode, inner: SimFile) -> PlantedFile {
+        let state = Mutex::default();
+        PlantedFile { inner, path: dir.path.join(name), mode, plant: self.plant, state }
+    }
+}
+
 impl Vfs for PlantedVfs {
     type File = PlantedFile;
     type Dir = PlantedDir;
@@ -356,8 +363,8 @@ impl Vfs for PlantedVfs {
         self.inner.is_still_there(&dir.inner)
     }
 
-    fn create_subdir(&self, dir: &PlantedDir, name: &str) -> io::Result<()> {
-        self.inner.create_subdir(&dir.inner, name)
+    fn create_subdir(&self, dir: &PlantedDir, name: &str, alike: bool) -> io::Result<()> {
+        self.inner.create_subdir(&dir.inner, name, alike)
     }
 
     fn open_subdir(&self, dir: &PlantedDir, name: &str) -> io::Result<PlantedDir> {
@@ -365,12 +372,26 @@ impl Vfs for PlantedVfs {
         Ok(PlantedDir { inner, path: dir.path.join(name) })
     }
 
+    fn create(
+        &self,
+        dir: &PlantedDir,
+        name: &str,
+        like: Option<&PlantedFile>,
+    ) -> io::Result<PlantedFile> {
+        let temporary = name.ends_with(".new") || name.ends_with(".compact");
+        if self.plant == Some(Plant::LeftoverKept)
+            && temporary
+            && let Ok(left) = self.open(dir, name, OpenMode::Write)
+        {
+            return Ok(left);
+        }
+        let inner = self.inner.create(&dir.inner, name, like.map(|like| &like.inner))?;
+        Ok(self.file(dir, name, OpenMode::Write, inner))
+    }
+
     fn open(&self, dir: &PlantedDir, name: &str, mode: OpenMode) -> io::Result<PlantedFile> {
-        let keeps = self.plant == Some(Plant::LeftoverKept) && mode == OpenMode::Truncate;
-        let real = if keeps { OpenMode::WriteOrCreate } else { mode };
-        let inner = self.inner.open(&dir.inner, name, real)?;
-        let state = Mutex::default();
-        Ok(PlantedFile { inner, path: dir.path.join(name), mode, plant: self.plant, state })
+        let inner = self.inner.open(&dir.inner, name, mode)?;
+        Ok(self.file(dir, name, mode, inner))
     }
 
     fn id_of(&self, dir: &PlantedDir, name: &str) -> io::Result<Option<FileId>> {

@@ -193,20 +193,22 @@ impl<T: Threads> Watch for SharedWatch<T> {
 }
 
 impl<T: Threads> World<T> {
-    /// Opens or makes a file, in one step. Its bytes are not a matter of this step: whoever
-    /// truncates is alone with the file.
-    fn open_now(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<Inode<T>>> {
+    fn open_now(&self, path: &Path) -> io::Result<Arc<Inode<T>>> {
+        Ok(Arc::clone(self.tree().names.get(path).ok_or(io::ErrorKind::NotFound)?))
+    }
+
+    fn create_now(&self, path: &Path) -> io::Result<Arc<Inode<T>>> {
         let mut tree = self.tree();
-        if let Some(inode) = tree.names.get(path) {
-            if mode == OpenMode::Truncate {
-                inode.content().set_len(0);
-            }
-            return Ok(Arc::clone(inode));
-        }
-        if !matches!(mode, OpenMode::WriteOrCreate | OpenMode::Truncate) {
-            return Err(io::ErrorKind::NotFound.into());
+        if tree.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
         tree.make(path, Vec::new())
+    }
+
+    fn handle(&self, inode: Arc<Inode<T>>) -> SharedFile<T> {
+        let handle = self.shared.next_handle.fetch_add(1, Ordering::Relaxed);
+        let owner = Owner { actor: self.actor.number, handle };
+        SharedFile { world: self.clone(), inode, owner, told: AtomicU64::new(0) }
     }
 
     fn rename_now(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -241,7 +243,7 @@ impl<T: Threads> Vfs for World<T> {
         Ok(true)
     }
 
-    fn create_subdir(&self, dir: &PathBuf, name: &str) -> io::Result<()> {
+    fn create_subdir(&self, dir: &PathBuf, name: &str, _alike: bool) -> io::Result<()> {
         self.create_dir(&dir.join(name))
     }
 
@@ -249,12 +251,19 @@ impl<T: Threads> Vfs for World<T> {
         self.open_dir(&dir.join(name))
     }
 
-    fn open(&self, dir: &PathBuf, name: &str, mode: OpenMode) -> io::Result<Self::File> {
-        let open = || self.open_now(&dir.join(name), mode);
-        let inode = self.step(&self.shared.names_gate, open)?;
-        let handle = self.shared.next_handle.fetch_add(1, Ordering::Relaxed);
-        let owner = Owner { actor: self.actor.number, handle };
-        Ok(SharedFile { world: self.clone(), inode, owner, told: AtomicU64::new(0) })
+    fn create(
+        &self,
+        dir: &PathBuf,
+        name: &str,
+        _like: Option<&Self::File>,
+    ) -> io::Result<Self::File> {
+        let create = || self.create_now(&dir.join(name));
+        Ok(self.handle(self.step(&self.shared.names_gate, create)?))
+    }
+
+    fn open(&self, dir: &PathBuf, name: &str, _mode: OpenMode) -> io::Result<Self::File> {
+        let open = || self.open_now(&dir.join(name));
+        Ok(self.handle(self.step(&self.shared.names_gate, open)?))
     }
 
     fn id_of(&self, dir: &PathBuf, name: &str) -> io::Result<Option<FileId>> {

@@ -11,7 +11,7 @@ use crate::record::Fields;
 use crate::seek::Place;
 use crate::segment::{CommittedPart, SegmentHeader, Tail, Window, classify};
 use crate::token::Token;
-use crate::vfs::{OpenMode, Vfs, VfsFile, write_full};
+use crate::vfs::{Vfs, VfsFile, write_full};
 
 /// What was copied of a segment.
 pub struct Copied {
@@ -41,7 +41,7 @@ pub fn copy_segment<V: Vfs>(
         Source { place: Place::at_start_of(segment), sealed, window: Window::default() };
     let mut header = source.place.segment.header;
     header.stream_id = new_id.unwrap_or(header.stream_id);
-    let mut copy = SegmentCopy::create(target, header)?;
+    let mut copy = SegmentCopy::create(target, header, &source.place.segment.file)?;
     while let Some(meta) = source.next(&mut copy.builder)? {
         copy.write(meta)?;
         progress(copy.end);
@@ -160,10 +160,10 @@ impl<F: VfsFile> SegmentCopy<F> {
     fn create<V: Vfs<File = F>>(
         dir: &Directory<V>,
         mut header: SegmentHeader,
+        like: &F,
     ) -> Result<Self, Failure> {
         let path = dir.segment_path(header.sequence);
-        let file = dir.open_file(&segment_name(header.sequence), OpenMode::Truncate);
-        let file = file.while_doing("create", &path)?;
+        let file = dir.create_anew(&segment_name(header.sequence), Some(like))?;
         let bytes = header.encode();
         write_full(&file, &bytes, 0).while_doing_at("write", &path, 0)?;
         let (end, prev_crc) = (bytes.len() as u64, header.crc);

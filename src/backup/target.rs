@@ -6,7 +6,7 @@ use std::path::Path;
 use super::BackupError;
 use crate::dir::{Directory, parent_of, parse_segment_name, segment_name};
 use crate::error::{Failure, IoContext, IoError};
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::vfs::{LockKind, LockWait, Vfs, VfsFile};
 
 /// Locked by whoever writes the copy. It also tells an unfinished copy, which may be thrown
 /// away, from everything else.
@@ -37,7 +37,7 @@ impl<V: Vfs> Target<V> {
         let partial = format!("{name}{PARTIAL}");
         let parent = Directory::new(vfs.clone(), parent_of(to));
         refuse_taken(&parent, &name)?;
-        let dir = parent.make_subdirectory(&partial)?;
+        let dir = parent.make_subdirectory(&partial, false)?;
         refuse_foreign(&dir)?;
         let mark = lock_mark(&dir)?;
         let target = Self { dir, parent, partial, name, _mark: mark };
@@ -106,7 +106,7 @@ fn refuse_foreign<V: Vfs>(dir: &Directory<V>) -> Result<(), BackupError> {
 
 fn lock_mark<V: Vfs>(dir: &Directory<V>) -> Result<V::File, BackupError> {
     let path = dir.path.join(MARK);
-    let mark = dir.open_file(MARK, OpenMode::WriteOrCreate).while_doing("create", &path)?;
+    let mark = dir.open_lock(MARK, dir)?;
     let locked = mark.lock(LockKind::Exclusive, LockWait::Try).while_doing("lock", &path)?;
     // Whoever had it may just have given the copy its name, and taken the mark away.
     let named = dir.id_of(MARK)?;

@@ -329,7 +329,7 @@ fn write<V: Vfs>(
 ) -> Result<Written<V::File>, Failure> {
     let name = compaction_name(header.sequence);
     let path = dir.path.join(&name);
-    let file = dir.open_file(&name, OpenMode::Truncate).while_doing("create", &path)?;
+    let file = dir.create_anew(&name, Some(&source.file))?;
     let mut pending = header.encode().to_vec();
     let (mut written, mut end, mut prev_crc) = (0, header::LEN as u64, header.crc);
     let (mut builder, mut shifted) = (BlockBuilder::default(), 0);

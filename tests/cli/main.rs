@@ -9,6 +9,7 @@ mod real;
 
 mod backup;
 mod demo;
+mod directory;
 mod live;
 mod named;
 mod one_bit;

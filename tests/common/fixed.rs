@@ -76,11 +76,14 @@ impl Vfs for Fixed {
     fn is_still_there(&self, dir: &OsDir) -> io::Result<bool> {
         self.files.is_still_there(dir)
     }
-    fn create_subdir(&self, dir: &OsDir, name: &str) -> io::Result<()> {
-        self.files.create_subdir(dir, name)
+    fn create_subdir(&self, dir: &OsDir, name: &str, alike: bool) -> io::Result<()> {
+        self.files.create_subdir(dir, name, alike)
     }
     fn open_subdir(&self, dir: &OsDir, name: &str) -> io::Result<OsDir> {
         self.files.open_subdir(dir, name)
+    }
+    fn create(&self, dir: &OsDir, name: &str, like: Option<&FixedFile>) -> io::Result<FixedFile> {
+        self.files.create(dir, name, like.map(|like| &like.0)).map(FixedFile)
     }
     fn open(&self, dir: &OsDir, name: &str, mode: OpenMode) -> io::Result<FixedFile> {
         self.files.open(dir, name, mode).map(FixedFile)

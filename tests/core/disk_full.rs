@@ -130,7 +130,7 @@ impl Hook for Left {
         Verdict::Then(call.length / 2, Box::new(|| errno(ENOSPC)))
     }
     fn free_bytes(&self, real: u64) -> u64 {
-        if self.1 == Operation::FreeBytes { self.0.load(Ordering::SeqCst) } else { real }
+        if self.1 == Operation::Write { real } else { self.0.load(Ordering::SeqCst) }
     }
 }
 

@@ -78,7 +78,8 @@ fn a_writer_that_waits_gets_the_lock_when_it_is_given_back() {
 fn two_handles_of_one_process_exclude_each_other() {
     let dir = scratch();
     let path = dir.path().join("file");
-    let (one, two) = (open(&path, OpenMode::WriteOrCreate), open(&path, OpenMode::WriteOrCreate));
+    std::fs::write(&path, "").unwrap();
+    let (one, two) = (open(&path, OpenMode::Write), open(&path, OpenMode::Write));
     assert!(try_lock(&one, LockKind::Exclusive));
     assert!(!try_lock(&two, LockKind::Exclusive));
     assert!(!try_lock(&two, LockKind::Shared));

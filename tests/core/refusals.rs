@@ -87,22 +87,6 @@ fn what_is_no_regular_file_is_refused_as_the_writer_lock() {
 }
 
 #[test]
-fn a_link_under_the_temporary_name_of_a_segment_is_not_followed() {
-    let dir = scratch();
-    let mut producer = small_segments().open(dir.path()).unwrap();
-    append(&mut producer, &"x".repeat(4000));
-    let target = dir.path().join("precious");
-    std::fs::write(&target, "not ours").unwrap();
-    symlink(&target, dir.path().join("0000000001.puro.new")).unwrap();
-    let error = producer.append(&record(&"y".repeat(4000))).unwrap_err();
-    assert!(error.to_string().contains("a symbolic link"), "{error}");
-    assert_eq!(std::fs::read(&target).unwrap(), b"not ours");
-    std::fs::remove_file(dir.path().join("0000000001.puro.new")).unwrap();
-    append(&mut producer, &"y".repeat(4000));
-    assert_eq!(values(dir.path()).len(), 2);
-}
-
-#[test]
 fn a_foreign_file_is_told_from_a_damaged_one_and_from_a_newer_one() {
     let dir = scratch();
     append(&mut Producer::open(dir.path()).unwrap(), "a");

@@ -69,6 +69,19 @@ impl SimVfs {
         }
     }
 
+    /// Opens the file that is found in one call.
+    fn open_descriptor(
+        &self,
+        find: impl FnOnce(&mut Machine) -> io::Result<FileNumber>,
+    ) -> io::Result<SimFile> {
+        let (file, descriptor, failures) = self.call(|machine| {
+            let file = find(machine)?;
+            let descriptor = machine.locks.open(self.process, file);
+            Ok((file, descriptor, machine.disk.file(file).failures))
+        })?;
+        Ok(SimFile { vfs: self.clone(), file, descriptor, told: failures.into() })
+    }
+
     fn die(&self) -> io::Error {
         self.world.kill(self.process);
         io::Error::other("this process dies")
@@ -270,7 +283,7 @@ impl Vfs for SimVfs {
         self.call(|machine| Ok(machine.disk.directory(&dir.opened_as) == Some(dir.number)))
     }
 
-    fn create_subdir(&self, dir: &SimDir, name: &str) -> io::Result<()> {
+    fn create_subdir(&self, dir: &SimDir, name: &str, _alike: bool) -> io::Result<()> {
         self.call(|machine| create_directory(machine, &path_in(machine, dir, name)?))
     }
 
@@ -282,27 +295,24 @@ impl Vfs for SimVfs {
         })
     }
 
-    fn open(&self, dir: &SimDir, name: &str, mode: OpenMode) -> io::Result<SimFile> {
-        let (file, descriptor, failures) = self.call(|machine| {
+    /// Modes and owners are not simulated.
+    fn create(&self, dir: &SimDir, name: &str, _like: Option<&SimFile>) -> io::Result<SimFile> {
+        self.open_descriptor(|machine| {
             let path = path_in(machine, dir, name)?;
-            let file = match machine.disk.look_up(&path) {
-                Some(Node::File(file)) => file,
-                Some(Node::Directory) => return Err(io::ErrorKind::InvalidInput.into()),
-                None if matches!(mode, OpenMode::Read | OpenMode::Write) => return not_found(),
-                None => {
-                    machine.note_step(None);
-                    let Some(file) = machine.disk.create(&path) else { return not_found() };
-                    file
-                }
-            };
-            if mode == OpenMode::Truncate && !machine.disk.file(file).cache.is_empty() {
-                machine.note_step(None);
-                machine.disk.set_len(file, 0);
+            if machine.disk.look_up(&path).is_some() {
+                return Err(io::ErrorKind::AlreadyExists.into());
             }
-            let descriptor = machine.locks.open(self.process, file);
-            Ok((file, descriptor, machine.disk.file(file).failures))
-        })?;
-        Ok(SimFile { vfs: self.clone(), file, descriptor, told: failures.into() })
+            machine.note_step(None);
+            machine.disk.create(&path).map_or_else(not_found, Ok)
+        })
+    }
+
+    fn open(&self, dir: &SimDir, name: &str, _mode: OpenMode) -> io::Result<SimFile> {
+        self.open_descriptor(|machine| match machine.disk.look_up(&path_in(machine, dir, name)?) {
+            Some(Node::File(file)) => Ok(file),
+            Some(Node::Directory) => Err(io::ErrorKind::InvalidInput.into()),
+            None => not_found(),
+        })
     }
 
     fn id_of(&self, dir: &SimDir, name: &str) -> io::Result<Option<FileId>> {

@@ -231,6 +231,19 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
     }
 }
 
+impl<V: Vfs> GateVfs<V> {
+    fn file(&self, name: &str, inner: V::File) -> GateFile<V::File> {
+        let role = if name.ends_with(".puro") {
+            Role::Segment
+        } else if name == "writer.lock" {
+            Role::WriterLock
+        } else {
+            Role::Other
+        };
+        GateFile { inner, gate: Arc::clone(&self.gate), role, shown: Mutex::new(None) }
+    }
+}
+
 impl<V: Vfs> Vfs for GateVfs<V> {
     type File = GateFile<V::File>;
     type Dir = V::Dir;
@@ -248,28 +261,29 @@ impl<V: Vfs> Vfs for GateVfs<V> {
         self.inner.is_still_there(dir)
     }
 
-    fn create_subdir(&self, dir: &V::Dir, name: &str) -> io::Result<()> {
+    fn create_subdir(&self, dir: &V::Dir, name: &str, alike: bool) -> io::Result<()> {
         let stops = matches!(self.gate.phase(), Phase::Work | Phase::Opening);
         if stops && name == "lost" && self.gate.stop(Place::Save) != Permit::Go {
             return stopped();
         }
-        self.inner.create_subdir(dir, name)
+        self.inner.create_subdir(dir, name, alike)
     }
 
     fn open_subdir(&self, dir: &V::Dir, name: &str) -> io::Result<V::Dir> {
         self.inner.open_subdir(dir, name)
     }
 
+    fn create(
+        &self,
+        dir: &V::Dir,
+        name: &str,
+        like: Option<&Self::File>,
+    ) -> io::Result<Self::File> {
+        Ok(self.file(name, self.inner.create(dir, name, like.map(|like| &like.inner))?))
+    }
+
     fn open(&self, dir: &V::Dir, name: &str, mode: OpenMode) -> io::Result<Self::File> {
-        let inner = self.inner.open(dir, name, mode)?;
-        let role = if name.ends_with(".puro") {
-            Role::Segment
-        } else if name == "writer.lock" {
-            Role::WriterLock
-        } else {
-            Role::Other
-        };
-        Ok(GateFile { inner, gate: Arc::clone(&self.gate), role, shown: Mutex::new(None) })
+        Ok(self.file(name, self.inner.open(dir, name, mode)?))
     }
 
     fn id_of(&self, dir: &V::Dir, name: &str) -> io::Result<Option<FileId>> {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use puro::repair::repair_with;
 use puro::{ProducerOptions, RepairReport};
 use serde_json::json;
 
@@ -29,8 +30,7 @@ pub struct Args {
 /// Opens the stream for writing, which repairs it, and says what was done.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = ProducerOptions::new().create(false).allow_network(args.allow_network);
-    let producer = options.open(&args.dir)?;
-    let reports = producer.repairs();
+    let reports = repair_with(&options, &args.dir)?;
     let mut out = io::stdout().lock();
     if args.json {
         let repairs: Vec<_> = reports.iter().map(to_json).collect();
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     } else if reports.is_empty() {
         writeln!(out, "{}: nothing to repair", args.dir.display())?;
     } else {
-        for report in reports {
+        for report in &reports {
             writeln!(out, "{}", describe(report))?;
         }
     }

@@ -91,12 +91,23 @@ impl Vfs for MappedVfs {
         self.0.is_still_there(&dir.inner)
     }
 
-    fn create_subdir(&self, dir: &MappedDir, name: &str) -> io::Result<()> {
-        self.0.create_subdir(&dir.inner, name)
+    fn create_subdir(&self, dir: &MappedDir, name: &str, alike: bool) -> io::Result<()> {
+        self.0.create_subdir(&dir.inner, name, alike)
     }
 
     fn open_subdir(&self, dir: &MappedDir, name: &str) -> io::Result<MappedDir> {
         Ok(MappedDir { inner: self.0.open_subdir(&dir.inner, name)?, path: dir.path.join(name) })
+    }
+
+    fn create(
+        &self,
+        dir: &MappedDir,
+        name: &str,
+        like: Option<&MappedFile>,
+    ) -> io::Result<MappedFile> {
+        let file = self.0.create(&dir.inner, name, like.map(|like| &like.file))?;
+        let map = mapped::map(&dir.path.join(name), &file)?;
+        Ok(MappedFile { file, map })
     }
 
     fn open(&self, dir: &MappedDir, name: &str, mode: OpenMode) -> io::Result<MappedFile> {
