@@ -38,31 +38,33 @@ VARIABLES
   pc,       \* where each writer is
   mem,      \* the chain as each writer remembers it
   known,    \* up to where each writer knows the segment to be on disk
+  expects,  \* up to where it knew that of what it remembered before (A-20)
   job,      \* the block each writer is writing, or 0
   left,     \* the parts of it that are still to be written
   must,     \* writers that must raise the epoch (X-6)
   suspect,  \* writers that were told of a failed sync
   untold,   \* writers that will be told by their next sync
   req,      \* the request each writer is at
-  rd,       \* each reader: at, last (chain), head, rest, and its token: epoch, seen
+  rd,       \* each reader: last (chain), head, rest, mark (the last block with records that it
+            \* read since it was started), and its token: epoch, seen
   boot, deaths, fails, giveups, harms,
   acked, flipped, gone, cut, kept, hurt, torn, alarm
 
-writerVars == <<lock, pc, mem, known, job, left, must, suspect, untold, req>>
+writerVars == <<lock, pc, mem, known, expects, job, left, must, suspect, untold, req>>
 countVars  == <<boot, deaths, fails, giveups, harms>>
 ghostVars  == <<acked, flipped, gone, cut, kept, hurt, torn, alarm>>
 vars == <<fileVars, writerVars, rd, countVars, ghostVars>>
 
 None == [b |-> 0, k |-> 0, s |-> 2]    \* a part that was not read yet
 NoRest == IF Sizes = {1} THEN Zero ELSE None
-NewReader == [last |-> <<>>, head |-> None, rest |-> NoRest, epoch |-> 0, seen |-> <<>>]
+NewReader == [last |-> <<>>, head |-> None, rest |-> NoRest, mark |-> 0, epoch |-> 0, seen |-> <<>>]
 
 Init ==
   /\ FileInit
   /\ lock = 0
   /\ pc = [w \in Writers |-> "idle"]
   /\ mem = [w \in Writers |-> <<>>]
-  /\ known = [w \in Writers |-> 1]
+  /\ known = [w \in Writers |-> 1] /\ expects = [w \in Writers |-> 1]
   /\ job = [w \in Writers |-> 0]
   /\ left = [w \in Writers |-> {}]
   /\ must = {} /\ suspect = {} /\ untold = {}
@@ -78,7 +80,7 @@ Harmed(u) == harms > 0 /\ \E v \in 1..u : unit[v] = Junk
 Go(w, from, to) == pc[w] = from /\ pc' = [pc EXCEPT ![w] = to]
 
 \* what a step of a writer leaves alone, most of the time
-Quiet == UNCHANGED <<rd, countVars>>
+Quiet == UNCHANGED <<rd, countVars, expects>>
 
 (***************************************************************************)
 (* Lock and look.                                                          *)
@@ -101,25 +103,31 @@ Fits(c) ==        \* before the end of c stand the eight bytes that its last blo
 \* A-4
 ScanAgain(w) == IF Fits(mem[w]) THEN mem[w] ELSE <<>>
 
-\* A-5
-LongerThanEnd(c) == len >= EndOf(c) \/ Known(c) > EndOf(c)
+KnownTo(w, c) == Max({Known(c), known[w], expects[w]})
 
 \* A-5
-ScanFirst(c) ==   \* before a repair nothing is believed but the bytes
-  IF LongerThanEnd(c) THEN StepOverFrom(<<>>) ELSE c
+LongerThanEnd(w, c) == len >= EndOf(c) \/ KnownTo(w, c) > EndOf(c)
 
-\* A-4
-StillKnown(w, c) ==   \* a scan that does not come by the remembered end is of another history
-  IF mem[w] = <<>> \/ LastOf(mem[w]) \in Range(c) THEN known[w] ELSE 1
+\* A-5
+ScanFirst(w, c) ==    \* before a repair nothing is believed but the bytes
+  IF LongerThanEnd(w, c) THEN StepOverFrom(<<>>) ELSE c
+
+\* A-20
+IsWrong(w, c) ==      \* a scan that does not come by the remembered end is of another history
+  mem[w] # <<>> /\ LastOf(mem[w]) \notin Range(c)
 
 \* A-3
 StepOver(w) ==    \* the whole look
   /\ Go(w, "look", "looked")
-  /\ LET c == ScanFirst(StepOverFrom(ScanAgain(w))) IN
+  /\ LET c == ScanFirst(w, StepOverFrom(ScanAgain(w))) IN
      /\ mem' = [mem EXCEPT ![w] = c]
      /\ known' = [known EXCEPT ![w] =
-          Max({StillKnown(w, c)} \cup {made[c[i]].durable : i \in 1..Len(c)})]
-  /\ UNCHANGED <<fileVars, lock, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+          Max({IF IsWrong(w, c) THEN 1 ELSE known[w]} \cup {made[c[i]].durable : i \in 1..Len(c)})]
+     /\ expects' = [expects EXCEPT ![w] =
+          IF ~IsWrong(w, c) THEN @
+          ELSE IF RaisedBelow(EpochOf(mem[w]), OffsetOf(mem[w]), c) THEN 1
+          ELSE Max({@, known[w]})]
+  /\ UNCHANGED <<fileVars, lock, job, left, must, suspect, untold, req, ghostVars, rd, countVars>>
 
 (***************************************************************************)
 (* Appending: records, or the block that raises the epoch.                 *)
@@ -217,7 +225,7 @@ GiveUp(w) ==      \* an error before the commit: cut, or leave it low
   /\ \/ /\ SetLength(EndOf(mem[w]) - 1) /\ Truncated(w) /\ UNCHANGED made
      \/ UNCHANGED <<fileVars, gone, cut>>
   /\ lock' = 0 /\ job' = [job EXCEPT ![w] = 0] /\ left' = [left EXCEPT ![w] = {}]
-  /\ UNCHANGED <<mem, known, must, suspect, untold, req, rd, boot, deaths, fails, harms,
+  /\ UNCHANGED <<mem, known, expects, must, suspect, untold, req, rd, boot, deaths, fails, harms,
                  acked, flipped, kept, hurt, torn, alarm>>
 
 \* E-3

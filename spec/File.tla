@@ -147,9 +147,11 @@ EpochEnd(c) == IF RaisesOf(c) = {} THEN 1
                ELSE made[c[Max(RaisesOf(c))]].at + made[c[Max(RaisesOf(c))]].size
 
 \* E-7: a token (epoch, offset) has diverged from the chain c
+RaisedBelow(epoch, offset, c) ==
+  \E i \in RaisesOf(c) : made[c[i]].epoch > epoch /\ made[c[i]].off < offset
 Diverged(epoch, offset, c) ==
   /\ epoch > 0
-  /\ \/ \E i \in RaisesOf(c) : made[c[i]].epoch > epoch /\ made[c[i]].off < offset
+  /\ \/ RaisedBelow(epoch, offset, c)
      \/ OffsetOf(c) < offset
      \/ EpochOf(c) < epoch
 
@@ -157,19 +159,20 @@ IsPrefix(s, t) == Len(s) <= Len(t) /\ SubSeq(t, 1, Len(s)) = s
 Range(s) == {s[i] : i \in 1..Len(s)}
 
 (***************************************************************************)
-(* The recovery table, chapter 5. P is EndOf(c).                           *)
+(* The recovery table, chapter 5. P is EndOf(c), known what the writer     *)
+(* remembers itself (A-20), or at least what the blocks say.               *)
 (*                                                                         *)
 (* A body holds what its user gave, and may hold a start that is right for *)
 (* its place: then that is evidence of nothing. No encoder makes such a    *)
 (* body, and the extent of a block whose own start is right is passed by.  *)
 (***************************************************************************)
 
-\* X-1
+\* F-43
 HoldsStart(b) == FALSE     \* its encoder shifts the body, or refuses it
 ForgedAt(q) == unit[q].k = 2 /\ unit[q].b > 0 /\ HoldsStart(unit[q].b)
 KnownAt(q) == IF ForgedAt(q) THEN Units + 2 ELSE made[unit[q].b].durable
 
-\* X-1
+\* X-9
 Extent(p) == IF StartAt(p) THEN (p + 1)..(p + made[unit[p].b].size - 1) ELSE {}
 
 Behind(c) == {q \in (EndOf(c) + 1)..len : StartAt(q) \/ ForgedAt(q)}
@@ -181,9 +184,9 @@ Known(c) == Max({1} \cup {made[c[i]].durable : i \in 1..Len(c)}
 WholeBehind(c) ==     \* within a boot, only damage hides a block that was committed
   \E q \in Behind(c) : StartAt(q) /\ ValidAt(q) /\ unit[q].s = High
 
-Row(c, boot) ==
+Row(c, boot, known) ==     \* known: to be on the disk
   LET p == EndOf(c) IN
-  IF Known(c) > p THEN "damaged"
+  IF known > p THEN "damaged"
   ELSE IF BootOf(c) = boot /\ WholeBehind(c) THEN "damaged"
   ELSE IF len = p - 1 THEN "clean"
   ELSE IF \A u \in p..len : unit[u] = Zero THEN "zeros"

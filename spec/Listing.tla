@@ -1,16 +1,16 @@
 ------------------------------ MODULE Listing -------------------------------
 (***************************************************************************)
-(* A listing of a directory is not of one moment (V-9). What is there from *)
-(* before it begins until after it has ended, it shows; what comes or goes *)
-(* meanwhile it may show or not, each name on its own: so it can miss a    *)
-(* segment and show one that was made after it.                            *)
-(*                                                                         *)
-(* Segments come above the highest, and go from the lowest on. One name    *)
-(* may be lost to damage, in the middle: that is to be told, and nothing   *)
-(* else. So what is missing between two names that were listed is looked   *)
-(* up once by itself; and if it is not there, so is the name below it,     *)
-(* which, since deletion goes from the lowest on, can only be there still  *)
-(* if nobody deleted what is missing.                                      *)
+(* A listing of a directory is not of one moment (V-11). What is there fr*)
+(* before it begins until after it has ended, it shows; what comes or goe*)
+(* meanwhile it may show or not, each name on its own: so it can miss a  *)
+(* segment and show one that was made after it.                          *)
+(*                                                                       *)
+(* Segments come above the highest, and go from the lowest on. One name  *)
+(* may be lost to damage, in the middle: that is to be told, and nothing *)
+(* else. So what is missing between two names that were listed is looked *)
+(* up once by itself; and if it is not there, so is the name below it,   *)
+(* which, since deletion goes from the lowest on, can only be there still*)
+(* if nobody deleted what is missing.                                    *)
 (***************************************************************************)
 EXTENDS Integers, FiniteSets
 
@@ -55,13 +55,13 @@ LoseName(n) ==
   /\ there' = there \ {n} /\ always' = always \ {n}
   /\ UNCHANGED <<ever, listed, absent, pc, early>>
 
-\* V-9
+\* V-11
 BeginListing ==
   /\ pc = "idle" /\ pc' = "lists"
   /\ always' = there /\ ever' = there /\ early' = lost
   /\ UNCHANGED <<there, listed, absent, lost>>
 
-\* V-9
+\* V-11
 EndListing ==
   /\ pc = "lists" /\ pc' = "listed"
   /\ listed' \in {S \in SUBSET ever : always \subseteq S}
@@ -71,7 +71,7 @@ Open(n) ==         \* missing behind a listed number, and before another one
   /\ n \notin listed \cup absent /\ n - 1 \in listed
   /\ \E m \in listed : m > n
 
-\* V-9
+\* V-11
 LookUp(n) ==
   /\ pc = "listed" /\ Open(n)
   /\ IF n \in there THEN listed' = listed \cup {n} /\ UNCHANGED absent

@@ -19,7 +19,7 @@
 (* Whoever knows the name of a lock file can take it away (L-4). Then the  *)
 (* next one makes a file of that name anew, and who has the old one open   *)
 (* would lock something that nobody else looks at. So a lock counts once   *)
-(* its name was looked at behind taking it (A-1). This is modelled of      *)
+(* its name was looked at behind taking it (L-4). This is modelled of      *)
 (* writer.lock; it is done in the same way with the two others.            *)
 (*                                                                         *)
 (* Fairness: every process that can go on without waiting does so (WF);    *)
@@ -103,7 +103,7 @@ Lock(w) ==
   /\ todo[w] > 0 /\ todo' = [todo EXCEPT ![w] = @ - 1]
   /\ UNCHANGED <<in, committed, seen, tried, late>>
 
-\* A-1, L-4
+\* L-4
 CheckLockName(p) ==
   /\ p \in unsure /\ unsure' = unsure \ {p}
   /\ IF fd[p] = file
@@ -322,7 +322,7 @@ Writes(p) == HasLocked(p) /\ p \notin unsure
 OneWriter ==     \* of those that took writer.lock since it lost its name last, or it never did
   \A p, q \in since : Writes(p) /\ Writes(q) => p = q
 
-\* L-4
+\* A-21
 OneMore ==       \* each loss leaves at most one more to write: who had looked before it, and
                  \* that one commits no more than the block that it was at
   /\ Cardinality({p \in Procs : Writes(p)}) <= file

@@ -14,10 +14,13 @@ EXTENDS Appending
 (* Repair, chapter 5.                                                      *)
 (***************************************************************************)
 
+Finding(w) ==
+  IF LongerThanEnd(w, mem[w]) THEN Row(mem[w], boot, KnownTo(w, mem[w])) ELSE "clean"
+
 \* X-1
 Classify(w) ==
   /\ pc[w] = "looked"
-  /\ LET row == IF LongerThanEnd(mem[w]) THEN Row(mem[w], boot) ELSE "clean" IN
+  /\ LET row == Finding(w) IN
      /\ pc' = [pc EXCEPT ![w] =
                  CASE row = "clean" -> "ready"
                    [] row \in {"zeros", "unseen"} -> "cut"
@@ -75,7 +78,7 @@ Told(w) ==
   /\ suspect' = suspect \cup {w}
   /\ pc' = [pc EXCEPT ![w] = AfterFail(w)]
   /\ lock' = IF AfterFail(w) = "idle" THEN 0 ELSE lock
-  /\ UNCHANGED <<made, mem, known, job, left, must, req, rd, boot, deaths, giveups, harms, ghostVars>>
+  /\ UNCHANGED <<made, mem, known, expects, job, left, must, req, rd, boot, deaths, giveups, harms, ghostVars>>
 
 \* M-6
 SyncFails(w) ==

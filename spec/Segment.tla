@@ -31,6 +31,11 @@ ReadBody(r) ==
   /\ rd[r].rest = None /\ Reader(r, [rd[r] EXCEPT !.rest = At(Place(r) + 1)])
   /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
 
+\* R-11
+IsTakenBack(r) ==     \* its token says so, or that what it read itself is not there any more
+  \/ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
+  \/ rd[r].mark \notin Range(Chain) \cup {0}
+
 HasRead(r) == rd[r].head # None /\ rd[r].rest # None
 Found(r) ==      \* what was read is a committed block
   LET h == rd[r].head IN
@@ -43,9 +48,10 @@ Whole(b, second) == made[b].size = 1 \/ second = [b |-> b, k |-> 2, s |-> Low]
 \* R-3
 Deliver(r) ==
   /\ HasRead(r) /\ Found(r)
-  /\ rd[r].last = <<>> => ~Diverged(rd[r].epoch, Len(rd[r].seen), Chain)   \* on opening
+  /\ rd[r].last = <<>> => ~IsTakenBack(r)      \* looked at when it opened
   /\ LET b == rd[r].head.b IN
      /\ Reader(r, [last |-> Append(rd[r].last, b), head |-> None, rest |-> NoRest,
+                   mark |-> IF IsRecords(b) THEN b ELSE rd[r].mark,
                    epoch |-> Max({rd[r].epoch, made[b].epoch}),
                    seen |-> IF IsRecords(b) /\ Len(rd[r].seen) <= made[b].off
                             THEN Append(rd[r].seen, b) ELSE rd[r].seen])
@@ -61,7 +67,7 @@ ReadAfresh(r) ==
 
 \* E-7
 Resume(r) ==     \* a token that has diverged is an error: begin anew
-  /\ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
+  /\ rd[r].last = <<>> /\ IsTakenBack(r)
   /\ Reader(r, NewReader)
   /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
 
@@ -70,9 +76,12 @@ SeesCut(r) ==    \* a look at the eight bytes before its place
   ~Fits(rd[r].last)
 
 \* R-11
-LookBefore(r) == \* now and then while it waits: what it has read is not there any more
+LookBehind(r) == \* now and then while it waits; then it seeks its place anew, unless nobody
+                 \* has repaired the damage yet
   /\ HasRead(r) /\ ~Found(r) /\ SeesCut(r)
-  /\ Reader(r, NewReader)
+  /\ \/ OffsetOf(Chain) >= OffsetOf(rd[r].last)
+     \/ RaisedBelow(rd[r].epoch, Len(rd[r].seen), Chain)
+  /\ Reader(r, [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest])
   /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
 
 (***************************************************************************)
@@ -83,6 +92,7 @@ Forget(W) ==     \* all that the processes W had in memory
   /\ pc' = [w \in Writers |-> IF w \in W THEN "idle" ELSE pc[w]]
   /\ mem' = [w \in Writers |-> IF w \in W THEN <<>> ELSE mem[w]]
   /\ known' = [w \in Writers |-> IF w \in W THEN 1 ELSE known[w]]
+  /\ expects' = [w \in Writers |-> IF w \in W THEN 1 ELSE expects[w]]
   /\ job' = [w \in Writers |-> IF w \in W THEN 0 ELSE job[w]]
   /\ left' = [w \in Writers |-> IF w \in W THEN {} ELSE left[w]]
   /\ must' = must \ W /\ suspect' = suspect \ W /\ untold' = untold \ W
@@ -103,7 +113,7 @@ Restart ==       \* of all processes, after a loss of power
   /\ boot < MaxBoots /\ boot' = boot + 1
   /\ UNCHANGED made
   /\ Forget(Writers)
-  /\ rd' = [r \in Readers |-> [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest]]
+  /\ rd' = [r \in Readers |-> [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest, !.mark = 0]]
   /\ gone' = gone \cup ((1..Len(made)) \ Range(Chain'))
   /\ UNCHANGED <<deaths, fails, giveups, harms, acked, flipped, cut, kept, hurt, torn, alarm>>
 
@@ -128,7 +138,7 @@ WriterStep(w) ==
   \/ Unlock(w) \/ Sync(w) \/ Return(w) \/ Rewrite(w) \/ SyncAgain(w)
   \/ SyncFails(w) \/ SyncTells(w)
 ReaderStep(r) ==
-  \/ ReadStart(r) \/ ReadBody(r) \/ Deliver(r) \/ ReadAfresh(r) \/ Resume(r) \/ LookBefore(r)
+  \/ ReadStart(r) \/ ReadBody(r) \/ Deliver(r) \/ ReadAfresh(r) \/ Resume(r) \/ LookBehind(r)
 
 Next ==
   \/ \E w \in Writers : WriterStep(w) \/ Die(w)
@@ -168,7 +178,7 @@ Prefix ==
   \A r \in Readers :
     \/ IsPrefix(rd[r].seen, Records(Chain))
     \/ ~DurableRead /\ boot > 1 /\ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
-    \/ Harmed(len) \/ (harms > 0 /\ SeesCut(r))
+    \/ Harmed(len) \/ (harms > 0 /\ (SeesCut(r) \/ (rd[r].last = <<>> /\ IsTakenBack(r))))
 
 Durable == acked \subseteq {made[b].req : b \in Range(Chain) \cup hurt}
 
