@@ -20,6 +20,8 @@ pub const STEWARD_LOCK: &str = "steward.lock";
 pub const CONSUMERS: &str = "consumers";
 /// Name of the directory of saved tails.
 pub const LOST: &str = "lost";
+/// What the file system itself has at the root of a volume.
+pub(crate) const FILE_SYSTEMS_OWN: &str = "lost+found";
 const SUFFIX: &str = ".puro";
 const NEW_SUFFIX: &str = ".puro.new";
 const COMPACT_SUFFIX: &str = ".puro.compact";
@@ -111,7 +113,7 @@ fn is_temporary(name: &str) -> bool {
 }
 
 fn belongs(name: &str) -> bool {
-    [WRITER_LOCK, STEWARD_LOCK, CONSUMERS, LOST].contains(&name)
+    [WRITER_LOCK, STEWARD_LOCK, CONSUMERS, LOST, FILE_SYSTEMS_OWN].contains(&name)
 }
 
 impl<V: Vfs> Directory<V> {

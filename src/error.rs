@@ -428,17 +428,17 @@ impl AppendError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Diverged {
-    /// The history that the position saw was lost with the power.
-    #[error(
-        "the history up to {token} was lost (power failed before it was synced): \
-         epoch {} goes only up to offset {end}; start again from offset {end} and undo what came after",
-        token.epoch
-    )]
+    /// The history that the position saw is not in the stream.
+    #[error("{}", not_in_the_stream(token, *end, *followed_by))]
     Lost {
         /// The position.
         token: Token,
         /// Where what is left of its history ends.
         end: u64,
+        /// The epoch that begins there: its writer saw that the rest was lost with the power.
+        /// `None`: the stream just ends there. Nobody went on since the power failed, or the
+        /// position was never one of this stream's.
+        followed_by: Option<u32>,
     },
     /// The position belongs to another stream.
     #[error("{token} is a position in another stream than this one")]
@@ -493,6 +493,22 @@ impl ReadError {
             Self::Diverged(diverged) => Some(Self::Diverged(diverged.clone())),
             Self::Failure(_) => None,
         }
+    }
+}
+
+/// What is known of a position beyond its history: a loss of power is told only where the stream
+/// says so.
+fn not_in_the_stream(token: &Token, end: u64, followed_by: Option<u32>) -> String {
+    match followed_by {
+        Some(epoch) => format!(
+            "the history up to {token} was lost (power failed before it was synced): epoch {epoch} \
+             began at offset {end}; start again from offset {end} and undo what came after"
+        ),
+        None => format!(
+            "{token} is beyond the end of this stream, which is offset {end}: it is from a copy \
+             that went on, or mistaken, or what it saw was lost with the power; in that case \
+             start again from offset {end} and undo what came after"
+        ),
     }
 }
 

@@ -57,6 +57,6 @@ pub use producer::{Appended, Batch, Producer, ProducerOptions};
 pub use record::{Headers, NewRecord, OwnedRecord, Record};
 pub use repair::{RepairReport, repair};
 pub use salvage::{SalvageError, SalvageReport, salvage};
-pub use steward::{Steward, StewardError, StewardOptions};
+pub use steward::{Steward, StewardError, StewardOptions, Trim};
 pub use token::Token;
 pub use vfs::LockWait;

@@ -121,7 +121,7 @@ impl<V: Vfs> LockFile<V> {
     pub fn touch_now_and_then(&self) {
         let now = self.dir.vfs.monotonic().as_secs() + 1;
         let touched = self.touched.load(Ordering::Relaxed);
-        if touched == 0 || now - touched >= TOUCH_EVERY_SECONDS {
+        if touched == 0 || now.saturating_sub(touched) >= TOUCH_EVERY_SECONDS {
             self.touched.store(now, Ordering::Relaxed);
             self.file.touch();
         }

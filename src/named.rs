@@ -411,6 +411,17 @@ impl<V: Vfs> NamedConsumer<V> {
         Ok(())
     }
 
+    /// Sees to it that the next commit will find room on the disk. To be called before work that
+    /// should not be done, and done again, while the disk is full. Others may take the room all
+    /// the same.
+    ///
+    /// # Errors
+    /// `Commit(NotAppended(NoSpace))` where there is no room.
+    pub fn make_room(&mut self) -> Result<(), NamedError> {
+        let made = self.committer.make_room_for_position();
+        Ok(made.map_err(AppendError::from)?)
+    }
+
     /// What a commit would change; `None` without progress.
     pub(crate) fn change(&self) -> Option<PositionChange> {
         let after = self.consumer.token()?;

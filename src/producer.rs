@@ -166,6 +166,20 @@ impl<V: Vfs> Producer<V> {
         self.writer.tail.state.positions()
     }
 
+    /// Sees to it that a position can be committed as far as the disk has room for it. Does not wait:
+    /// where another process writes, there seems to be room.
+    pub(crate) fn make_room_for_position(&mut self) -> Result<(), Failure> {
+        // The entry with the longest name, and the block that raises an epoch.
+        const MOST_BYTES: u64 = 512;
+        self.writer.check_owner()?;
+        let guard = match self.lock.take(LockWait::Try) {
+            Err(Failure::LockTimeout { .. }) => return Ok(()),
+            taken => taken?,
+        };
+        self.writer.catch_up(&guard)?;
+        self.writer.make_room(&guard, MOST_BYTES)
+    }
+
     /// Changes a position (C-2), in a block without records.
     pub(crate) fn commit_position(
         &mut self,

@@ -18,7 +18,7 @@ use crate::token::Epoch;
 use crate::topics::TOPICS;
 use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
-use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
+use crate::writer::{CommitError, Writer, WriterGuard, WriterLock, reserve};
 
 /// Room that must be left beside what is about to be written (V-2).
 const SPARE_BYTES: u64 = 64 * 1024 + MAX_INDEX_BYTES as u64;
@@ -173,6 +173,22 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
+    /// Sees to it that a block of this length will find room: here, or in the next segment.
+    ///
+    /// # Errors
+    /// `NoSpace`, or what the system says.
+    pub(crate) fn make_room(
+        &mut self,
+        _guard: &WriterGuard<V>,
+        block_bytes: u64,
+    ) -> Result<(), Failure> {
+        if self.must_roll(block_bytes) {
+            return self.check_space(block_bytes);
+        }
+        let block_end = self.tail.end.saturating_add(block_bytes);
+        reserve(&self.dir, &mut self.tail, block_end)
+    }
+
     fn check_space(&self, block_bytes: u64) -> Result<(), Failure> {
         let dir = &self.dir;
         let free = dir.free_bytes()?;

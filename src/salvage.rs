@@ -19,7 +19,7 @@ use self::restore::Headless;
 use self::source::{NoSource, Source, Survey};
 use crate::block::{Block, BlockKind, Cause, Link};
 use crate::check::Problem;
-use crate::dir::Directory;
+use crate::dir::{Directory, FILE_SYSTEMS_OWN};
 use crate::error::{AppendError, Failure, IoContext, OpenError};
 use crate::layout::{MAX_BLOCK_BYTES, SIGNAL_LOW};
 use crate::producer::{Batch, Producer, ProducerOptions};
@@ -101,7 +101,7 @@ fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, Op
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names.while_doing("list", &dir.path).map_err(Failure::from)?,
     };
-    if let Some(found) = found.into_iter().next() {
+    if let Some(found) = found.into_iter().find(|name| name != FILE_SYSTEMS_OWN) {
         return Err(OpenError::NotEmpty { dir: dir.path.clone(), found });
     }
     let settings = survey.state.of_kind(SETTING);

@@ -12,6 +12,8 @@
 //! - `survey`: list the segments, then put their names on the disk (S-1);
 //! - `retention`: delete from the lowest up (S-3, S-4, S-10);
 //! - `compact`: rewrite segments without what is superseded (S-5 to S-7).
+//!
+//! By hand, and on a full disk: `trim` (S-14).
 
 mod age;
 mod clock;
@@ -21,6 +23,7 @@ mod report;
 mod retention;
 mod rewrite;
 mod survey;
+mod trim;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,9 +31,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use report::{Compacted, Deleted, Kept, Report, Task, Why};
+pub use trim::Trim;
 
 use crate::dir::{Directory, STEWARD_LOCK};
-use crate::error::{Blame, Failure};
+use crate::error::{Blame, Failure, ReadError};
 use crate::hint::Hint;
 use crate::lock_file::LockFile;
 use crate::os::OsVfs;
@@ -51,6 +55,8 @@ pub struct StewardOptions {
     roll: bool,
     dry_run: bool,
     clock_is_right: bool,
+    retention: Option<Duration>,
+    retention_bytes: Option<u64>,
     map_bytes: usize,
     lock_wait: LockWait,
     allow_network: bool,
@@ -65,6 +71,8 @@ impl Default for StewardOptions {
             roll: false,
             dry_run: false,
             clock_is_right: false,
+            retention: None,
+            retention_bytes: None,
             map_bytes: DEFAULT_MAP_BYTES,
             lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
             allow_network: false,
@@ -101,6 +109,21 @@ impl StewardOptions {
     #[must_use]
     pub fn clock_is_right(mut self, right: bool) -> Self {
         self.clock_is_right = right;
+        self
+    }
+
+    /// Deletes by this age in place of the setting `retention_ms`, which stays as it is (S-15).
+    #[must_use]
+    pub fn retention(mut self, age: Duration) -> Self {
+        self.retention = Some(age);
+        self
+    }
+
+    /// Deletes down to this size in place of the setting `retention_bytes`, which stays as it is
+    /// (S-15).
+    #[must_use]
+    pub fn retention_bytes(mut self, bytes: u64) -> Self {
+        self.retention_bytes = Some(bytes);
         self
     }
 
@@ -161,6 +184,24 @@ pub enum StewardError {
     /// Something is wrong with the files.
     #[error(transparent)]
     Failure(#[from] Failure),
+    /// The place up to which was to be trimmed cannot be found.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What named consumers have read was to go, and one has no position, or none is there.
+    #[error(
+        "{}: {}; `puro positions` lists those that have one",
+        dir.display(),
+        name.as_ref().map_or_else(
+            || "no named consumer has a position, so nothing is known to be consumed".to_owned(),
+            |name| format!("consumer `{}` has no position", name.escape_debug())
+        )
+    )]
+    NoPosition {
+        /// The stream.
+        dir: PathBuf,
+        /// The consumer that was asked for.
+        name: Option<String>,
+    },
     /// Another steward is at work, or a producer that deletes after a rollover.
     #[error(
         "another steward is at work in {}{}; it does the same, so there is no need to wait",
@@ -181,6 +222,8 @@ impl StewardError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Failure(failure) => failure.blame(),
+            Self::Read(error) => error.blame(),
+            Self::NoPosition { .. } => Blame::Caller,
             Self::Busy { .. } => Blame::Environment,
         }
     }
@@ -249,15 +292,6 @@ impl<V: Vfs> Steward<V> {
         passed
     }
 
-    /// Looks at the stream, and doubts the own clock (S-12).
-    fn survey(&self) -> Result<Survey, Failure> {
-        let mut survey = Survey::of(&self.dir)?;
-        if !self.options.clock_is_right {
-            survey.doubt_own_clock(Some(self.clocks.expected_ms(&self.dir.vfs)));
-        }
-        Ok(survey)
-    }
-
     fn pass(&mut self) -> Result<Report, StewardError> {
         let _lock = self.lock()?;
         let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
@@ -289,6 +323,23 @@ impl<V: Vfs> Steward<V> {
             None => Err(self.busy()),
             taken => Ok(taken),
         }
+    }
+
+    /// What there is, and what is to be done with it: by the limits of this steward where it has
+    /// any. Whoever reads is granted time as after a change of the settings (S-15). The own clock is
+    /// doubted (S-12).
+    fn survey(&self) -> Result<Survey, Failure> {
+        let mut survey = Survey::of(&self.dir)?;
+        let StewardOptions { retention, retention_bytes, clock_is_right, .. } = self.options;
+        if retention.is_some() || retention_bytes.is_some() {
+            survey.settings.retention = retention.or(survey.settings.retention);
+            survey.settings.retention_bytes = retention_bytes.or(survey.settings.retention_bytes);
+            survey.active.settings_changed_ms = Some(survey.now_ms);
+        }
+        if !clock_is_right {
+            survey.doubt_own_clock(Some(self.clocks.expected_ms(&self.dir.vfs)));
+        }
+        Ok(survey)
     }
 
     /// Puts the names that were listed on the disk: from here on they may be touched (S-1).

@@ -83,13 +83,11 @@ pub fn check_history(
         return Ok(());
     }
     let newest = epochs.last().map_or(0, |epoch| epoch.number);
-    let later = epochs.iter().find(|epoch| epoch.number > token.epoch);
-    let end = match later {
-        Some(later) if token.epoch > 0 => later.first_offset,
-        _ => next_offset,
-    };
+    let later = epochs.iter().find(|epoch| epoch.number > token.epoch && token.epoch > 0);
+    let end = later.map_or(next_offset, |later| later.first_offset);
     if token.offset > end || token.epoch > newest {
-        return Err(Diverged::Lost { token: *token, end });
+        let followed_by = later.map(|later| later.number);
+        return Err(Diverged::Lost { token: *token, end, followed_by });
     }
     Ok(())
 }

@@ -487,7 +487,7 @@ impl<V: Vfs> Writer<V> {
 
 /// Reserves room for a block that is to end at `block_end`. That is a favour: only a disk
 /// that is full stops, for whatever other reason the system does not do it.
-fn reserve<V: Vfs>(
+pub(crate) fn reserve<V: Vfs>(
     dir: &Directory<V>,
     tail: &mut Tail<V::File>,
     block_end: u64,

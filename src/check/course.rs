@@ -185,6 +185,9 @@ impl Course {
     fn check_body(&mut self, block: &Block<'_>) -> Result<(), Cause> {
         if self.deep {
             block.check_records()?;
+            if !self.may_jump() && has_gap(block)? {
+                return Err(Cause::Control("gap"));
+            }
         }
         let checkpoint = block.start.kind == BlockKind::Checkpoint;
         if checkpoint && self.deep {
@@ -262,6 +265,16 @@ fn split_entry(mut bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordCause> {
         bytes = after;
     }
     Ok((bytes, bytes))
+}
+
+/// Whether offsets stand in for records that a compaction removed (F-33).
+fn has_gap(block: &Block<'_>) -> Result<bool, Cause> {
+    for fields in block.control_records() {
+        if fields?.spanned_offsets().unwrap_or(0) > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An index of any length that a record may have.

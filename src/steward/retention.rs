@@ -104,7 +104,7 @@ impl<V: Vfs> Steward<V> {
     }
 
     /// A topic with records in the segment that are never deleted, only compacted.
-    fn topic_that_stays(
+    pub(super) fn topic_that_stays(
         &self,
         settings: &Settings,
         segment: &SealedSegment,
@@ -147,13 +147,7 @@ impl<V: Vfs> Steward<V> {
         let Some(opened) = self.dir.open_segment(sequence, OpenMode::Write)? else {
             return Ok(Attempt::Gone { forced: false });
         };
-        let locked = opened.file.lock(LockKind::Exclusive, LockWait::Try);
-        let locked = locked.while_doing("lock", &opened.path)?;
-        let tried = Action::new("TryExclusive").at(sequence, 0).value(u64::from(locked));
-        self.dir.vfs.trace(&tried);
-        if locked {
-            self.dir.vfs.trace(&Action::new("LockToDelete").at(sequence, 0));
-        }
+        let locked = self.try_lock_to_delete(&opened)?;
         if !locked {
             let since_ms = due.since_ms.max(survey.active.settings_changed_ms);
             let since_ms = since_ms.filter(|_| due.since_ms.is_some());
@@ -172,6 +166,22 @@ impl<V: Vfs> Steward<V> {
         Ok(Attempt::Gone { forced: !locked })
     }
 
+    /// Tries the lock under which a segment is deleted (L-6).
+    pub(super) fn try_lock_to_delete(
+        &self,
+        opened: &OpenSegment<V::File>,
+    ) -> Result<bool, Failure> {
+        let sequence = opened.header.sequence;
+        let locked = opened.file.lock(LockKind::Exclusive, LockWait::Try);
+        let locked = locked.while_doing("lock", &opened.path)?;
+        let tried = Action::new("TryExclusive").at(sequence, 0).value(u64::from(locked));
+        self.dir.vfs.trace(&tried);
+        if locked {
+            self.dir.vfs.trace(&Action::new("LockToDelete").at(sequence, 0));
+        }
+        Ok(locked)
+    }
+
     /// When a segment that is held goes all the same, in ms since 1970.
     fn grace_ends(&mut self, survey: &Survey, sequence: u32, since_ms: Option<u64>) -> u64 {
         let grace = survey.settings.pin_grace;
@@ -186,7 +196,11 @@ impl<V: Vfs> Steward<V> {
         }
     }
 
-    fn unlink(&self, segment: &OpenSegment<V::File>, action: &'static str) -> Result<(), Failure> {
+    pub(super) fn unlink(
+        &self,
+        segment: &OpenSegment<V::File>,
+        action: &'static str,
+    ) -> Result<(), Failure> {
         let trace = |name| self.dir.vfs.trace(&Action::new(name).at(segment.header.sequence, 0));
         self.dir.remove(segment.name(), "delete")?;
         trace(action);
@@ -258,7 +272,7 @@ fn became_too_large<V: Vfs>(ages: &Ages<'_, V>, limit: u64) -> Result<Due, Failu
 
 /// The named consumer that is behind most among those that have not read the lowest segment,
 /// if it is to be kept for them (S-10).
-fn awaited_by<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<String>, Failure> {
+pub(super) fn awaited_by<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<String>, Failure> {
     let (survey, settings) = (ages.survey, &ages.survey.settings);
     if !settings.keep_unconsumed {
         return Ok(None);

@@ -2,6 +2,8 @@
 //! and linked once; `cargo mutants` judges by it too (model/mutants.md), so what is here is fast
 //! and needs no command line.
 
+#[path = "../common/disk.rs"]
+mod disk;
 #[path = "../common/fixed.rs"]
 mod fixed;
 #[path = "../common/real.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "../common/fixed.rs"]
 mod fixed;
+#[path = "../common/forge.rs"]
+mod forge;
 #[path = "../common/real.rs"]
 mod real;
 #[path = "../common/steward.rs"]
@@ -15,4 +17,5 @@ mod salvage;
 mod steward_clock;
 mod steward_compact;
 mod steward_delete;
+mod steward_trim;
 mod verify;

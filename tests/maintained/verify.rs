@@ -6,16 +6,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::fixed::Fixed;
+use crate::forge::{make_control, mend_checksums};
 use crate::real::{
     self, EIO, append, blocks, copy, errno, flip, interpose, record, scratch, segment, set_len,
     small_segments,
 };
 use puro::block::{BlockKind, Cause};
 use puro::check::{Problem, Severity, Verdict};
-use puro::codec::{crc, crc_continue, get_u32};
+use puro::codec::crc;
 use puro::error::Failure;
 use puro::interpose::{Operation, Verdict as Call};
-use puro::layout::{block_bytes, end, header, start};
+use puro::layout::{header, start};
 use puro::record::RecordCause;
 use puro::vfs::Vfs;
 use puro::{Batch, CheckOptions, CheckReport, Producer, ProducerOptions, check};
@@ -82,28 +83,6 @@ fn write(path: &Path, position: u64, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;
     let file = std::fs::File::options().write(true).open(path).unwrap();
     file.write_all_at(bytes, position).unwrap();
-}
-
-/// Makes all checksums and the chain of a segment right again, whatever was changed in it.
-fn mend_checksums(path: &Path) {
-    let mut bytes = std::fs::read(path).unwrap();
-    let header_crc = crc(&bytes[..header::CRC]);
-    bytes[header::CRC..header::LEN].copy_from_slice(&header_crc.to_le_bytes());
-    let (mut position, mut before) = (header::LEN, header_crc);
-    while position < bytes.len() {
-        let body_len = get_u32(&bytes, position + start::BODY_LEN).unwrap() as usize;
-        let length = block_bytes(body_len) as usize;
-        let block = &mut bytes[position..position + length];
-        block[start::PREV_CRC..start::FIRST_OFFSET].copy_from_slice(&before.to_le_bytes());
-        let mut seed = header_crc.to_le_bytes().to_vec();
-        seed.extend((position as u64).to_le_bytes());
-        let start_crc = crc_continue(crc(&seed), &block[1..start::START_CRC]);
-        block[start::START_CRC..start::LEN].copy_from_slice(&start_crc.to_le_bytes());
-        before = crc_continue(start_crc, &block[start::LEN..length - end::CRC]);
-        block[length - end::CRC..].copy_from_slice(&before.to_le_bytes());
-        position += length;
-    }
-    std::fs::write(path, bytes).unwrap();
 }
 
 /// A copy in which a field of a block was changed and all checksums made right.
@@ -480,4 +459,19 @@ fn what_is_no_stream_or_from_a_newer_puro_is_an_error() {
     mend_checksums(&path);
     let refused = check(Fixed::new(), dir.path(), &options, &mut |_, _| {}).unwrap_err();
     assert!(matches!(refused, Failure::Newer { .. }));
+}
+
+/// Field report B22. A gap stood in a segment that was never compacted, where nothing can have been
+/// removed (F-33). `verify --deep` called it sound, and consumers passed over an offset.
+#[test]
+fn a_gap_where_nothing_was_removed_is_found() {
+    let dir = scratch();
+    let mut producer = ProducerOptions::new().open_in(Fixed::new(), dir.path()).unwrap();
+    producer.append(&puro::NewRecord::new("gap", &[1])).unwrap();
+    append(&mut producer, "behind it");
+    drop(producer);
+    let position = at(dir.path(), 0, 1);
+    assert_eq!(findings(dir.path()), []);
+    make_control(&segment(dir.path(), 0), position, 1);
+    assert_eq!(findings(dir.path()), [found(0, position, Cause::Control("gap"))]);
 }

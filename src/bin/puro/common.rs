@@ -14,6 +14,8 @@ use puro::{
     AppendError, Blame, Failure, NamedError, OpenError, ReadError, RecordError, StewardError,
 };
 
+use crate::printable::one_line;
+
 /// The exit codes. Scripts rely on them: they are part of `puro --help`.
 pub mod exit {
     /// All went well; also when whoever read the output went away.
@@ -33,7 +35,7 @@ pub mod exit {
 /// The exit codes as `puro --help` tells them.
 pub const EXIT_CODES: &str = "Exit codes:
   0    all went well (also when the reader of the output went away)
-  1    the stream's end needs repair (`verify`, `consume -e`); `puro repair` mends it
+  1    the stream's end needs repair (`verify`, `consume -e`, `export`); `puro repair` mends it
   2    stored data is damaged, or its history was lost
   64   wrong usage
   74   the system is in the way: no permission, no space, a lock held for too long
@@ -125,10 +127,9 @@ impl From<io::Error> for CliError {
     }
 }
 
-/// Tells something to whoever runs the command. Data goes to stdout, this to stderr.
+/// Tells something to whoever runs the command, in one line. Data goes to stdout, this to stderr.
 pub fn message(text: impl Display) {
-    // Where stderr is closed there is nobody to tell.
-    let _ = writeln!(io::stderr(), "puro: {text}");
+    crate::streams::tell(&format!("puro: {}", one_line(&text.to_string())));
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);

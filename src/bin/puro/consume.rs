@@ -8,13 +8,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use puro::{
-    AutoCommit, Consumer, ConsumerOptions, EndState, IfLost, NamedConsumer, NamedOptions, Record,
-    Start, Started,
+    AutoCommit, Blame, Consumer, ConsumerOptions, EndState, IfLost, NamedConsumer, NamedOptions,
+    Record, Start, Started,
 };
 
 use crate::common::{CliError, Work, at_work, check_interrupt, exit, interrupted, message};
 use crate::format::{Format, parse_format, write_json};
 use crate::parse::parse_start;
+use crate::streams::{self, Waiting};
 
 /// Print the records of a stream, and wait for more
 #[derive(clap::Args)]
@@ -132,6 +133,19 @@ impl Source {
         Ok(())
     }
 
+    /// Refuses to go on where the position behind the next records could not be committed: they
+    /// would be printed again by every run until there is room.
+    fn check_room(&mut self) -> Result<(), CliError> {
+        if let Self::Named(named) = self
+            && named.consumer_mut().wait(Duration::ZERO)?
+        {
+            named.make_room().map_err(|error| {
+                CliError::from(error).context("nothing more is printed, for it could not be noted")
+            })?;
+        }
+        Ok(())
+    }
+
     /// Commits the position behind what was printed, if there is anything to commit.
     fn commit(&mut self) -> Result<(), CliError> {
         if let Self::Named(named) = self {
@@ -149,19 +163,22 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 const PASSING_INTERVAL: Duration = Duration::from_secs(10);
 /// How often it is looked whether a stream has come into being, or somebody wants an end.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a waiting consumer sleeps in one go; Ctrl-C does not wait for it.
-const WAIT: Duration = Duration::from_secs(3600);
+/// How long a waiting consumer sleeps until it sees whether anybody still reads what it prints;
+/// neither records nor Ctrl-C wait for that.
+const WAIT: Duration = Duration::from_millis(250);
 /// Bytes of output that are gathered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Prints records until the count is reached, the end (with `-e`), or Ctrl-C.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut source = open(args)?;
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+    refuse_to_print_nowhere(args)?;
+    let Some(mut source) = open(args)? else { return Ok(ExitCode::SUCCESS) };
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, Waiting::stdout()?);
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut working = at_work();
     let mut committed = Instant::now();
     let mut missed = 0;
+    source.check_room()?;
     loop {
         // Whatever happens, what was read before it is printed first.
         let before = left;
@@ -174,6 +191,9 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         if !(more || rests) || committed.elapsed() >= interval {
             source.commit()?;
             committed = Instant::now();
+            if more {
+                source.check_room()?;
+            }
         }
         if printed? {
             continue;
@@ -187,6 +207,10 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
             return at_end(source.consumer(), &args.dir);
         }
         source.wait(&mut working)?;
+        if streams::nobody_reads() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        source.check_room()?;
     }
 }
 
@@ -216,7 +240,21 @@ fn tell_start(name: &str, named: &NamedConsumer) {
     message(format_args!("consumer `{name}` {why}; it starts at the beginning"));
 }
 
-fn open(args: &Args) -> Result<Source, CliError> {
+/// A named consumer whose stdout is closed would mark records as read that went nowhere.
+fn refuse_to_print_nowhere(args: &Args) -> Result<(), CliError> {
+    if args.name.is_some() && streams::is_closed() {
+        return Err(CliError::new(
+            Blame::Environment,
+            "stdout is closed, or is /dev/null opened for reading too, which looks the same: nothing \
+             is printed, for it would be noted as read. `>/dev/null` drops records, `puro \
+             positions DIR set NAME end` skips them",
+        ));
+    }
+    Ok(())
+}
+
+/// Opens the source; `None` where whoever was to read what it prints went away before.
+fn open(args: &Args) -> Result<Option<Source>, CliError> {
     let from = match (args.from, &args.name) {
         (Some(From::Stored), None) => {
             return Err(CliError::usage("--from stored needs --name NAME"));
@@ -226,12 +264,15 @@ fn open(args: &Args) -> Result<Source, CliError> {
     };
     let Some(name) = &args.name else {
         return open_plain(args, from.unwrap_or(Start::Beginning))
-            .map(|plain| Source::Plain(Box::new(plain)));
+            .map(|plain| Some(Source::Plain(Box::new(plain))));
     };
     let mut waiting = open_plain(args, Start::Beginning)?;
     let begins = waiting.token().is_none();
     while waiting.token().is_none() {
         waiting.wait(LOOK_INTERVAL)?;
+        if streams::nobody_reads() {
+            return Ok(None);
+        }
     }
     // The end of what is not there yet is before its first record.
     let start = from.filter(|start| !begins || *start != Start::End);
@@ -244,7 +285,7 @@ fn open(args: &Args) -> Result<Source, CliError> {
         .allow_network(args.allow_network);
     let named = options.open(&args.dir, name)?;
     tell_start(name, &named);
-    Ok(Source::Named(Box::new(named)))
+    Ok(Some(Source::Named(Box::new(named))))
 }
 
 fn options(args: &Args) -> ConsumerOptions {

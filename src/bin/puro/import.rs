@@ -1,21 +1,25 @@
 //! `puro import`: lines of JSON to records, as `puro export` and `puro consume --json` print them.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use base64::Engine as _;
 use puro::layout::{MAX_HEADERS_BYTES, MAX_KEY_BYTES, MAX_TOPIC_BYTES, MAX_VALUE_BYTES};
 use puro::{Batch, NewRecord, Producer, ProducerOptions, RecordError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, at_work, check_interrupt, message};
+use crate::json::parse_object;
 use crate::lines::Lines;
+use crate::streams;
 
 /// Append records that stand in lines of JSON, as `puro export` prints them
 ///
 /// A line is an object: topic (text), key and value (text or null; a record without a value is a
 /// delete marker), headers (a list of objects with name and value; may be missing), timestamp_ms
-/// (kept; the current time where it is missing). Bytes that are not text stand in base64 in a
+/// (kept; the current time where it is missing). A member that is there twice is refused, blank lines
+/// are passed over. Bytes that are not text stand in base64 in a
 /// member named NAME_base64 instead. An offset is accepted and not kept: records get the next
 /// offsets of the stream. Records that follow each other with the same time go into one block, up
 /// to its 16 MiB. The stream is made if it is missing.
@@ -31,6 +35,9 @@ pub struct Args {
     /// Fail if the stream is missing, instead of making it
     #[arg(long)]
     no_create: bool,
+    /// Report as one JSON object
+    #[arg(long)]
+    json: bool,
     /// Accept a network file system. Only safe while one machine alone works in it
     #[arg(long)]
     allow_network: bool,
@@ -59,7 +66,13 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         }
     }
     let next_offset = importer.producer.token().offset;
-    message(format_args!("{} records imported; next offset {next_offset}", importer.imported));
+    let imported = importer.imported;
+    if args.json {
+        let told = json!({ "imported": imported, "next_offset": next_offset });
+        streams::report(|out| writeln!(out, "{told}"))?;
+    } else {
+        message(format_args!("{imported} records imported; next offset {next_offset}"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,7 +99,10 @@ impl Importer {
             if !more {
                 return Ok(());
             }
-            let line = Line::parse(lines.line());
+            if lines.is_blank() {
+                continue;
+            }
+            let line = Line::parse(lines.text());
             let line = line.map_err(|why| CliError::usage(why).context(lines.place()))?;
             self.push(&line).map_err(|error| error.context(lines.place()))?;
         }
@@ -139,8 +155,7 @@ struct Line {
 
 impl Line {
     fn parse(line: &[u8]) -> Result<Self, String> {
-        let mut members: Map<String, Value> =
-            serde_json::from_slice(line).map_err(|error| format!("no JSON object: {error}"))?;
+        let mut members = parse_object(line)?;
         let headers = match members.remove("headers") {
             None => Vec::new(),
             Some(Value::Array(headers)) => {
@@ -264,6 +279,12 @@ mod tests {
             (r#"{"topic":"t","value":"v","headers":[{"name":"n"}]}"#, "`value` is missing"),
             (r#"{"topic":"t","value":"v","timestamp_ms":-1}"#, "whole number"),
             (r#"{"topic":"t","value":"v","timestamp_ms":1.5}"#, "whole number"),
+            (r#"{"topic":"t","key":"k","value":"v","value":null}"#, "`value` is there twice"),
+            (
+                r#"{"topic":"t","value":"v","headers":[{"name":"n","value":"v","name":"m"}]}"#,
+                "`name` is there twice",
+            ),
+            (r#"{"topic":"t","value":"v"} {}"#, "no JSON object"),
         ] {
             let error = Line::parse(line.as_bytes()).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

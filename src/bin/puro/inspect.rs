@@ -1,6 +1,6 @@
 //! `puro inspect`: what stands in the files, block by block.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,6 +17,8 @@ use puro::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
 use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, format_time, hex, insert_json_bytes};
+use crate::printable::one_line;
+use crate::streams::report;
 
 /// Show every block of a stream, or of one segment's file
 ///
@@ -35,11 +37,8 @@ pub struct Args {
 
 /// Shows all segments, or the one.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    for path in segment_paths(&args.path)? {
-        show_segment(&mut out, args, &path)?;
-    }
-    out.flush()?;
+    let paths = segment_paths(&args.path)?;
+    report(|out| paths.iter().try_for_each(|path| show_segment(out, args, path)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -162,7 +161,7 @@ fn write_segment(
     header: Option<&SegmentHeader>,
     problem: Option<&str>,
 ) -> io::Result<()> {
-    write!(out, "{name}: {length} bytes")?;
+    write!(out, "{}: {length} bytes", one_line(name))?;
     if let Some(header) = header {
         let SegmentHeader { base_offset, sequence, generation, epoch, .. } = header;
         let (id, created) = (hex(&header.stream_id), format_time(header.created_ms));

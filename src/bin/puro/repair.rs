@@ -9,6 +9,8 @@ use puro::{ProducerOptions, RepairReport};
 use serde_json::json;
 
 use crate::common::CliError;
+use crate::printable::shown_path;
+use crate::streams::report;
 
 /// Cut off what a dead writer or a loss of power left at the end
 ///
@@ -31,18 +33,22 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = ProducerOptions::new().create(false).allow_network(args.allow_network);
     let reports = repair_with(&options, &args.dir)?;
-    let mut out = io::stdout().lock();
+    report(|out| write_reports(out, args, &reports))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_reports(out: &mut impl Write, args: &Args, reports: &[RepairReport]) -> io::Result<()> {
     if args.json {
         let repairs: Vec<_> = reports.iter().map(to_json).collect();
-        writeln!(out, "{}", json!({ "repairs": repairs }))?;
-    } else if reports.is_empty() {
-        writeln!(out, "{}: nothing to repair", args.dir.display())?;
-    } else {
-        for report in &reports {
-            writeln!(out, "{}", describe(report))?;
-        }
+        return writeln!(out, "{}", json!({ "repairs": repairs }));
     }
-    Ok(ExitCode::SUCCESS)
+    if reports.is_empty() {
+        return writeln!(out, "{}: nothing to repair", shown_path(&args.dir));
+    }
+    for report in reports {
+        writeln!(out, "{}", describe(report))?;
+    }
+    Ok(())
 }
 
 /// What a repair did, in words.

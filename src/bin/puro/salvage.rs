@@ -10,6 +10,8 @@ use puro::{SalvageError, SalvageReport, salvage};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, at_work};
+use crate::printable::shown_path;
+use crate::streams;
 
 /// Copy every good record of a damaged stream into a new one
 ///
@@ -39,12 +41,13 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut bar = Progress::of_bytes("salvage", stream_bytes(args));
     let report = salvage(OsVfs::new(), &args.dir, &args.out, &mut |done| bar.set(done))?;
     drop((bar, working));
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", report_json(&report))?;
-    } else {
-        write_text(&mut out, args, &report)?;
-    }
+    streams::report(|out| {
+        if args.json {
+            writeln!(out, "{}", report_json(&report))
+        } else {
+            write_text(out, args, &report)
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -92,14 +95,14 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
         )?;
     }
     for stray in &report.strays {
-        writeln!(out, "left out: {} is not of this stream", stray.display())?;
+        writeln!(out, "left out: {} is not of this stream", shown_path(stray))?;
     }
     writeln!(
         out,
         "{}: {} records saved from {}",
-        args.out.display(),
+        shown_path(&args.out),
         report.records,
-        args.dir.display()
+        shown_path(&args.dir)
     )
 }
 

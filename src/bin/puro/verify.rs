@@ -10,6 +10,8 @@ use puro::{CheckOptions, CheckReport, check};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, exit, hex};
+use crate::printable::{one_line, shown_path};
+use crate::streams;
 
 /// Check every byte of a stream
 ///
@@ -37,12 +39,13 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     };
     let report = check(OsVfs::new(), &args.dir, &options, &mut progress)?;
     drop(bar);
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", report_json(&report))?;
-    } else {
-        write_text(&mut out, args, &report)?;
-    }
+    streams::report(|out| {
+        if args.json {
+            writeln!(out, "{}", report_json(&report))
+        } else {
+            write_text(out, args, &report)
+        }
+    })?;
     Ok(ExitCode::from(match report.verdict() {
         Verdict::Sound => exit::OK,
         Verdict::Repairable => exit::NEEDS_REPAIR,
@@ -68,13 +71,14 @@ fn severity_name(severity: Severity) -> &'static str {
 
 fn write_text(out: &mut impl Write, args: &Args, report: &CheckReport) -> io::Result<()> {
     for finding in &report.findings {
-        writeln!(out, "{}: {finding}", severity_name(finding.severity()))?;
+        let finding_line = one_line(&finding.to_string());
+        writeln!(out, "{}: {finding_line}", severity_name(finding.severity()))?;
     }
     let CheckReport { segments, bytes, blocks, records, .. } = report;
     let verdict = verdict_name(report.verdict());
     let what =
         format_args!("{segments} segments, {bytes} bytes, {blocks} blocks, {records} records");
-    writeln!(out, "{}: {verdict} ({what})", args.dir.display())
+    writeln!(out, "{}: {verdict} ({what})", shown_path(&args.dir))
 }
 
 fn report_json(report: &CheckReport) -> serde_json::Value {
