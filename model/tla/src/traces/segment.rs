@@ -49,15 +49,8 @@ impl Seen {
 
     /// The constants of the specification that have room for it.
     pub fn constants(&self) -> Vec<(&'static str, String)> {
-        let bounds = [
-            "Requests",
-            "MaxMade",
-            "MaxDeaths",
-            "MaxBoots",
-            "MaxFails",
-            "MaxGiveUps",
-            "MaxHarms",
-        ];
+        let bounds =
+            ["Requests", "MaxMade", "MaxDeaths", "MaxBoots", "MaxFails", "MaxGiveUps", "MaxHarms"];
         let mut constants = vec![
             ("Units", self.units.to_string()),
             ("Writers", numbers(self.writers)),
