@@ -1,5 +1,6 @@
 //! Calls that fail, and calls that others come in between.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use puro::dir::open_path;
@@ -95,6 +96,8 @@ pub enum Between {
     /// The same process opens the lock file once more and closes it again; then a producer of
     /// another process appends.
     CloseThenOther,
+    /// The lock file lost its name before the append began; then as [`Between::OtherProcess`].
+    OtherProcessLockLost,
 }
 
 type Answer = Arc<Mutex<Option<Appended>>>;
@@ -128,6 +131,9 @@ fn one_interruption<V: Vfs, M: Fn(SimVfs) -> V + Copy + Send + 'static>(
     let failed = |error: puro::OpenError| Violation::new(Promise::Progress, error.to_string());
     let mut first = open(1).map_err(failed)?;
     let mut other = open(if between == Between::SameProcess { 1 } else { 2 }).map_err(failed)?;
+    if between == Between::OtherProcessLockLost {
+        world.remove(Path::new(&format!("{STREAM}/writer.lock")));
+    }
     let mut oracle = Oracle::default();
     let (mine, theirs) = (1, 2);
     let answer: Answer = Arc::default();

@@ -168,7 +168,8 @@ impl Drop for SimFile {
     fn drop(&mut self) {
         let mut machine = self.vfs.world.machine();
         if !machine.dead.contains(&self.vfs.process) {
-            machine.locks.close(self.descriptor);
+            let descriptor = machine.descriptor(self.descriptor);
+            machine.locks.close(descriptor);
         }
     }
 }
@@ -243,7 +244,8 @@ impl VfsFile for SimFile {
     fn lock(&self, kind: LockKind, _wait: LockWait) -> io::Result<bool> {
         self.vfs.call(|machine| {
             let family = machine.family;
-            Ok(machine.locks.try_lock(self.descriptor, family, kind))
+            let descriptor = machine.descriptor(self.descriptor);
+            Ok(machine.locks.try_lock(descriptor, family, kind))
         })
     }
 
@@ -251,7 +253,8 @@ impl VfsFile for SimFile {
     fn unlock(&self) -> io::Result<()> {
         let unlock = |machine: &mut Machine| {
             let family = machine.family;
-            machine.locks.unlock(self.descriptor, family);
+            let descriptor = machine.descriptor(self.descriptor);
+            machine.locks.unlock(descriptor, family);
         };
         match self.vfs.world.before(self.vfs.process)? {
             Verdict::Go | Verdict::Fail(_) => {
@@ -323,7 +326,11 @@ impl Vfs for SimVfs {
     }
 
     fn list(&self, dir: &SimDir) -> io::Result<Vec<String>> {
-        self.call(|machine| machine.disk.list(path_of(machine, dir)?).map_or_else(not_found, Ok))
+        self.call(|machine| {
+            let mut names = machine.disk.list(path_of(machine, dir)?).map_or_else(not_found, Ok)?;
+            names.retain(|name| !machine.hidden.contains(name));
+            Ok(names)
+        })
     }
 
     fn rename(&self, dir: &SimDir, from: &str, to: &str) -> io::Result<()> {
@@ -379,7 +386,7 @@ impl Vfs for SimVfs {
     }
 
     fn pid(&self) -> u32 {
-        self.process
+        self.world.machine().running(self.process)
     }
 
     fn random(&self) -> io::Result<[u8; 16]> {
