@@ -4,6 +4,7 @@
 use crate::case::{Case, try_cases};
 use crate::forge::{Block, Body, CHECKPOINT, END, Header, Link, Record, Segment, boot_id};
 use crate::place::Place;
+use crate::rows::*;
 
 /// A value whose bytes, in a block at the end of `segment`, are these blocks, each at a multiple
 /// of 64 of the file.
@@ -72,25 +73,30 @@ fn with_value(fate: Fate, blocks: fn() -> Vec<Block>) -> impl Fn(&Place) {
     }
 }
 
-//                               tells   reads writes copies
-const SOUND: &str =             "....... ..... ...... ...";
-const REPAIR: &str =            "....... ..... ...... ...";
-
 #[test]
 fn a_value_that_is_a_chain_of_blocks() {
     let durable: fn() -> Vec<Block> =
         || vec![Block::records(Body::of("forged")).with(|b| b.durable_to = 1 << 40)];
-    let low: fn() -> Vec<Block> =
-        || vec![Block::records(Body::of("forged")).with(|b| { b.signal = 0; b.durable_to = 1 << 40 })];
+    let low: fn() -> Vec<Block> = || {
+        vec![Block::records(Body::of("forged")).with(|b| {
+            b.signal = 0;
+            b.durable_to = 1 << 40
+        })]
+    };
     let end: fn() -> Vec<Block> = || vec![Block::new(END, Body::new())];
-    let kinds = [("blocks", lies as fn() -> Vec<Block>), ("a durable start", durable), ("a low start", low), ("an end", end)];
+    let kinds = [
+        ("blocks", lies as fn() -> Vec<Block>),
+        ("a durable start", durable),
+        ("a low start", low),
+        ("an end", end),
+    ];
     let mut cases = Vec::new();
     for (what, blocks) in kinds {
         for (fate, row, name) in [
             (Fate::Committed, SOUND, "committed"),
-            (Fate::Low, REPAIR, "low"),
-            (Fate::Cut, REPAIR, "cut"),
-            (Fate::Flipped, REPAIR, "with a flipped bit"),
+            (Fate::Low, TO_REPAIR, "low"),
+            (Fate::Cut, TO_REPAIR, "cut"),
+            (Fate::Flipped, TO_REPAIR, "with a flipped bit"),
         ] {
             let name = format!("a value of {what}, {name}");
             cases.push(Case::new(name, row, with_value(fate, blocks)));
@@ -115,10 +121,18 @@ fn blocks_behind_the_end() {
     let record = || Block::records(Body::of("behind"));
     let durable = || Block::records(Body::of("behind")).with(|b| b.durable_to = 1 << 40);
     try_cases(&[
-        Case::new("64 zeros, then a committed block", SOUND, behind(64, record, true)),
-        Case::new("64 zeros, then a low block", SOUND, behind(64, record, false)),
-        Case::new("64 KiB of zeros, then a committed block", SOUND, behind(65_536, record, true)),
-        Case::new("64 zeros, then a start of 2^40 durable bytes", SOUND, behind(64, durable, false)),
-        Case::new("7 zeros, then a block where none can be", SOUND, behind(7, record, true)),
+        Case::new("64 zeros, then a committed block", END_DAMAGED, behind(64, record, true)),
+        Case::new("64 zeros, then a low block", TO_REPAIR, behind(64, record, false)),
+        Case::new(
+            "64 KiB of zeros, then a committed block",
+            END_DAMAGED,
+            behind(65_536, record, true),
+        ),
+        Case::new(
+            "64 zeros, then a start of 2^40 durable bytes",
+            END_DAMAGED,
+            behind(64, durable, false),
+        ),
+        Case::new("7 zeros, then a block where none can be", TO_REPAIR, behind(7, record, true)),
     ]);
 }

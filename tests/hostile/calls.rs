@@ -141,7 +141,8 @@ fn calls_that_ask_for_what_cannot_be() {
         if ran.code != *code {
             wrong.push(format!("exit {}, not {code}: {}", ran.code, ran.stderr.trim()));
         }
-        if ran.code != 0 && place.stream().get("/0000000000.puro") != stream.get("/0000000000.puro") {
+        if ran.code != 0 && place.stream().get("/0000000000.puro") != stream.get("/0000000000.puro")
+        {
             wrong.push("the stream was changed".to_owned());
         }
         if place.outside() != outside {
@@ -156,7 +157,8 @@ fn calls_that_ask_for_what_cannot_be() {
 #[test]
 fn bytes_of_any_kind_for_produce() {
     let zeros = vec![0; 1 << 20];
-    let noise: Vec<u8> = (0..1 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> =
+        (0..1 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let long = vec![b'x'; (10 << 20) + 1];
     let newlines = vec![b'\n'; 100_000];
     type Call<'a> = (&'a str, &'a [&'a [u8]], &'a [u8], i32, u64);
@@ -164,7 +166,13 @@ fn bytes_of_any_kind_for_produce() {
         ("a topic of no UTF-8", &[b"produce", b"s", b"-t", b"\xFF\xFE"], b"a\n", 0, 64),
         ("a key of ESC", &[b"produce", b"s", b"-t", b"t", b"-k", b"\x1b[2J"], b"a\n", 0, 64),
         ("a topic of 1025 bytes", &[b"produce", b"s", b"-t", &[b't'; 1025]], b"a\n", 64, 64),
-        ("a header of ESC without value", &[b"produce", b"s", b"-t", b"t", b"-H", b"\x1b[2J\n"], b"a\n", 64, 64),
+        (
+            "a header of ESC without value",
+            &[b"produce", b"s", b"-t", b"t", b"-H", b"\x1b[2J\n"],
+            b"a\n",
+            64,
+            64,
+        ),
         ("a file of ESC", &[b"produce", b"s", b"-t", b"t", b"\x1b[2J\n"], b"", 64, 64),
         ("zeros", &[b"produce", b"s", b"-t", b"t"], &zeros, 0, 64),
         ("noise", &[b"produce", b"s", b"-t", b"t", b"-K", b"="], &noise, 0, 64),

@@ -1,7 +1,7 @@
 //! The commands that each hostile stream meets, and what a row of the tables says of them.
 
 use crate::place::Place;
-use crate::run::{Ran, run};
+use crate::run::{Ran, is_raw, run};
 
 /// A command in its place in the rows.
 pub struct Command {
@@ -43,7 +43,7 @@ pub const COMMANDS: [Command; 21] = [
     writes("import", &["import", "s"]),
     writes("repair", &["repair", "s"]),
     writes("steward", &["steward", "s", "--once", "--roll"]),
-    writes("set", &["positions", "s", "set", "n", "1"]),
+    writes("reset", &["positions", "s", "reset", "n"]),
     // what makes another stream of it
     writes("backup", &["backup", "s", "out"]),
     writes("restore", &["restore", "s", "out"]),
@@ -55,8 +55,7 @@ impl Command {
         let args: Vec<_> = self.args.iter().map(|arg| arg.as_bytes()).collect();
         let mut ran = run(place, &args, self.stdin.as_bytes(), most_bytes);
         let prints_data = ["consume", "topic", "time", "last", "named"].contains(&self.name);
-        let raw = |byte: &u8| *byte < 32 && !b"\n\t".contains(byte);
-        if !prints_data && ran.stdout.iter().any(raw) {
+        if !prints_data && is_raw(&ran.stdout) {
             ran.misdeeds.push("control characters on stdout".to_owned());
         }
         ran

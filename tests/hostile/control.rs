@@ -6,6 +6,7 @@ use crate::forge::{
     BEGINNING_MS, Block, Body, CHECKPOINT, Header, Segment, boot_id, epoch_value, position_value,
 };
 use crate::place::Place;
+use crate::rows::*;
 
 /// What stands in an opening checkpoint beside epoch 1.
 fn opening(state: impl Fn(Body) -> Body + Send + Sync) -> impl Fn(&Place) + Send + Sync {
@@ -25,54 +26,54 @@ fn amid(change: impl Fn(Body) -> Body + Send + Sync) -> impl Fn(&Place) + Send +
     }
 }
 
-//                               tells   reads writes copies
-const SOUND: &str =             "....... ..... ...... ...";
-const MALFORMED: &str =         "....... ..... ...... ...";
-
 /// An entry of a known kind that does not fit its chapter is damage for whoever needs it, and
 /// carried along by everybody else (F-32). Everybody needs the epochs.
 #[test]
 fn an_entry_that_is_malformed() {
     type Change = fn(Body) -> Body;
     #[rustfmt::skip]
-    let entries: &[(&str, &'static str, Change)] = &[
-        ("epoch, key of 3 bytes", MALFORMED, |b| b.entry("epoch", [2, 0, 0], epoch_value(1, boot_id()))),
-        ("epoch, key of 5 bytes", MALFORMED, |b| b.entry("epoch", [2, 0, 0, 0, 0], epoch_value(1, boot_id()))),
-        ("epoch, value of 31 bytes", MALFORMED, |b| b.entry("epoch", [2, 0, 0, 0], [0; 31])),
-        ("epoch, value of nothing", MALFORMED, |b| b.entry("epoch", [2, 0, 0, 0], [])),
-        ("epoch 0", SOUND, |b| b.epoch(0, 0, boot_id())),
-        ("epoch 2^32-1", MALFORMED, |b| b.epoch(u32::MAX, 1, boot_id())),
-        ("epoch 2 before epoch 1", MALFORMED, |b| b.epoch(1, 5, boot_id()).epoch(2, 4, boot_id())),
-        ("epoch beyond the end", MALFORMED, |b| b.epoch(2, 1 << 40, boot_id())),
-        ("epoch 1 of another boot", SOUND, |b| b.epoch(1, 0, [7; 16])),
-        ("epoch 1 of no boot", SOUND, |b| b.epoch(1, 0, [0; 16])),
-        ("epoch 1 twice", SOUND, |b| b.epoch(1, 0, boot_id()).epoch(1, 0, boot_id())),
-        ("epoch 1 removed", MALFORMED, |b| b.control("epoch", Some(&1u32.to_le_bytes()), None)),
-        ("position, value of 19 bytes", SOUND, |b| b.entry("position", "n", [1; 19])),
-        ("position, value of 21 bytes", SOUND, |b| b.entry("position", "n", [1; 21])),
-        ("position of no name", SOUND, |b| b.entry("position", "", position_value(1, 1, BEGINNING_MS))),
-        ("position of a path", SOUND, |b| b.entry("position", "../../outside/file", position_value(1, 1, BEGINNING_MS))),
-        ("position of dots", SOUND, |b| b.entry("position", "..", position_value(1, 1, BEGINNING_MS))),
-        ("position of ESC", SOUND, |b| b.entry("position", "\x1b[2J\n", position_value(1, 1, BEGINNING_MS))),
-        ("position of no UTF-8", SOUND, |b| b.entry("position", [0xFF, 0xFE], position_value(1, 1, BEGINNING_MS))),
-        ("position of 1024 bytes", SOUND, |b| b.entry("position", [b'n'; 1024], position_value(1, 1, BEGINNING_MS))),
-        ("position beyond the end", SOUND, |b| b.entry("position", "n", position_value(1, 99, BEGINNING_MS))),
-        ("position 2^64-1", SOUND, |b| b.entry("position", "n", position_value(1, u64::MAX, u64::MAX))),
-        ("position of a later epoch", SOUND, |b| b.entry("position", "n", position_value(9, 1, BEGINNING_MS))),
-        ("position, epoch 2^32-1", SOUND, |b| b.entry("position", "n", position_value(u32::MAX, 1, 0))),
-        ("producer, value of 31 bytes", SOUND, |b| b.entry("producer", "n", [1; 31])),
-        ("producer of ones", SOUND, |b| b.entry("producer", "n", [0xFF; 32])),
-        ("producer of a path", SOUND, |b| b.entry("producer", "/etc/passwd", [1; 32])),
-        ("kind unknown", SOUND, |b| b.entry("future", "k", "v")),
-        ("kind unknown, of ESC", SOUND, |b| b.entry("\x1b[2J", "\x07", "\x1b")),
-        ("kind unknown, without key", SOUND, |b| b.control("future", None, Some(b"v"))),
-        ("removal of what is not there", SOUND, |b| b.control("setting", Some(b"none"), None)),
-        ("a marker of a setting without key", MALFORMED, |b| b.control("setting", None, None)),
+    let entries: &[(&str, [&'static str; 2], Change)] = &[
+        ("epoch, key of 3 bytes", [STATE_DAMAGED, STATE_DAMAGED], |b| b.entry("epoch", [2, 0, 0], epoch_value(1, boot_id()))),
+        ("epoch, key of 5 bytes", [STATE_DAMAGED, STATE_DAMAGED], |b| b.entry("epoch", [2, 0, 0, 0, 0], epoch_value(1, boot_id()))),
+        ("epoch, value of 31 bytes", [STATE_DAMAGED, STATE_DAMAGED], |b| b.entry("epoch", [2, 0, 0, 0], [0; 31])),
+        ("epoch, value of nothing", [STATE_DAMAGED, STATE_DAMAGED], |b| b.entry("epoch", [2, 0, 0, 0], [])),
+        ("epoch 0", [SOUND, LIE_DEEP], |b| b.epoch(0, 0, boot_id())),
+        ("epoch 2^32-1", ["..22... ..... 2..... 22.", "..22... ..... 2..... 22."], |b| b.epoch(u32::MAX, 1, boot_id())),
+        ("epoch 2 before epoch 1", [STATE_DAMAGED, STATE_DAMAGED], |b| b.epoch(1, 5, boot_id()).epoch(2, 4, boot_id())),
+        ("epoch beyond the end", [LIE, LIE], |b| b.epoch(2, 1 << 40, boot_id())),
+        ("epoch 1 of another boot", [SOUND, LIE_DEEP], |b| b.epoch(1, 0, [7; 16])),
+        ("epoch 1 of no boot", [SOUND, LIE_DEEP], |b| b.epoch(1, 0, [0; 16])),
+        ("epoch 1 twice", [SOUND, LIE_DEEP], |b| b.epoch(1, 0, boot_id()).epoch(1, 0, boot_id())),
+        ("epoch 1 removed", ["..22... ..... 2....2 22.", "..22... ..... 2....2 22."], |b| b.control("epoch", Some(&1u32.to_le_bytes()), None)),
+        ("position, value of 19 bytes", [SOUND, SOUND], |b| b.entry("position", "n", [1; 19])),
+        ("position, value of 21 bytes", [SOUND, SOUND], |b| b.entry("position", "n", [1; 21])),
+        ("position of no name", [SOUND, SOUND], |b| b.entry("position", "", position_value(1, 1, BEGINNING_MS))),
+        ("position of a path", [SOUND, SOUND], |b| b.entry("position", "../../outside/file", position_value(1, 1, BEGINNING_MS))),
+        ("position of dots", [SOUND, SOUND], |b| b.entry("position", "..", position_value(1, 1, BEGINNING_MS))),
+        ("position of ESC", [SOUND, SOUND], |b| b.entry("position", "\x1b[2J\n", position_value(1, 1, BEGINNING_MS))),
+        ("position of no UTF-8", [SOUND, SOUND], |b| b.entry("position", [0xFF, 0xFE], position_value(1, 1, BEGINNING_MS))),
+        ("position of 1024 bytes", [SOUND, SOUND], |b| b.entry("position", [b'n'; 1024], position_value(1, 1, BEGINNING_MS))),
+        ("position beyond the end", [LOST_PLACE, LOST_PLACE], |b| b.entry("position", "n", position_value(1, 99, BEGINNING_MS))),
+        ("position 2^64-1", [LOST_PLACE, LOST_PLACE], |b| b.entry("position", "n", position_value(1, u64::MAX, u64::MAX))),
+        ("position of a later epoch", [LOST_PLACE, LOST_PLACE], |b| b.entry("position", "n", position_value(9, 1, BEGINNING_MS))),
+        ("position, epoch 2^32-1", [LOST_PLACE, LOST_PLACE], |b| b.entry("position", "n", position_value(u32::MAX, 1, 0))),
+        ("producer, value of 31 bytes", [SOUND, SOUND], |b| b.entry("producer", "n", [1; 31])),
+        ("producer of ones", [SOUND, SOUND], |b| b.entry("producer", "n", [0xFF; 32])),
+        ("producer of a path", [SOUND, SOUND], |b| b.entry("producer", "/etc/passwd", [1; 32])),
+        ("kind unknown", [SOUND, SOUND], |b| b.entry("future", "k", "v")),
+        ("kind unknown, of ESC", [SOUND, LIE_DEEP], |b| b.entry("\x1b[2J", "\x07", "\x1b")),
+        ("kind unknown, without key", [SOUND, SOUND], |b| b.control("future", None, Some(b"v"))),
+        ("removal of what is not there", [SOUND, LIE_DEEP], |b| b.control("setting", Some(b"none"), None)),
+        ("a marker of a setting without key", [NO_HEADER, STATE_DAMAGED], |b| b.control("setting", None, None)),
     ];
     let mut cases = Vec::new();
-    for (name, row, change) in entries {
-        cases.push(Case::new(format!("entry: {name}, in a block"), row, amid(change)));
-        cases.push(Case::new(format!("entry: {name}, in the opening"), row, opening(change)));
+    for (name, [in_block, in_opening], change) in entries {
+        cases.push(Case::new(format!("entry: {name}, in a block"), in_block, amid(change)));
+        cases.push(Case::new(
+            format!("entry: {name}, in the opening"),
+            in_opening,
+            opening(change),
+        ));
     }
     try_cases(&cases);
 }
@@ -144,15 +145,23 @@ fn a_gap_that_lies() {
     try_cases(&[
         Case::new("gap of 1", SOUND, gap(1, 1, &[&[1]])),
         Case::new("gap of 2^32-2", SOUND, gap(1, u32::MAX - 1, &[&[0xFE, 0xFF, 0xFF, 0xFF, 0x0F]])),
-        Case::new("gap of 2^32-1, and a record", SOUND, gap(1, u32::MAX - 1, &[&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F]])),
+        Case::new(
+            "gap of 2^32-1, and a record",
+            SEALED_DAMAGED,
+            gap(1, u32::MAX - 1, &[&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F]]),
+        ),
         Case::new("gap in generation 0", SOUND, gap(0, 1, &[&[1]])),
-        Case::new("gap of 0", SOUND, gap(1, 0, &[&[0]])),
-        Case::new("gap of nothing", SOUND, gap(1, 0, &[&[]])),
-        Case::new("gap of a long varint", SOUND, gap(1, 1, &[&[0x81, 0]])),
-        Case::new("gap with bytes behind it", SOUND, gap(1, 1, &[&[1, 1]])),
-        Case::new("gap of 2^64-1", SOUND, gap(1, 0, &[&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]])),
-        Case::new("two gaps side by side", SOUND, gap(1, 2, &[&[1], &[1]])),
-        Case::new("gap that record_count does not count", SOUND, gap(1, 0, &[&[1]])),
+        Case::new("gap of 0", SEALED_DAMAGED, gap(1, 0, &[&[0]])),
+        Case::new("gap of nothing", SEALED_DAMAGED, gap(1, 0, &[&[]])),
+        Case::new("gap of a long varint", SEALED_DAMAGED, gap(1, 1, &[&[0x81, 0]])),
+        Case::new("gap with bytes behind it", SEALED_DAMAGED, gap(1, 1, &[&[1, 1]])),
+        Case::new(
+            "gap of 2^64-1",
+            SEALED_DAMAGED,
+            gap(1, 0, &[&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]]),
+        ),
+        Case::new("two gaps side by side", SEALED_DAMAGED, gap(1, 2, &[&[1], &[1]])),
+        Case::new("gap that record_count does not count", SEALED_DAMAGED, gap(1, 0, &[&[1]])),
     ]);
 }
 
@@ -176,37 +185,69 @@ fn a_state_of_very_many_entries() {
     let name = |number: u32| format!("consumer-{number:06}");
     let _ = name;
     try_cases(&[
-        Case::new("20,000 epochs in records blocks", SOUND, opening(|segment| {
-            let mut segment = in_blocks(segment, 20_000, |b, n| b.epoch(n + 2, 1, boot_id()));
-            segment.link.epoch = 20_001;
-            segment
-        })),
+        Case::new(
+            "20,000 epochs in records blocks",
+            SOUND,
+            opening(|segment| {
+                let mut segment = in_blocks(segment, 20_000, |b, n| b.epoch(n + 2, 1, boot_id()));
+                segment.link.epoch = 20_001;
+                segment
+            }),
+        ),
         Case::new("20,000 epochs in a checkpoint", SOUND, |place: &Place| {
             let body = (1..20_000).fold(Body::new(), |b, n| b.epoch(n, 0, boot_id()));
             let header = Header::new(0, 0).with(|h| h.epoch = 19_999);
             place.segment(0, Segment::with_state(&header, body).record("a"));
         }),
-        Case::new("20,000 epochs, each in a block of its own", SOUND, opening(|mut segment| {
-            for number in 2..20_002 {
-                segment.link.epoch = number;
-                segment.push(&Block::records(Body::new().epoch(number, 0, boot_id())));
-            }
-            segment
-        })),
-        Case::new("100,000 positions", SOUND, opening(|segment| {
-            in_blocks(segment, 100_000, |b, n| {
-                b.entry("position", format!("consumer-{n:06}"), position_value(1, 0, BEGINNING_MS))
-            })
-        })),
-        Case::new("100,000 producers", SOUND, opening(|segment| {
-            in_blocks(segment, 100_000, |b, n| b.entry("producer", format!("p-{n:06}"), [1; 32]))
-        })),
-        Case::new("100,000 settings of topics", SOUND, opening(|segment| {
-            in_blocks(segment, 100_000, |b, n| b.entry("setting", format!("cleanup:{n}"), "compact"))
-        })),
-        Case::new("one entry changed 100,000 times", SOUND, opening(|segment| {
-            in_blocks(segment, 100_000, |b, n| b.entry("future", "k", n.to_le_bytes()))
-        })),
+        Case::new(
+            "20,000 epochs, each in a block of its own",
+            SOUND,
+            opening(|mut segment| {
+                for number in 2..20_002 {
+                    segment.link.epoch = number;
+                    segment.push(&Block::records(Body::new().epoch(number, 0, boot_id())));
+                }
+                segment
+            }),
+        ),
+        Case::new(
+            "100,000 positions",
+            SOUND,
+            opening(|segment| {
+                in_blocks(segment, 100_000, |b, n| {
+                    b.entry(
+                        "position",
+                        format!("consumer-{n:06}"),
+                        position_value(1, 0, BEGINNING_MS),
+                    )
+                })
+            }),
+        ),
+        Case::new(
+            "100,000 producers",
+            SOUND,
+            opening(|segment| {
+                in_blocks(segment, 100_000, |b, n| {
+                    b.entry("producer", format!("p-{n:06}"), [1; 32])
+                })
+            }),
+        ),
+        Case::new(
+            "100,000 settings of topics",
+            SOUND,
+            opening(|segment| {
+                in_blocks(segment, 100_000, |b, n| {
+                    b.entry("setting", format!("cleanup:{n}"), "compact")
+                })
+            }),
+        ),
+        Case::new(
+            "one entry changed 100,000 times",
+            SOUND,
+            opening(|segment| {
+                in_blocks(segment, 100_000, |b, n| b.entry("future", "k", n.to_le_bytes()))
+            }),
+        ),
     ]);
 }
 
@@ -221,20 +262,30 @@ fn checkpoints_that_lie_about_the_state() {
         }
     };
     try_cases(&[
-        Case::new("checkpoint: an epoch more", SOUND, lie(|| {
-            Body::new().epoch(1, 0, boot_id()).epoch(2, 1, boot_id())
-        })),
-        Case::new("checkpoint: unsorted", SOUND, lie(|| {
-            Body::new().entry("setting", "z", "1").epoch(1, 0, boot_id())
-        })),
-        Case::new("checkpoint: an entry twice", SOUND, lie(|| {
-            Body::new().epoch(1, 0, boot_id()).epoch(1, 0, boot_id())
-        })),
-        Case::new("checkpoint: a delete marker", SOUND, lie(|| {
-            Body::new().epoch(1, 0, boot_id()).control("setting", Some(b"x"), None)
-        })),
-        Case::new("checkpoint: malformed records", SOUND, lie(|| {
-            Body::new().epoch(1, 0, boot_id()).junk(&[1, 2, 3, 4, 5, 6, 7, 8])
-        })),
+        Case::new(
+            "checkpoint: an epoch more",
+            LIE_DEEP,
+            lie(|| Body::new().epoch(1, 0, boot_id()).epoch(2, 1, boot_id())),
+        ),
+        Case::new(
+            "checkpoint: unsorted",
+            LIE_DEEP,
+            lie(|| Body::new().entry("setting", "z", "1").epoch(1, 0, boot_id())),
+        ),
+        Case::new(
+            "checkpoint: an entry twice",
+            LIE_DEEP,
+            lie(|| Body::new().epoch(1, 0, boot_id()).epoch(1, 0, boot_id())),
+        ),
+        Case::new(
+            "checkpoint: a delete marker",
+            LIE_DEEP,
+            lie(|| Body::new().epoch(1, 0, boot_id()).control("setting", Some(b"x"), None)),
+        ),
+        Case::new(
+            "checkpoint: malformed records",
+            LIE_DEEP,
+            lie(|| Body::new().epoch(1, 0, boot_id()).junk(&[1, 2, 3, 4, 5, 6, 7, 8])),
+        ),
     ]);
 }

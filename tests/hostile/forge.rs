@@ -358,8 +358,7 @@ impl Segment {
         let bytes = block.bytes(self.header_crc, self.end(), &self.link);
         let count = if block.kind == RECORDS { block.body.count } else { 0 };
         let first = block.first_offset.unwrap_or(self.link.next_offset);
-        self.link.next_offset =
-            first.wrapping_add(u64::from(block.record_count.unwrap_or(count)));
+        self.link.next_offset = first.wrapping_add(u64::from(block.record_count.unwrap_or(count)));
         self.link.prev_crc = u32::from_le_bytes(bytes[bytes.len() - 4..].try_into().unwrap());
         self.bytes.extend(bytes);
         self

@@ -26,5 +26,6 @@ mod lines;
 mod names;
 mod place;
 mod records;
+mod rows;
 mod run;
 mod tails;

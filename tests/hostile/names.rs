@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::case::{Case, try_cases};
 use crate::forge::{Header, Segment};
 use crate::place::Place;
+use crate::rows::*;
 
 /// A stream of one segment.
 fn one(place: &Place) {
@@ -19,21 +20,34 @@ fn two(place: &Place) {
     place.segment(1, Segment::new(&Header::new(1, 1)).record("b"));
 }
 
-//                               tells   reads writes copies
-const SOUND: &str =             "....... ..... ...... ...";
-
 type Put = fn(&Place, &str);
 
 /// What may stand under a name instead of a file.
 const KINDS: &[(&str, Put)] = &[
-    ("a FIFO", |place, name| { place.fifo(name); }),
-    ("a socket", |place, name| { place.socket(name); }),
-    ("a directory", |place, name| { place.dir(name); }),
-    ("a link to a file", |place, name| { place.link(name, "outside/file"); }),
-    ("a link to a directory", |place, name| { place.link(name, "outside/dir"); }),
-    ("a link to nothing", |place, name| { place.link(name, "outside/new"); }),
-    ("a link to itself", |place, name| { place.link(name, &format!("s/{name}")); }),
-    ("a hard link", |place, name| { place.hard_link(name); }),
+    ("a FIFO", |place, name| {
+        place.fifo(name);
+    }),
+    ("a socket", |place, name| {
+        place.socket(name);
+    }),
+    ("a directory", |place, name| {
+        place.dir(name);
+    }),
+    ("a link to a file", |place, name| {
+        place.link(name, "outside/file");
+    }),
+    ("a link to a directory", |place, name| {
+        place.link(name, "outside/dir");
+    }),
+    ("a link to nothing", |place, name| {
+        place.link(name, "outside/new");
+    }),
+    ("a link to itself", |place, name| {
+        place.link(name, &format!("s/{name}"));
+    }),
+    ("a hard link", |place, name| {
+        place.hard_link(name);
+    }),
 ];
 
 /// A name of F-10, and what each of [`KINDS`] under it comes to.
@@ -42,18 +56,22 @@ struct Named {
     rows: [&'static str; 8],
 }
 
+const fn but_for_a_hard_link(all: &'static str, hard: &'static str) -> [&'static str; 8] {
+    [all, all, all, all, all, all, all, hard]
+}
+
 /// `0000000001.puro` is the active segment of two, `0000000000.puro` the sealed one.
 #[rustfmt::skip]
 const NAMES: &[Named] = &[
-    Named { name: "0000000000.puro", rows: [SOUND; 8] },
-    Named { name: "0000000001.puro", rows: [SOUND; 8] },
-    Named { name: "0000000002.puro", rows: [SOUND; 8] },
-    Named { name: "0000000002.puro.new", rows: [SOUND; 8] },
-    Named { name: "0000000000.puro.compact", rows: [SOUND; 8] },
-    Named { name: "writer.lock", rows: [SOUND; 8] },
-    Named { name: "steward.lock", rows: [SOUND; 8] },
-    Named { name: "consumers", rows: [SOUND; 8] },
-    Named { name: "consumers/n.lock", rows: [SOUND; 8] },
+    Named { name: "0000000000.puro", rows: but_for_a_hard_link(NO_FILE, SEALED_DAMAGED) },
+    Named { name: "0000000001.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
+    Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
+    Named { name: "0000000002.puro.new", rows: but_for_a_hard_link(NO_STEWARD, SOUND) },
+    Named { name: "0000000000.puro.compact", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
+    Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, SOUND) },
+    Named { name: "steward.lock", rows: but_for_a_hard_link(NO_STEWARD, SOUND) },
+    Named { name: "consumers", rows: ["....s.. ..... s....s ...", "....s.. ..... s....s ...", SOUND, "....s.. ..... s....s ...", SOUND, NO_NAMED, "....s.. ..... s....s ...", "....s.. ..... s....s ..."] },
+    Named { name: "consumers/n.lock", rows: but_for_a_hard_link(NO_NAMED, SOUND) },
     Named { name: "lost", rows: [SOUND; 8] },
     Named { name: "other", rows: [SOUND; 8] },
 ];
@@ -122,15 +140,15 @@ fn a_stray() {
         place.segment(3, Segment::new(&Header::new(3, 2)).record("c"));
     };
     try_cases(&[
-        Case::new("a stray under the next number", SOUND, other(2, 2)),
+        Case::new("a stray under the next number", NO_STEWARD, other(2, 2)),
         Case::new("a stray under a high number", SOUND, other(900, 900)),
         Case::new("a stray under 4294967295", SOUND, other(u32::MAX, u32::MAX)),
         Case::new("a stray under a lower number", SOUND, below),
-        Case::new("a stray of another number", SOUND, own(2, 7, 0)),
+        Case::new("a stray of another number", NO_STEWARD, own(2, 7, 0)),
         Case::new("a copy of a segment under a later number", SOUND, own(9, 1, 1)),
-        Case::new("a segment of the stream behind a gap", SOUND, gap),
-        Case::new("segment 4294967295, alone", SOUND, highest),
-        Case::new("segment 4294967295, sealed", SOUND, highest_sealed),
+        Case::new("a segment of the stream behind a gap", LIE, gap),
+        Case::new("segment 4294967295, alone", "2...... 22222 2...uu ...", highest),
+        Case::new("segment 4294967295, sealed", "2.11... 22222 uuuuuu ...", highest_sealed),
         Case::new("a name of ESC", SOUND, name(b"\x1b[2J\x1b]0;x\x07")),
         Case::new("a name of newlines", SOUND, name(b"one\ntwo\rthree")),
         Case::new("a name of no UTF-8", SOUND, name(b"\xFF\xFE\x80")),
@@ -139,10 +157,17 @@ fn a_stray() {
         Case::new("a number beyond 32 bits", SOUND, name(b"4294967296.puro")),
         Case::new("a number of another script", SOUND, name("٠٠٠٠٠٠٠٠٠١.puro".as_bytes())),
         Case::new("a name in capitals", SOUND, name(b"0000000001.PURO")),
-        Case::new("lost+found", SOUND, |place: &Place| { one(place); place.dir("lost+found"); }),
-        Case::new("no segment", SOUND, |_| {}),
-        Case::new("no segment, but a lock file", SOUND, |place: &Place| { place.write("writer.lock", ""); }),
-        Case::new("no segment, but a foreign file", SOUND, |place: &Place| { place.write("notes.txt", "x"); }),
+        Case::new("lost+found", SOUND, |place: &Place| {
+            one(place);
+            place.dir("lost+found");
+        }),
+        Case::new("no segment", "uuuu.uu uuuuu u..uuu uuu", |_| {}),
+        Case::new("no segment, but a lock file", "uuuu.uu uuuuu u..uuu uuu", |place: &Place| {
+            place.write("writer.lock", "");
+        }),
+        Case::new("no segment, but a foreign file", "uuuu.uu uuuuu uuuuuu uuu", |place: &Place| {
+            place.write("notes.txt", "x");
+        }),
     ]);
 }
 
@@ -183,10 +208,14 @@ fn a_lock_file_with_content() {
     }
     for name in ["..lock", "a b.lock", "\x1b[2J.lock", "n.lock.lock", ".lock"] {
         let name = format!("consumers/{name}");
-        cases.push(Case::new(format!("a lock of a name that is none: {name:?}"), SOUND, move |place: &Place| {
-            one(place);
-            place.dir("consumers").write(&name, "");
-        }));
+        cases.push(Case::new(
+            format!("a lock of a name that is none: {name:?}"),
+            SOUND,
+            move |place: &Place| {
+                one(place);
+                place.dir("consumers").write(&name, "");
+            },
+        ));
     }
     try_cases(&cases);
 }
@@ -213,15 +242,47 @@ fn an_output_that_leads_elsewhere() {
         fs::write(place.path("out/precious"), "x").unwrap();
     };
     try_cases(&[
-        Case::new("out.partial is a link to a directory", SOUND, output("out.partial", "outside/dir")),
-        Case::new("out.partial is a link to an empty directory", SOUND, output("out.partial", "outside/empty")),
-        Case::new("out.partial is a link to nothing", SOUND, output("out.partial", "outside/new")),
-        Case::new("out.partial is a link to a file", SOUND, output("out.partial", "outside/file")),
-        Case::new("out is a link to a directory", SOUND, output("out", "outside/dir")),
-        Case::new("out is a link to an empty directory", SOUND, output("out", "outside/empty")),
-        Case::new("out is a link to nothing", SOUND, output("out", "outside/new")),
-        Case::new("out is a link to a file", SOUND, output("out", "outside/file")),
-        Case::new("out.partial holds a hard link", SOUND, hard),
-        Case::new("out is not empty", SOUND, occupied),
+        Case::new(
+            "out.partial is a link to a directory",
+            "....... ..... ...... uu.",
+            output("out.partial", "outside/dir"),
+        ),
+        Case::new(
+            "out.partial is a link to an empty directory",
+            SOUND,
+            output("out.partial", "outside/empty"),
+        ),
+        Case::new(
+            "out.partial is a link to nothing",
+            "....... ..... ...... ss.",
+            output("out.partial", "outside/new"),
+        ),
+        Case::new(
+            "out.partial is a link to a file",
+            "....... ..... ...... ss.",
+            output("out.partial", "outside/file"),
+        ),
+        Case::new(
+            "out is a link to a directory",
+            "....... ..... ...... uuu",
+            output("out", "outside/dir"),
+        ),
+        Case::new(
+            "out is a link to an empty directory",
+            "....... ..... ...... ss.",
+            output("out", "outside/empty"),
+        ),
+        Case::new(
+            "out is a link to nothing",
+            "....... ..... ...... sss",
+            output("out", "outside/new"),
+        ),
+        Case::new(
+            "out is a link to a file",
+            "....... ..... ...... uus",
+            output("out", "outside/file"),
+        ),
+        Case::new("out.partial holds a hard link", "....... ..... ...... uu.", hard),
+        Case::new("out is not empty", "....... ..... ...... uuu", occupied),
     ]);
 }

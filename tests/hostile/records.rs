@@ -3,6 +3,7 @@
 use crate::case::{Case, try_cases};
 use crate::forge::{Block, Body, Header, Record, Segment, crc, sealed, sized, varint};
 use crate::place::Place;
+use crate::rows::*;
 
 fn plain() -> Record {
     Record::new("t", "v")
@@ -19,7 +20,12 @@ fn headers(count: u64, each: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn with_headers(headers: Vec<u8>) -> Vec<u8> {
-    plain().with(|r| { r.attributes |= 4; r.headers = Some(headers) }).bytes()
+    plain()
+        .with(|r| {
+            r.attributes |= 4;
+            r.headers = Some(headers)
+        })
+        .bytes()
 }
 
 /// A record whose fields are these bytes, under the right length and checksum.
@@ -121,11 +127,6 @@ fn amid(make: Make, sealed: bool) -> impl Fn(&Place) {
     }
 }
 
-//                                tells   reads writes copies
-const SOUND: &str =              "....... ..... ...... ...";
-const MALFORMED_ACTIVE: &str =   "....... ..... ...... ...";
-const MALFORMED_SEALED: &str =   "....... ..... ...... ...";
-
 fn try_records(records: &[(&str, Make)], active: &'static str, sealed: &'static str) {
     let mut cases = Vec::new();
     for (name, make) in records {
@@ -137,7 +138,7 @@ fn try_records(records: &[(&str, Make)], active: &'static str, sealed: &'static 
 
 #[test]
 fn a_malformed_record_in_a_good_block() {
-    try_records(MALFORMED, MALFORMED_ACTIVE, MALFORMED_SEALED);
+    try_records(MALFORMED, RECORD_ACTIVE, SEALED_DAMAGED);
 }
 
 #[test]
@@ -166,6 +167,6 @@ fn a_body_of_many_small_records() {
     };
     try_cases(&[
         Case::new("40,000 records in a block", SOUND, body(40_000, false)),
-        Case::new("40,000 records in a damaged block", SOUND, body(40_000, true)),
+        Case::new("40,000 records in a damaged block", END_DAMAGED, body(40_000, true)),
     ]);
 }

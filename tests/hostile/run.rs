@@ -1,9 +1,15 @@
 //! Runs the built program once, with a limit, and measures it.
+//!
+//! The system counts the memory of whoever starts a program as that program's until it runs. So it is
+//! started by small processes of their own, which make no streams: this test program again, see
+//! [`serve`].
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use wait4::Wait4;
@@ -13,7 +19,7 @@ use crate::place::Place;
 /// Whatever takes longer than this, hangs.
 const HANG: Duration = Duration::from_secs(20);
 /// Time of the processor that a run may take.
-pub const MOST_TIME: Duration = Duration::from_secs(1);
+const MOST_TIME: Duration = Duration::from_secs(1);
 /// Memory that a run may take.
 pub const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// The exit codes of `puro --help`, but for an interruption.
@@ -21,6 +27,7 @@ const DOCUMENTED: [i32; 5] = [0, 1, 2, 64, 74];
 
 /// What a run left.
 pub struct Ran {
+    /// -1 where it was ended by a signal.
     pub code: i32,
     pub stdout: Vec<u8>,
     pub stderr: String,
@@ -30,39 +37,121 @@ pub struct Ran {
 
 /// Runs the program in a place.
 pub fn run(place: &Place, args: &[&[u8]], stdin: &[u8], most_bytes: u64) -> Ran {
-    use std::os::unix::ffi::OsStrExt;
-    let io = place.path("io");
-    fs::write(io.join("in"), stdin).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_puro"));
-    command.args(args.iter().map(|arg| std::ffi::OsStr::from_bytes(arg)));
-    command.current_dir(place.root()).env("TMPDIR", &io).env("HOME", &io);
-    command.stdin(File::open(io.join("in")).unwrap());
-    command.stdout(File::create(io.join("out")).unwrap());
-    command.stderr(File::create(io.join("err")).unwrap());
-    let used = watched(&mut command);
-    let stderr = fs::read(io.join("err")).unwrap();
-    let status = used.status;
+    fs::write(place.path("io/in"), stdin).unwrap();
+    let used = served(place, args);
+    let stderr = fs::read(place.path("io/err")).unwrap();
     let mut ran = Ran {
-        code: status.code().unwrap_or(-1),
-        stdout: fs::read(io.join("out")).unwrap(),
+        code: used.code,
+        stdout: fs::read(place.path("io/out")).unwrap(),
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
         misdeeds: Vec::new(),
     };
-    let stdout_is_empty = ran.stdout.is_empty();
-    let time = used.rusage.utime + used.rusage.stime;
-    let memory = used.rusage.maxrss;
+    let silent = stderr.is_empty() && ran.stdout.is_empty();
     let mut note = |it_is: bool, what: String| it_is.then(|| ran.misdeeds.push(what));
-    note(status.signal() == Some(9), "hung".to_owned());
-    note(status.signal().is_some(), format!("died of signal {:?}", status.signal()));
-    note(ran.code >= 0 && !DOCUMENTED.contains(&ran.code), format!("exit code {}", ran.code));
+    note(used.signal == 9, "hung, or used too much".to_owned());
+    note(used.signal != 0, format!("died of signal {}", used.signal));
+    note(used.signal == 0 && !DOCUMENTED.contains(&used.code), format!("exit code {}", used.code));
     note(ran.stderr.contains("panicked"), format!("panicked: {}", ran.stderr));
-    note(time > MOST_TIME, format!("took {time:?} of the processor"));
-    note(memory > most_bytes, format!("took {} MiB", memory >> 20));
-    let raw = |bytes: &[u8]| bytes.iter().any(|byte| *byte < 32 && !b"\n\t".contains(byte));
-    note(raw(&stderr), format!("control characters on stderr: {:?}", ran.stderr));
-    let silent = stderr.is_empty() && stdout_is_empty;
-    note(ran.code != 0 && silent, "silent".to_owned());
+    note(used.time > MOST_TIME, format!("took {:?} of the processor", used.time));
+    note(used.bytes > most_bytes, format!("took {} MiB", used.bytes >> 20));
+    note(is_raw(&stderr), format!("control characters on stderr: {:?}", ran.stderr));
+    note(used.code != 0 && silent, "silent".to_owned());
     ran
+}
+
+/// Whether there are bytes in it that a terminal would obey.
+pub fn is_raw(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| *byte < 32 && !b"\n\t".contains(byte))
+}
+
+/// What a run took, and how it ended.
+struct Used {
+    code: i32,
+    signal: i32,
+    time: Duration,
+    bytes: u64,
+}
+
+/// A process that starts the program.
+struct Server {
+    process: Child,
+    asked: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// Those that have nothing to do.
+static SERVERS: Mutex<Vec<Server>> = Mutex::new(Vec::new());
+
+impl Server {
+    fn start() -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["run::serve", "--exact", "--nocapture", "--test-threads=1"]);
+        command.env("PURO_HOSTILE_SERVE", "1").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let asked = process.stdin.take().unwrap();
+        let answers = BufReader::new(process.stdout.take().unwrap());
+        Self { process, asked, answers }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn served(place: &Place, args: &[&[u8]]) -> Used {
+    let idle = SERVERS.lock().unwrap().pop();
+    let mut server = idle.unwrap_or_else(Server::start);
+    let words = std::iter::once(place.root().as_os_str().as_bytes()).chain(args.iter().copied());
+    let words: Vec<_> = words.map(|word| format!("{word:?}")).collect();
+    writeln!(server.asked, "{}", words.join(";")).unwrap();
+    loop {
+        let mut line = String::new();
+        assert_ne!(server.answers.read_line(&mut line).unwrap(), 0, "the server died");
+        // The test harness may have put words of its own before it.
+        let Some((_, answer)) = line.split_once("used: ") else { continue };
+        let numbers: Vec<u64> = answer.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        let [code, signal, micros, bytes] = numbers[..] else { panic!("{line}") };
+        SERVERS.lock().unwrap().push(server);
+        let (code, time) =
+            (if signal == 0 { code as i32 } else { -1 }, Duration::from_micros(micros));
+        return Used { code, signal: signal as i32, time, bytes };
+    }
+}
+
+/// What a [`Server`] does: each line that it is asked is a place and the words of a call.
+#[test]
+fn serve() {
+    if std::env::var_os("PURO_HOSTILE_SERVE").is_none() {
+        return;
+    }
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let bytes = |word: &str| -> Vec<u8> {
+            let numbers = word.trim_matches(['[', ']']).split(", ");
+            numbers.filter(|number| !number.is_empty()).map(|n| n.parse().unwrap()).collect()
+        };
+        let words: Vec<Vec<u8>> = line.split(';').map(bytes).collect();
+        let used = measured(&words);
+        let time = used.rusage.utime + used.rusage.stime;
+        let (code, signal) = (used.status.code().unwrap_or(0), used.status.signal().unwrap_or(0));
+        println!("used: {code} {signal} {} {}", time.as_micros(), used.rusage.maxrss);
+    }
+}
+
+fn measured(words: &[Vec<u8>]) -> wait4::ResUse {
+    let word = |word: &Vec<u8>| std::ffi::OsStr::from_bytes(word).to_owned();
+    let root = std::path::PathBuf::from(word(&words[0]));
+    let io = root.join("io");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_puro"));
+    command.args(words[1..].iter().map(word)).current_dir(&root);
+    command.env("TMPDIR", &io).env("HOME", &io).env("RUST_BACKTRACE", "0");
+    command.stdin(File::open(io.join("in")).unwrap());
+    command.stdout(File::create(io.join("out")).unwrap());
+    command.stderr(File::create(io.join("err")).unwrap());
+    watched(&mut command)
 }
 
 /// Runs a command to its end, which comes at the latest with the limit.

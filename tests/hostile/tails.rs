@@ -6,6 +6,7 @@ use std::fs;
 use crate::case::{Case, try_cases};
 use crate::forge::{Header, Segment, crc};
 use crate::place::Place;
+use crate::rows::*;
 
 fn segment() -> Segment {
     let mut segment = Segment::new(&Header::new(0, 0));
@@ -15,10 +16,6 @@ fn segment() -> Segment {
 
 /// A tail that a repair must save: bytes of no meaning.
 const TAIL: &[u8] = b"neither zeros nor a block";
-
-//                               tells   reads writes copies
-const SOUND: &str =             "....... ..... ...... ...";
-const REPAIR: &str =            "....... ..... ...... ...";
 
 #[test]
 fn bytes_behind_the_end() {
@@ -46,16 +43,16 @@ fn bytes_behind_the_end() {
     half.record("never finished");
     let half = half.bytes[whole..].to_vec();
     try_cases(&[
-        Case::new("tail: one zero", REPAIR, tail(vec![0])),
-        Case::new("tail: a page of zeros", REPAIR, tail(vec![0; 4096])),
-        Case::new("tail: one byte", REPAIR, tail(vec![7])),
-        Case::new("tail: a signal", REPAIR, tail(vec![0xA5])),
-        Case::new("tail: text", REPAIR, tail(TAIL.to_vec())),
-        Case::new("tail: half a committed block", REPAIR, tail(half[..60].to_vec())),
-        Case::new("tail: 1 MiB of units", REPAIR, starts),
-        Case::new("tail: 2 GiB of zeros", REPAIR, sparse(2 << 30, b"\0")),
-        Case::new("tail: 2 GiB of zeros, then a byte", REPAIR, sparse(2 << 30, b"x")),
-        Case::new("tail: 1 TiB of zeros", REPAIR, sparse(1 << 40, b"\0")),
+        Case::new("tail: one zero", TO_REPAIR, tail(vec![0])),
+        Case::new("tail: a page of zeros", TO_REPAIR, tail(vec![0; 4096])),
+        Case::new("tail: one byte", TO_REPAIR, tail(vec![7])),
+        Case::new("tail: a signal", TO_REPAIR, tail(vec![0xA5])),
+        Case::new("tail: text", TO_REPAIR, tail(TAIL.to_vec())),
+        Case::new("tail: half a committed block", TO_REPAIR, tail(half[..60].to_vec())),
+        Case::new("tail: 1 MiB of units", TO_REPAIR, starts),
+        Case::new("tail: 2 GiB of zeros", TO_REPAIR, sparse(2 << 30, b"\0")),
+        Case::new("tail: 2 GiB of zeros, then a byte", TO_REPAIR, sparse(2 << 30, b"x")),
+        Case::new("tail: 1 TiB of zeros", TO_REPAIR, sparse(1 << 40, b"\0")),
     ]);
 }
 
@@ -70,23 +67,93 @@ fn something_else_under_a_tails_name() {
         }
     };
     try_cases(&[
-        Case::new("tail's name: other bytes", REPAIR, with(|p, n| { p.write(n, "other"); })),
-        Case::new("tail's name: a beginning of it", REPAIR, with(|p, n| { p.write(n, &TAIL[..9]); })),
-        Case::new("tail's name: the tail itself", REPAIR, with(|p, n| { p.write(n, TAIL); })),
-        Case::new("tail's name: more than the tail", REPAIR, with(|p, n| { p.write(n, [TAIL, b"!"].concat()); })),
-        Case::new("tail's name: a FIFO", REPAIR, with(|p, n| { p.fifo(n); })),
-        Case::new("tail's name: a socket", REPAIR, with(|p, n| { p.socket(n); })),
-        Case::new("tail's name: a directory", REPAIR, with(|p, n| { p.dir(n); })),
-        Case::new("tail's name: a link", REPAIR, with(|p, n| { p.link(n, "outside/file"); })),
-        Case::new("tail's name: a link to nothing", REPAIR, with(|p, n| { p.link(n, "outside/new"); })),
-        Case::new("tail's name: a hard link", REPAIR, with(|p, n| { p.hard_link(n); })),
-        Case::new("tail's name: 2 GiB", REPAIR, with(|p, n| { p.sparse(n, 2 << 30); })),
-        Case::new("tail's name: all names up to -20", REPAIR, with(|p, n| {
-            p.write(n, "other");
-            for number in 1..=20 {
-                p.write(&n.replace(".tail", &format!("-{number}.tail")), "other");
-            }
-        })),
+        Case::new(
+            "tail's name: other bytes",
+            TO_REPAIR,
+            with(|p, n| {
+                p.write(n, "other");
+            }),
+        ),
+        Case::new(
+            "tail's name: a beginning of it",
+            TO_REPAIR,
+            with(|p, n| {
+                p.write(n, &TAIL[..9]);
+            }),
+        ),
+        Case::new(
+            "tail's name: the tail itself",
+            TO_REPAIR,
+            with(|p, n| {
+                p.write(n, TAIL);
+            }),
+        ),
+        Case::new(
+            "tail's name: more than the tail",
+            TO_REPAIR,
+            with(|p, n| {
+                p.write(n, [TAIL, b"!"].concat());
+            }),
+        ),
+        Case::new(
+            "tail's name: a FIFO",
+            TO_REPAIR,
+            with(|p, n| {
+                p.fifo(n);
+            }),
+        ),
+        Case::new(
+            "tail's name: a socket",
+            TO_REPAIR,
+            with(|p, n| {
+                p.socket(n);
+            }),
+        ),
+        Case::new(
+            "tail's name: a directory",
+            TO_REPAIR,
+            with(|p, n| {
+                p.dir(n);
+            }),
+        ),
+        Case::new(
+            "tail's name: a link",
+            TO_REPAIR,
+            with(|p, n| {
+                p.link(n, "outside/file");
+            }),
+        ),
+        Case::new(
+            "tail's name: a link to nothing",
+            TO_REPAIR,
+            with(|p, n| {
+                p.link(n, "outside/new");
+            }),
+        ),
+        Case::new(
+            "tail's name: a hard link",
+            TO_REPAIR,
+            with(|p, n| {
+                p.hard_link(n);
+            }),
+        ),
+        Case::new(
+            "tail's name: 2 GiB",
+            TO_REPAIR,
+            with(|p, n| {
+                p.sparse(n, 2 << 30);
+            }),
+        ),
+        Case::new(
+            "tail's name: all names up to -20",
+            TO_REPAIR,
+            with(|p, n| {
+                p.write(n, "other");
+                for number in 1..=20 {
+                    p.write(&n.replace(".tail", &format!("-{number}.tail")), "other");
+                }
+            }),
+        ),
     ]);
 }
 
@@ -100,9 +167,21 @@ fn foreign_names_among_the_saved_tails() {
     };
     try_cases(&[
         Case::new("lost: notes", SOUND, with("notes.txt", b"x".to_vec())),
-        Case::new("lost: another number", SOUND, with("4294967295-00000000000000000000-00000000.tail", vec![1; 99])),
-        Case::new("lost: another crc", SOUND, with("0000000000-00000000000000000320-00000000.tail", vec![1; 99])),
-        Case::new("lost: a position of 2^64", SOUND, with("0000000000-18446744073709551616-00000000.tail", vec![1])),
+        Case::new(
+            "lost: another number",
+            SOUND,
+            with("4294967295-00000000000000000000-00000000.tail", vec![1; 99]),
+        ),
+        Case::new(
+            "lost: another crc",
+            SOUND,
+            with("0000000000-00000000000000000320-00000000.tail", vec![1; 99]),
+        ),
+        Case::new(
+            "lost: a position of 2^64",
+            SOUND,
+            with("0000000000-18446744073709551616-00000000.tail", vec![1]),
+        ),
         Case::new("lost: ESC", SOUND, with("\x1b[2J\n.tail", vec![1])),
         Case::new("lost: a segment", SOUND, with("0000000000.puro", segment().bytes)),
     ]);
