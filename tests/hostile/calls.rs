@@ -2,7 +2,7 @@
 
 use crate::forge::{Header, STREAM_ID, Segment};
 use crate::place::Place;
-use crate::run::{MOST_BYTES, run};
+use crate::run::{Limits, run};
 
 const ID: &str = "6120686f7374696c652073747265616d";
 
@@ -136,7 +136,7 @@ fn calls_that_ask_for_what_cannot_be() {
         let (outside, stream) = (place.outside(), place.stream());
         let words = call.replace("ID", ID);
         let args: Vec<_> = words.split(' ').map(str::as_bytes).collect();
-        let ran = run(&place, &args, b"a line\n", MOST_BYTES);
+        let ran = run(&place, &args, b"a line\n", Limits::default());
         let mut wrong = ran.misdeeds;
         if ran.code != *code {
             wrong.push(format!("exit {}, not {code}: {}", ran.code, ran.stderr.trim()));
@@ -183,7 +183,7 @@ fn bytes_of_any_kind_for_produce() {
     for (name, args, stdin, code, most_mib) in calls {
         let place = place();
         let outside = place.outside();
-        let ran = run(&place, args, stdin, most_mib << 20);
+        let ran = run(&place, args, stdin, Limits::of_mib(most_mib));
         let mut wrong = ran.misdeeds;
         if ran.code != code {
             wrong.push(format!("exit {}, not {code}: {}", ran.code, ran.stderr.trim()));
@@ -191,7 +191,7 @@ fn bytes_of_any_kind_for_produce() {
         if place.outside() != outside {
             wrong.push("outside was changed".to_owned());
         }
-        let sound = run(&place, &[b"verify", b"--deep", b"s"], b"", MOST_BYTES);
+        let sound = run(&place, &[b"verify", b"--deep", b"s"], b"", Limits::default());
         if sound.code != 0 {
             wrong.push(format!("and then verify says {}", sound.code));
         }

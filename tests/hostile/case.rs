@@ -2,17 +2,18 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::commands::{COMMANDS, Command, letter, letters};
 use crate::place::{Place, Snapshot};
-use crate::run::{MOST_BYTES, run};
+use crate::run::{Limits, run};
 
 /// A hostile stream, and what is expected of each command.
 pub struct Case {
     pub name: String,
     make: Box<dyn Fn(&Place) + Send + Sync>,
     row: &'static str,
-    most_bytes: u64,
+    limits: Limits,
     prints: Option<&'static str>,
 }
 
@@ -24,12 +25,25 @@ impl Case {
         row: &'static str,
         make: impl Fn(&Place) + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), make: Box::new(make), row, most_bytes: MOST_BYTES, prints: None }
+        Self {
+            name: name.into(),
+            make: Box::new(make),
+            row,
+            limits: Limits::default(),
+            prints: None,
+        }
     }
 
     /// The same, where more memory is a right.
-    pub fn most_mib(self, mib: u64) -> Self {
-        Self { most_bytes: mib << 20, ..self }
+    pub fn most_mib(mut self, mib: u64) -> Self {
+        self.limits.bytes = mib << 20;
+        self
+    }
+
+    /// The same, where more time is.
+    pub fn most_seconds(mut self, seconds: u64) -> Self {
+        self.limits.time = Duration::from_secs(seconds);
+        self
     }
 
     /// And what `consume` prints, no less and no more.
@@ -56,7 +70,7 @@ impl Case {
         for (command, expected) in COMMANDS.iter().zip(expected) {
             let own = (!command.only_reads).then(|| self.place());
             let (place, outside) = own.as_ref().map_or((&shared, &outside), |(p, o)| (p, o));
-            let ran = command.run(place, self.most_bytes);
+            let ran = command.run(place, self.limits);
             codes.push(letter(ran.code));
             let mut wrong = ran.misdeeds;
             as_expected &= letter(ran.code) == expected;
@@ -105,7 +119,7 @@ fn difference(what: &str, before: &Snapshot, after: &Snapshot) -> Option<String>
 fn broken_promise(command: &Command, place: &Place) -> Option<String> {
     let ask = |args: &[&str], says: &str| {
         let args: Vec<_> = args.iter().map(|arg| arg.as_bytes()).collect();
-        let ran = run(place, &args, b"", u64::MAX);
+        let ran = run(place, &args, b"", Limits::NONE);
         let stdout = String::from_utf8_lossy(&ran.stdout).into_owned();
         let fine = ran.code == 0 && stdout.contains(says);
         (!fine)

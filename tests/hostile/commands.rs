@@ -1,7 +1,7 @@
 //! The commands that each hostile stream meets, and what a row of the tables says of them.
 
 use crate::place::Place;
-use crate::run::{Ran, is_raw, run};
+use crate::run::{Limits, Ran, is_raw, run};
 
 /// A command in its place in the rows.
 pub struct Command {
@@ -51,9 +51,9 @@ pub const COMMANDS: [Command; 21] = [
 ];
 
 impl Command {
-    pub fn run(&self, place: &Place, most_bytes: u64) -> Ran {
+    pub fn run(&self, place: &Place, limits: Limits) -> Ran {
         let args: Vec<_> = self.args.iter().map(|arg| arg.as_bytes()).collect();
-        let mut ran = run(place, &args, self.stdin.as_bytes(), most_bytes);
+        let mut ran = run(place, &args, self.stdin.as_bytes(), limits);
         let prints_data = ["consume", "topic", "time", "last", "named"].contains(&self.name);
         if !prints_data && is_raw(&ran.stdout) {
             ran.misdeeds.push("control characters on stdout".to_owned());

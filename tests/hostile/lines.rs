@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::place::Place;
-use crate::run::{MOST_BYTES, Ran, run};
+use crate::run::{Limits, Ran, run};
 
 /// What a run is given, and how it must end. What is imported in spite of a refusal is what stands
 /// before the line that is refused.
@@ -13,11 +13,11 @@ struct Input {
     bytes: Vec<u8>,
     code: i32,
     records: usize,
-    most_bytes: u64,
+    limits: Limits,
 }
 
 fn input(name: &'static str, code: i32, records: usize, bytes: impl Into<Vec<u8>>) -> Input {
-    Input { name, bytes: bytes.into(), code, records, most_bytes: MOST_BYTES }
+    Input { name, bytes: bytes.into(), code, records, limits: Limits::default() }
 }
 
 const GOOD: &str = r#"{"topic":"t","value":"v"}"#;
@@ -79,21 +79,21 @@ fn lines() -> Vec<Input> {
         input("a line of 8 million members", 64, 1, good(&format!("{{{}}}", "\"a\":1,".repeat(1 << 20)))),
         input("a line of an endless list", 64, 1, good(&format!(r#"{{"topic":"t","value":[{}"#, "1,".repeat(4 << 20)))),
         // D8: a line of 56 MB took 5.2 GiB.
-        Input { most_bytes: 160 << 20, ..input("a line of 56 MB", 64, 1, good(&format!(r#"{{"topic":"t","value":[{}1]}}"#, "1,".repeat(28_000_000)))) },
-        Input { most_bytes: 128 << 20, ..input("a value of 10 MiB", 0, 2, good(&value(10 << 20))) },
-        Input { most_bytes: 128 << 20, ..input("a value of 10 MiB and one", 64, 1, good(&value((10 << 20) + 1))) },
+        Input { limits: Limits::of_mib(160), ..input("a line of 56 MB", 64, 1, good(&format!(r#"{{"topic":"t","value":[{}1]}}"#, "1,".repeat(28_000_000)))) },
+        Input { limits: Limits::of_mib(128), ..input("a value of 10 MiB", 0, 2, good(&value(10 << 20))) },
+        Input { limits: Limits::of_mib(128), ..input("a value of 10 MiB and one", 64, 1, good(&value((10 << 20) + 1))) },
     ]
 }
 
 fn import(given: &Input) -> Vec<String> {
     let place = Place::new();
     let outside = place.outside();
-    let ran = run(&place, &[b"import", b"s"], &given.bytes, given.most_bytes);
+    let ran = run(&place, &[b"import", b"s"], &given.bytes, given.limits);
     let mut faults = judge(given, &ran);
     if place.outside() != outside {
         faults.push("something outside was changed".to_owned());
     }
-    let left = run(&place, &[b"consume", b"s", b"-e", b"-f", b"%o\n"], b"", given.most_bytes);
+    let left = run(&place, &[b"consume", b"s", b"-e", b"-f", b"%o\n"], b"", given.limits);
     let found = left.stdout.iter().filter(|byte| **byte == b'\n').count();
     if found != given.records {
         faults.push(format!("{found} records are there, not {}", given.records));
