@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod faults;
 mod record;
 mod run;
 mod states;
@@ -42,6 +43,8 @@ enum Command {
     States(states::StatesArgs),
     /// Check the states of a trace
     Check(check::CheckArgs),
+    /// Answer each call with each fault, and check what is left
+    Faults(faults::FaultsArgs),
     /// Tell what happened in a state
     Explain(explain::ExplainArgs),
 }
@@ -166,6 +169,7 @@ pub fn main() -> ExitCode {
         Command::Record(args) => record::run(args),
         Command::States(args) => states::run(args),
         Command::Check(args) => check::run(args),
+        Command::Faults(args) => faults::run(args),
         Command::Explain(args) => explain::run(args),
     };
     done.map_or_else(|error| failed(&error), ExitCode::from)

@@ -14,6 +14,7 @@ use crate::check::checker::{Checker, Verdict};
 use crate::check::twice::Second;
 use crate::check::{Failure, Limits, Tally};
 use crate::error::Result;
+use crate::model::disk::Disk;
 use crate::model::plan::Plan;
 use crate::model::state::State;
 use tell::Labels;
@@ -33,12 +34,15 @@ pub struct Finding {
     pub output: String,
     /// Whether the baseline knew it.
     pub known: bool,
-    /// The smallest state itself.
+    /// The smallest state itself, if it is one of the trace.
     #[serde(skip)]
-    pub smallest: State,
-    /// The crash of the checker, if it needed one.
+    pub smallest: Option<State>,
+    /// What is there in it.
     #[serde(skip)]
-    pub second: Option<Second>,
+    pub image: Disk,
+    /// What had been acknowledged by then.
+    #[serde(skip)]
+    pub acknowledged: Vec<u8>,
 }
 
 /// Beyond so many reasons, nobody reads on.
@@ -93,9 +97,9 @@ fn add(
         same.states += states;
         return;
     }
-    let sentence = match &failure.second {
-        None => tell::tell(plan, labels, &smallest),
-        Some(second) => tell_second(plan, &smallest, second),
+    let (sentence, image) = match &failure.second {
+        None => (tell::tell(plan, labels, &smallest), smallest.disk(plan)),
+        Some(second) => (tell_second(plan, &smallest, second), second.disk.clone()),
     };
     found.push(Finding {
         id,
@@ -104,8 +108,9 @@ fn add(
         state: smallest.name(plan),
         output: failure.output.clone(),
         known: false,
-        smallest,
-        second: failure.second.clone(),
+        image,
+        acknowledged: plan.trace.acknowledged(smallest.calls).to_vec(),
+        smallest: Some(smallest),
     });
 }
 

@@ -9,6 +9,7 @@
 mod alarm;
 pub mod check;
 pub mod error;
+pub mod faults;
 pub mod finding;
 pub mod model;
 pub mod progress;

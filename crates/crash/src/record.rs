@@ -64,6 +64,8 @@ pub struct Recording {
     pub unmeasured: Vec<String>,
     /// Every call that was followed, and so could be answered with a fault.
     pub followed: Vec<Intent>,
+    /// The same, as people write them.
+    pub shown: Vec<String>,
 }
 
 /// Runs a program and records it.
@@ -98,7 +100,8 @@ pub fn record(order: &Order<'_>) -> Result<Recording> {
         base,
     };
     watch.trace.finish(&header)?;
-    Ok(Recording { status: ended.status, unmeasured: header.unmeasured, followed: ended.followed })
+    let (followed, shown) = ended.followed.into_iter().unzip();
+    Ok(Recording { status: ended.status, unmeasured: header.unmeasured, followed, shown })
 }
 
 /// Starts this program again as the child, which stops itself before it becomes the command.
@@ -108,6 +111,10 @@ fn start(order: &Order<'_>) -> Result<std::process::Child> {
     let mut command = Command::new(&own);
     command.arg(CHILD).args(order.command).current_dir(order.dir);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
+    if order.injection.is_some() {
+        // Complaints are what a fault is expected to cause.
+        command.stderr(Stdio::null());
+    }
     let mut child = command.spawn().at("start", &own)?;
     match sys::wait_for_stop(child.id() as i32).at("wait for", &own)? {
         sys::Stop::Signal(libc::SIGSTOP) => Ok(child),

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::check::Tally;
 use crate::error::{At, Result};
+use crate::faults::Outcome;
 use crate::finding::Finding;
 use crate::trace::Trace;
 
@@ -120,6 +121,23 @@ impl ProfileReport {
             elapsed_ms: tally.elapsed.as_millis() as u64,
             own_rate: (tally.checked as f64 / own) as u64,
             findings,
+        }
+    }
+
+    /// What faults came to.
+    #[must_use]
+    pub fn of_faults(outcome: Outcome, possible: u64) -> Self {
+        Self {
+            profile: "faults".to_owned(),
+            states: outcome.checked,
+            second: 0,
+            failed: outcome.failed,
+            unmeasured: outcome.unmeasured.0,
+            why_unmeasured: outcome.unmeasured.1,
+            rounds: vec![("faults".to_owned(), outcome.injected, possible)],
+            elapsed_ms: outcome.elapsed.as_millis() as u64,
+            own_rate: 0,
+            findings: outcome.findings,
         }
     }
 }

@@ -49,6 +49,7 @@ pub struct Place {
 }
 
 /// What a call changed, or what it promised.
+#[allow(missing_docs, reason = "the variants say what the fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Effect {

@@ -53,7 +53,7 @@ impl Checking {
             };
             let found = findings(&plan, &checker, &limits, &tally)?;
             for finding in &found {
-                keep::keep(&plan, &checker, finding, out)?;
+                keep::keep(&checker, finding, out)?;
             }
             let of_profile = ProfileReport::new(&profile.name, &tally, found, limits.jobs);
             page.add(&plan, &of_profile, &tally.failures);
@@ -63,7 +63,7 @@ impl Checking {
         Ok(report.exit_code())
     }
 
-    fn write(&self, report: &mut Report, page: &Page, out: &Path) -> Result<()> {
+    pub fn write(&self, report: &mut Report, page: &Page, out: &Path) -> Result<()> {
         if let Some(path) = &self.baseline {
             baseline::apply(report, path)?;
         }

@@ -56,7 +56,7 @@ impl Recorded {
     }
 
     /// Makes DIR, which has to be empty.
-    fn prepare(&self) -> Result<()> {
+    pub fn prepare(&self) -> Result<()> {
         fs::create_dir_all(&self.dir).at("make", &self.dir)?;
         let is_empty = fs::read_dir(&self.dir).at("list", &self.dir)?.next().is_none();
         if is_empty || self.base {

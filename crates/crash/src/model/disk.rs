@@ -12,7 +12,7 @@ use crate::error::{At, Result};
 use crate::trace::{Blob, Effect, Kind, Node, Place, ROOT, Trace};
 
 /// Directories, files, and their bytes. Cheap to copy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Disk {
     nodes: Vec<Inode>,
     names: BTreeMap<Place, Node>,
@@ -25,7 +25,8 @@ struct Inode {
     content: Content,
 }
 
-/// A change of one thing on the disk.
+/// A change of one thing on the disk. Fields are named as those of [`Effect`].
+#[allow(missing_docs, reason = "the variants say what the fields are")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Names that change together.

@@ -152,7 +152,7 @@ fn state(
         Round::Calls => {
             let call = calls_of(plan, &at_stake)[variant / 2];
             let atoms = of_calls(&|other| other == call);
-            if variant % 2 == 0 {
+            if variant.is_multiple_of(2) {
                 return without(atoms);
             }
             State { calls, missing: stage.only(atoms), cut: None }

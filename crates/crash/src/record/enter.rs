@@ -10,6 +10,7 @@ use super::watch::Watch;
 use crate::trace::{Kind, Node, Place};
 
 /// A call that is about to be made, with what only can be known before it.
+#[allow(missing_docs, reason = "the variants are the calls, the fields their arguments")]
 #[derive(Clone, Debug)]
 pub enum Intent {
     /// Bytes to a file. `at` is unknown where the end of the file decides.
@@ -447,4 +448,28 @@ fn shown(path: &Path) -> String {
         _ => return rest.split_once('/').map_or(rest, |(_, name)| name).to_owned(),
     };
     base.map_or_else(|_| rest.to_owned(), |base| base.join(rest).display().to_string())
+}
+
+impl Watch {
+    /// A call before it is made, as people write it.
+    pub fn shown(&self, intent: &Intent) -> String {
+        let (path, at) =
+            (|node: &Node| self.tree.path(*node), |place: &Place| self.tree.path_at(place));
+        match intent {
+            Intent::Write { node, .. } => format!("write({})", path(node)),
+            Intent::Said { .. } => "print".to_owned(),
+            Intent::Open { shown, .. } => format!("open({shown})"),
+            Intent::Truncate { node, .. } => format!("truncate({})", path(node)),
+            Intent::Allocate { node, .. } => format!("fallocate({})", path(node)),
+            Intent::Rename { from, to, .. } => format!("rename({}, {})", at(from), at(to)),
+            Intent::Link { to, .. } => format!("link({})", at(to)),
+            Intent::Unlink { place } => format!("unlink({})", at(place)),
+            Intent::Make { place, .. } => format!("make({})", at(place)),
+            Intent::Mode { node, .. } => format!("chmod({})", path(node)),
+            Intent::Sync { node, .. } => format!("fsync({})", path(node)),
+            Intent::SyncAll => "sync()".to_owned(),
+            Intent::Clone { node, .. } => format!("clone({})", path(node)),
+            Intent::Outside { what } => what.clone(),
+        }
+    }
 }

@@ -26,17 +26,6 @@ impl From<&fs::Metadata> for Identity {
     }
 }
 
-/// A descriptor of a stopped thread.
-#[derive(Clone, Debug)]
-pub struct Descriptor {
-    /// The file behind it.
-    pub meta: fs::Metadata,
-    /// The position of the next `write`.
-    pub position: u64,
-    /// The flags of `open`.
-    pub flags: i32,
-}
-
 /// A stopped thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Thread(pub i32);
@@ -62,13 +51,6 @@ impl Thread {
         let position = field("pos:")?.trim().parse().ok()?;
         let flags = i32::from_str_radix(field("flags:")?.trim(), 8).ok()?;
         Some((position, flags))
-    }
-
-    /// All of it.
-    pub fn descriptor(self, fd: i32) -> Option<Descriptor> {
-        let meta = self.stat(fd)?;
-        let (position, flags) = self.position(fd)?;
-        Some(Descriptor { meta, position, flags })
     }
 
     /// The path of an open file, as the kernel knows it now.

@@ -30,7 +30,7 @@ pub struct Tracer<'a> {
     /// Who was seen before. A new thread begins with a stop that means nothing.
     known: HashSet<i32>,
     injection: Option<Injection>,
-    followed: Vec<Intent>,
+    followed: Vec<(Intent, String)>,
     status: i32,
     has_ended: bool,
 }
@@ -40,7 +40,7 @@ pub struct Ended {
     /// The first process's exit status, as shells count.
     pub status: i32,
     /// Every call that was followed: each could be answered with a fault.
-    pub followed: Vec<Intent>,
+    pub followed: Vec<(Intent, String)>,
 }
 
 impl<'a> Tracer<'a> {
@@ -172,7 +172,8 @@ impl<'a> Tracer<'a> {
     fn follow(&mut self, entry: &Entry, intent: Intent) -> Result<()> {
         let pid = entry.thread.0;
         let now = self.injection.filter(|injection| injection.call == self.followed.len());
-        self.followed.push(intent.clone());
+        let shown = self.watch.shown(&intent);
+        self.followed.push((intent.clone(), shown));
         if let Some(Injection { fault, .. }) = now {
             self.inject(entry, fault, &intent)?;
         }

@@ -46,6 +46,12 @@ impl Page {
         Self { body }
     }
 
+    /// A page without a timeline: each fault has its own.
+    #[must_use]
+    pub fn of_faults() -> Self {
+        Self { body: "<p>Faults have no timeline; see the report as text or JSON.</p>".to_owned() }
+    }
+
     /// A profile: its findings, and the timeline with the states that failed.
     pub fn add(&mut self, plan: &Plan<'_>, report: &ProfileReport, failures: &[Failure]) {
         let _ = write!(
@@ -74,7 +80,7 @@ impl Page {
         let mut failed: BTreeMap<usize, usize> = BTreeMap::new();
         failures.iter().for_each(|failure| *failed.entry(failure.state.calls).or_default() += 1);
         let most = failed.values().max().copied().unwrap_or(1);
-        let smallest = || report.findings.iter().map(|finding| &finding.smallest);
+        let smallest = || report.findings.iter().filter_map(|finding| finding.smallest.as_ref());
         let lost: BTreeSet<usize> = smallest()
             .flat_map(|state| state.missing.iter().map(|atom| plan.atoms[*atom].call))
             .collect();

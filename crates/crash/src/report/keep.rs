@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::check::checker::Checker;
 use crate::error::{At, Result};
 use crate::finding::Finding;
-use crate::model::plan::Plan;
 
 /// The directory of a finding.
 #[must_use]
@@ -16,17 +15,13 @@ pub fn dir_of(kept: &Path, finding: &Finding) -> PathBuf {
 }
 
 /// Keeps a finding.
-pub fn keep(plan: &Plan<'_>, checker: &Checker, finding: &Finding, out: &Path) -> Result<()> {
+pub fn keep(checker: &Checker, finding: &Finding, out: &Path) -> Result<()> {
     let dir = dir_of(&out.join("findings"), finding);
     let image = dir.join("image");
     fs::create_dir_all(&image).at("make", &image)?;
-    match &finding.second {
-        Some(second) => second.disk.write_to(&image)?,
-        None => finding.smallest.disk(plan).write_to(&image)?,
-    }
+    finding.image.write_to(&image)?;
     let acknowledged = dir.join("acknowledged");
-    let lines = plan.trace.acknowledged(finding.smallest.calls);
-    fs::write(&acknowledged, lines).at("write", &acknowledged)?;
+    fs::write(&acknowledged, &finding.acknowledged).at("write", &acknowledged)?;
     let script = dir.join("reproduce.sh");
     fs::write(&script, script_of(checker, finding, out)?).at("write", &script)?;
     let mode = fs::Permissions::from_mode(0o755);

@@ -56,15 +56,18 @@ fn write_profile(
         0 => String::new(),
         second => format!(" ({second} of a second crash, in recovery)"),
     };
+    let rate = match profile.own_rate {
+        0 => String::new(),
+        rate => format!(", {rate} a second and core beside the checker"),
+    };
     writeln!(
         out,
-        "{}: {} calls, {} states that differ{second}, {} failed, {:.1} s, {} a second and core beside the checker",
+        "{}: {} calls, {} states that differ{second}, {} failed, {:.1} s{rate}",
         profile.profile,
         report.calls,
         profile.states,
         profile.failed,
         profile.elapsed_ms as f64 / 1000.0,
-        profile.own_rate,
     )?;
     writeln!(out, "  made: {}", rounds.join("; "))
 }
