@@ -14,7 +14,7 @@ directory = os.open('.', os.O_RDONLY)
 os.fsync(directory)
 def append(line):
 {append}
-for number in range(4):
+for number in range(2):
     append(b'line %d\\n' % number)
     print('line', number, flush=True)
 "
@@ -45,7 +45,7 @@ const CAREFUL: &str = "
 fn who_looks_at_every_answer_is_sound() {
     let said = faults(CAREFUL, "ENOSPC,EIO,EINTR,short,SIGKILL").expect(0);
     let (states, failed) = said.numbers();
-    assert!(states > 30 && failed == 0, "{}", said.stdout);
+    assert!(states > 15 && failed == 0, "{}", said.stdout);
 }
 
 #[test]

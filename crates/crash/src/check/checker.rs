@@ -25,8 +25,13 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub struct Checker {
     line: String,
+    profile: String,
     timeout: Duration,
 }
+
+/// The variable that tells a checker what kind of crash it is. Who remembers the boot must know
+/// whether there was another one since: under `process` there was none.
+const PROFILE: &str = "PURO_CRASH_PROFILE";
 
 /// The last bytes of what a checker printed are kept.
 const KEPT_OUTPUT: usize = 4096;
@@ -35,7 +40,13 @@ impl Checker {
     /// A program, or a line for `sh` to which the two paths are added.
     #[must_use]
     pub fn new(line: &str, timeout: Duration) -> Self {
-        Self { line: line.to_owned(), timeout }
+        Self { line: line.to_owned(), profile: String::new(), timeout }
+    }
+
+    /// The same, told which profile is checked.
+    #[must_use]
+    pub fn under(&self, profile: &str) -> Self {
+        Self { profile: profile.to_owned(), ..self.clone() }
     }
 
     /// As it was given.
@@ -56,6 +67,19 @@ impl Checker {
         ["sh", "-c", &script, "checker"].map(OsString::from).into_iter().chain(paths).collect()
     }
 
+    /// The command for one who cannot set variables.
+    #[must_use]
+    pub fn recorded_command(&self, image: &Path, acknowledged: &Path) -> Vec<OsString> {
+        let prefix = ["env".into(), format!("{PROFILE}={}", self.profile).into()];
+        prefix.into_iter().chain(self.command(image, acknowledged)).collect()
+    }
+
+    /// The profile, as a word for `sh` in front of a command.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{PROFILE}={}", self.profile)
+    }
+
     /// Checks an image. What the checker prints goes through a file in `scratch`.
     pub fn check(&self, image: &Path, acknowledged: &Path, scratch: &Path) -> Result<Verdict> {
         let output_path = scratch.join("output");
@@ -64,6 +88,7 @@ impl Checker {
         let words = self.command(image, acknowledged);
         let mut child = Command::new(&words[0])
             .args(&words[1..])
+            .env(PROFILE, &self.profile)
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)

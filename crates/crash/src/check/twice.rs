@@ -56,7 +56,7 @@ pub fn check(
     bench.put(disk, acknowledged)?;
     let trace_dir = bench.scratch().join("second");
     let recording = record(&Order {
-        command: &checker.command(&bench.image(), &bench.acknowledged()),
+        command: &checker.recorded_command(&bench.image(), &bench.acknowledged()),
         dir: &bench.image(),
         trace: &trace_dir,
         ignored: &limits.ignored,

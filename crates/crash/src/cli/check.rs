@@ -47,6 +47,7 @@ impl Checking {
         let profiles = if report.unmeasured.is_empty() { self.profiles()? } else { Vec::new() };
         for profile in profiles {
             let plan = Plan::new(trace, &profile);
+            let checker = checker.under(&profile.name);
             let tally = {
                 let progress = Progress::new("states", limits.states);
                 check(&plan, &checker, &limits, &progress)?

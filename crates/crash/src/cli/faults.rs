@@ -43,7 +43,8 @@ pub fn run(args: &FaultsArgs) -> Result<u8> {
     let trace_dir = args.out.join("trace");
     let recording = args.recorded.record(&trace_dir)?;
     let trace = Trace::read(&trace_dir)?;
-    let (checker, limits) = (args.checking.checker(), args.checking.limits(&args.recorded.ignore));
+    let checker = args.checking.checker().under(&profile.name);
+    let limits = args.checking.limits(&args.recorded.ignore);
     let mut report = Report::new(&trace, checker.line());
     if report.unmeasured.is_empty() {
         let faults = if args.fault.is_empty() { FAULTS.to_vec() } else { args.fault.clone() };

@@ -355,13 +355,13 @@ impl Watch {
 
     fn unlink(&mut self, entry: &Entry, dir: Option<usize>, path: usize) -> Option<Decision> {
         let path = entry.path(dir, path)?;
+        // A socket holds nothing, and the call that made it was none of ours.
+        if fs::symlink_metadata(&path).ok()?.file_type().is_socket() {
+            return None;
+        }
         match self.place(&path) {
             Some(place) => Some(Decision::Follow(Intent::Unlink { place })),
-            // What is no regular file or directory outside, such as a socket, holds nothing.
-            None if !fs::symlink_metadata(&path).ok()?.file_type().is_socket() => {
-                self.outside(entry, &path)
-            }
-            None => None,
+            None => self.outside(entry, &path),
         }
     }
 

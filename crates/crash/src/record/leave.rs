@@ -9,6 +9,10 @@ use super::watch::Watch;
 use crate::error::Result;
 use crate::trace::{Effect, Kind, Node, Place};
 
+/// Answers of a sync after which the system takes pages for clean that it could not write. One
+/// that was interrupted has only not waited.
+const LOSES_PAGES: [i64; 3] = [-libc::EIO as i64, -libc::ENOSPC as i64, -libc::EDQUOT as i64];
+
 /// What is written down of a call.
 type Story = (String, Vec<Effect>);
 
@@ -16,7 +20,7 @@ impl Watch {
     /// Writes down what a call did that returned `returned`.
     pub fn leave(&mut self, thread: Thread, intent: Intent, returned: i64) -> Result<()> {
         if let Intent::Sync { node, .. } = intent
-            && returned < 0
+            && LOSES_PAGES.contains(&returned)
         {
             let shown = format!("fsync({}) failed", self.tree.path(node));
             return self.record(thread.0, shown, vec![Effect::SyncFailed { node }]);
@@ -47,7 +51,7 @@ impl Watch {
                 let Some(bytes) = bytes_of(thread, from, returned as usize) else {
                     return Ok(None);
                 };
-                let shown = format!("print({})", quoted(&bytes));
+                let shown = format!("print({})", quoted(self.line_of(&bytes)));
                 Some((shown, vec![Effect::Said { text: self.trace.blob(&bytes)? }]))
             }
             Intent::Open { flags, existed, shown } => {
@@ -92,6 +96,17 @@ impl Watch {
                 nothing()
             }
         })
+    }
+
+    /// The last line that these bytes complete, or what there is of it.
+    fn line_of(&mut self, bytes: &[u8]) -> &[u8] {
+        if self.printed.ends_with(b"\n") {
+            self.printed.clear();
+        }
+        self.printed.extend_from_slice(bytes);
+        let text = self.printed.strip_suffix(b"\n").unwrap_or(&self.printed);
+        let from = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        &text[from..]
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the fields of one variant")]
@@ -260,7 +275,7 @@ fn bytes_of(thread: Thread, from: Source, length: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// The first line of what was printed, cut where it is long.
+/// A line that was printed, cut where it is long.
 fn quoted(bytes: &[u8]) -> String {
     const SHOWN: usize = 40;
     let text = String::from_utf8_lossy(bytes);

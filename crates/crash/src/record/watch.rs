@@ -22,6 +22,8 @@ pub struct Watch {
     pub unmeasured: BTreeSet<String>,
     /// Where it is written down.
     pub trace: TraceWriter,
+    /// What was printed since the last whole line, and that line.
+    pub printed: Vec<u8>,
     ignored: Vec<String>,
 }
 
@@ -42,6 +44,7 @@ impl Watch {
             maps_shared: false,
             unmeasured: BTreeSet::new(),
             trace,
+            printed: Vec::new(),
             ignored: never.chain(ignored.iter().cloned()).collect(),
         }
     }

@@ -41,11 +41,12 @@ fn script_of(checker: &Checker, finding: &Finding, out: &Path) -> Result<String>
          trap 'rm -rf \"$work\"' EXIT\n\
          cp -a \"$here/image\" \"$work/image\"\n\
          cd {cwd}\n\
-         {checker} \"$work/image\" \"$here/acknowledged\"\n",
+         {variable} {checker} \"$work/image\" \"$here/acknowledged\"\n",
         sentence = finding.sentence.replace('\n', " "),
         trace = quoted(&trace.to_string_lossy()),
         state = finding.state,
         cwd = quoted(&here.to_string_lossy()),
+        variable = checker.variable(),
         checker = checker.line(),
     ))
 }

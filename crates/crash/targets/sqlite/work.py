@@ -9,4 +9,4 @@ db.execute(f"pragma synchronous={synchronous}")
 db.execute("create table t(a integer primary key)")
 for row in range(6):
     db.execute("insert into t values(?)", (row,))
-    print("row", row, flush=True)
+    print(f"row {row}", flush=True)
