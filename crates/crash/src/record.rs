@@ -90,6 +90,11 @@ pub fn record(order: &Order<'_>) -> Result<Recording> {
         watch.unmeasured.insert(format!("what it would have done after {seconds} s (--timeout)"));
     }
     let _ = drain.join();
+    if ended.followed.is_empty() {
+        // Nothing to lose is no proof of anything: perhaps it did not even start.
+        let status = ended.status;
+        watch.unmeasured.insert(format!("the program changed nothing (it ended with {status})"));
+    }
     let header = Header {
         version: VERSION,
         command: order.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),

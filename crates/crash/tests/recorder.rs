@@ -152,7 +152,7 @@ fn the_exit_status_and_a_missing_program_are_told() {
     let said = place.crash(&[&words[..], &["sh", "-c", "echo x >f; exit 3"]].concat()).expect(0);
     assert!(said.stderr.contains("ended with status 3"), "{}", said.stderr);
     fs::remove_dir_all(place.path("dir")).unwrap();
-    let said = place.crash(&[&words[..], &["no-such-program"]].concat());
+    let said = place.crash(&[&words[..], &["no-such-program"]].concat()).expect(77);
     assert!(said.stderr.contains("cannot run no-such-program"), "{}", said.stderr);
 }
 

@@ -100,7 +100,7 @@ fn wrong_calls_are_64_and_say_what_to_do() {
         (&["--profile", "posix"], "--check"),
     ];
     for (options, told) in cases {
-        let said = place.run(options, &["true"]).expect(64);
+        let said = place.run(options, &["touch", "file"]).expect(64);
         assert!(said.stderr.contains(told), "{}", said.stderr);
     }
     fs::create_dir_all(place.path("full/of")).unwrap();

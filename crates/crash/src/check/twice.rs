@@ -64,6 +64,10 @@ pub fn check(
         injection: None,
         timeout: TIMEOUT,
     })?;
+    if recording.followed.is_empty() {
+        // It only reads.
+        return Ok(seconds);
+    }
     if let Some(what) = recording.unmeasured.first() {
         seconds.unmeasured.push(format!("the checker's own recovery: {what}"));
         return Ok(seconds);
