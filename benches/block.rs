@@ -38,7 +38,7 @@ fn encode(criterion: &mut Criterion) {
                 for _ in 0..count {
                     builder.push(black_box(&support::record(&value))).unwrap();
                 }
-                builder.finish(&meta(), PLACE).block.crc
+                builder.finish(&meta(), PLACE).unwrap().block.crc
             });
         });
     }
@@ -51,7 +51,7 @@ fn decode(criterion: &mut Criterion) {
         let (count, value_len) = shape;
         let mut builder = BlockBuilder::default();
         build(&mut builder, shape);
-        let bytes = builder.finish(&meta(), PLACE).bytes.to_vec();
+        let bytes = builder.finish(&meta(), PLACE).unwrap().bytes.to_vec();
         let name = format!("{count} x {value_len}");
         group.throughput(Throughput::Bytes((count * value_len) as u64));
         group.bench_function(BenchmarkId::new("all", &name), |b| {

@@ -14,8 +14,9 @@
 (* Ghosts, which no process reads: acked (requests answered as durable),   *)
 (* flipped (blocks whose signal was written), gone (blocks that were cut   *)
 (* off or lost, for good), cut (flipped blocks thrown away by a repair),   *)
-(* kept (what is in saved tails), torn (a reader was given half a block),  *)
-(* alarm (a repair stopped with "damaged").                                *)
+(* kept (what is in saved tails), hurt (blocks that stand behind damage,   *)
+(* or did: M-8 promises nothing of them), torn (a reader was given half a  *)
+(* block), alarm (a repair stopped with "damaged").                        *)
 (*                                                                         *)
 (* Actions have the names of the clauses of protocol.md that they carry    *)
 (* out, in the comment before them. The questions asked of this module     *)
@@ -29,7 +30,7 @@ CONSTANTS
   Requests,       \* how many appends each writer wants
   Sizes,          \* sizes of blocks, in units
   MaxMade,        \* blocks begun in all
-  MaxDeaths, MaxBoots, MaxFails, MaxGiveUps,
+  MaxDeaths, MaxBoots, MaxFails, MaxGiveUps, MaxHarms,
   DurableRead     \* readers sync before they deliver (R-7)
 
 VARIABLES
@@ -37,44 +38,49 @@ VARIABLES
   pc,       \* where each writer is
   mem,      \* the chain as each writer remembers it
   known,    \* up to where each writer knows the segment to be on disk
+  expects,  \* up to where it knew that of what it remembered before (A-20)
   job,      \* the block each writer is writing, or 0
   left,     \* the parts of it that are still to be written
   must,     \* writers that must raise the epoch (X-6)
   suspect,  \* writers that were told of a failed sync
   untold,   \* writers that will be told by their next sync
   req,      \* the request each writer is at
-  rd,       \* each reader: at, last (chain), head, rest, and its token: epoch, seen
-  boot, deaths, fails, giveups,
-  acked, flipped, gone, cut, kept, torn, alarm
+  rd,       \* each reader: last (chain), head, rest, mark (the last block with records that it
+            \* read since it was started), and its token: epoch, seen
+  boot, deaths, fails, giveups, harms,
+  acked, flipped, gone, cut, kept, hurt, torn, alarm
 
-writerVars == <<lock, pc, mem, known, job, left, must, suspect, untold, req>>
-countVars  == <<boot, deaths, fails, giveups>>
-ghostVars  == <<acked, flipped, gone, cut, kept, torn, alarm>>
+writerVars == <<lock, pc, mem, known, expects, job, left, must, suspect, untold, req>>
+countVars  == <<boot, deaths, fails, giveups, harms>>
+ghostVars  == <<acked, flipped, gone, cut, kept, hurt, torn, alarm>>
 vars == <<fileVars, writerVars, rd, countVars, ghostVars>>
 
 None == [b |-> 0, k |-> 0, s |-> 2]    \* a part that was not read yet
 NoRest == IF Sizes = {1} THEN Zero ELSE None
-NewReader == [last |-> <<>>, head |-> None, rest |-> NoRest, epoch |-> 0, seen |-> <<>>]
+NewReader == [last |-> <<>>, head |-> None, rest |-> NoRest, mark |-> 0, epoch |-> 0, seen |-> <<>>]
 
 Init ==
   /\ FileInit
   /\ lock = 0
   /\ pc = [w \in Writers |-> "idle"]
   /\ mem = [w \in Writers |-> <<>>]
-  /\ known = [w \in Writers |-> 1]
+  /\ known = [w \in Writers |-> 1] /\ expects = [w \in Writers |-> 1]
   /\ job = [w \in Writers |-> 0]
   /\ left = [w \in Writers |-> {}]
   /\ must = {} /\ suspect = {} /\ untold = {}
   /\ req = [w \in Writers |-> 1]
   /\ rd = [r \in Readers |-> NewReader]
-  /\ boot = 1 /\ deaths = 0 /\ fails = 0 /\ giveups = 0
-  /\ acked = {} /\ flipped = {} /\ gone = {} /\ cut = {} /\ kept = {}
+  /\ boot = 1 /\ deaths = 0 /\ fails = 0 /\ giveups = 0 /\ harms = 0
+  /\ acked = {} /\ flipped = {} /\ gone = {} /\ cut = {} /\ kept = {} /\ hurt = {}
   /\ torn = FALSE /\ alarm = FALSE
+
+\* Damage stands below: what the units hold was never written there.
+Harmed(u) == harms > 0 /\ \E v \in 1..u : unit[v] = Junk
 
 Go(w, from, to) == pc[w] = from /\ pc' = [pc EXCEPT ![w] = to]
 
 \* what a step of a writer leaves alone, most of the time
-Quiet == UNCHANGED <<rd, countVars>>
+Quiet == UNCHANGED <<rd, countVars, expects>>
 
 (***************************************************************************)
 (* Lock and look.                                                          *)
@@ -89,18 +95,39 @@ Lock(w) ==
   /\ UNCHANGED <<fileVars, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
 \* A-2
-Fits(w) == len >= EndOf(mem[w]) - 1
+Fits(c) ==        \* before the end of c stand the eight bytes that its last block ends in
+  \/ c = <<>>
+  \/ LET u == EndOf(c) - 1 IN
+     u <= len /\ unit[u].b = LastOf(c) /\ unit[u].k = made[LastOf(c)].size
 
 \* A-4
-ScanAgain(w) == IF Fits(w) /\ IsPrefix(mem[w], Chain) THEN mem[w] ELSE <<>>
+ScanAgain(w) == IF Fits(mem[w]) THEN mem[w] ELSE <<>>
+
+KnownTo(w, c) == Max({Known(c), known[w], expects[w]})
+
+\* A-5
+LongerThanEnd(w, c) == len >= EndOf(c) \/ KnownTo(w, c) > EndOf(c)
+
+\* A-5
+ScanFirst(w, c) ==    \* before a repair nothing is believed but the bytes
+  IF LongerThanEnd(w, c) THEN StepOverFrom(<<>>) ELSE c
+
+\* A-20
+IsWrong(w, c) ==      \* a scan that does not come by the remembered end is of another history
+  mem[w] # <<>> /\ LastOf(mem[w]) \notin Range(c)
 
 \* A-3
-StepOver(w) ==
+StepOver(w) ==    \* the whole look
   /\ Go(w, "look", "looked")
-  /\ LET c == StepOverFrom(ScanAgain(w)) IN
+  /\ LET c == ScanFirst(w, StepOverFrom(ScanAgain(w))) IN
      /\ mem' = [mem EXCEPT ![w] = c]
-     /\ known' = [known EXCEPT ![w] = Max({@} \cup {made[c[i]].durable : i \in 1..Len(c)})]
-  /\ UNCHANGED <<fileVars, lock, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+     /\ known' = [known EXCEPT ![w] =
+          Max({IF IsWrong(w, c) THEN 1 ELSE known[w]} \cup {made[c[i]].durable : i \in 1..Len(c)})]
+     /\ expects' = [expects EXCEPT ![w] =
+          IF ~IsWrong(w, c) THEN @
+          ELSE IF RaisedBelow(EpochOf(mem[w]), OffsetOf(mem[w]), c) THEN 1
+          ELSE Max({@, known[w]})]
+  /\ UNCHANGED <<fileVars, lock, job, left, must, suspect, untold, req, ghostVars, rd, countVars>>
 
 (***************************************************************************)
 (* Appending: records, or the block that raises the epoch.                 *)
@@ -180,6 +207,7 @@ Commit(w) ==
   /\ Put(made[job[w]].at, [b |-> job[w], k |-> 1, s |-> High])
   /\ mem' = [mem EXCEPT ![w] = Append(@, job[w])]
   /\ flipped' = flipped \cup {job[w]}
+  /\ hurt' = IF Harmed(made[job[w]].at - 1) THEN hurt \cup {job[w]} ELSE hurt
   /\ job' = [job EXCEPT ![w] = 0]
   /\ UNCHANGED <<made, lock, known, left, must, suspect, untold, req,
                  acked, gone, cut, kept, torn, alarm>> /\ Quiet
@@ -197,8 +225,8 @@ GiveUp(w) ==      \* an error before the commit: cut, or leave it low
   /\ \/ /\ SetLength(EndOf(mem[w]) - 1) /\ Truncated(w) /\ UNCHANGED made
      \/ UNCHANGED <<fileVars, gone, cut>>
   /\ lock' = 0 /\ job' = [job EXCEPT ![w] = 0] /\ left' = [left EXCEPT ![w] = {}]
-  /\ UNCHANGED <<mem, known, must, suspect, untold, req, rd, boot, deaths, fails,
-                 acked, flipped, kept, torn, alarm>>
+  /\ UNCHANGED <<mem, known, expects, must, suspect, untold, req, rd, boot, deaths, fails, harms,
+                 acked, flipped, kept, hurt, torn, alarm>>
 
 \* E-3
 SyncRaise(w) ==
@@ -223,7 +251,7 @@ Sync(w) ==
   /\ acked' = acked \cup {Request(w)}
   /\ req' = [req EXCEPT ![w] = @ + 1]
   /\ UNCHANGED <<made, lock, mem, job, left, must, suspect, untold,
-                 flipped, gone, cut, kept, torn, alarm>> /\ Quiet
+                 flipped, gone, cut, kept, hurt, torn, alarm>> /\ Quiet
 
 \* A-12
 Return(w) ==      \* durability was not asked for, or could not be had, or is known
@@ -231,5 +259,5 @@ Return(w) ==      \* durability was not asked for, or could not be had, or is kn
   /\ req' = [req EXCEPT ![w] = @ + 1]
   /\ acked' = IF known[w] >= EndOf(mem[w]) THEN acked \cup {Request(w)} ELSE acked
   /\ UNCHANGED <<fileVars, lock, mem, known, job, left, must, suspect, untold,
-                 flipped, gone, cut, kept, torn, alarm>> /\ Quiet
+                 flipped, gone, cut, kept, hurt, torn, alarm>> /\ Quiet
 =============================================================================

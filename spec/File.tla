@@ -17,7 +17,8 @@
 (* to be written (M-6), and only a new write makes it remember.            *)
 (*                                                                         *)
 (* A unit that is written again with the bytes it has on disk is not in    *)
-(* danger (M-4): such a write leaves `may` as it is.                       *)
+(* danger (M-4): such a write leaves `may` as it is. Damage (M-8) makes a  *)
+(* unit other bytes than were ever written, on the disk too.               *)
 (***************************************************************************)
 EXTENDS Integers, Sequences, FiniteSets
 
@@ -96,6 +97,11 @@ IsLeft(n, v) ==       \* the length n and the units v are what is left
   /\ mayLen' = {n}
   /\ forgot' = {}
 
+Spoil(u) ==           \* damage, which chapter 1 promises nothing against
+  /\ unit' = [unit EXCEPT ![u] = Junk]
+  /\ may' = [may EXCEPT ![u] = {Junk}]
+  /\ UNCHANGED <<len, mayLen, forgot, made>>
+
 LosePower == \E n \in mayLen : \E v \in Survivors(Units, n) : IsLeft(n, v)
 
 (***************************************************************************)
@@ -141,9 +147,11 @@ EpochEnd(c) == IF RaisesOf(c) = {} THEN 1
                ELSE made[c[Max(RaisesOf(c))]].at + made[c[Max(RaisesOf(c))]].size
 
 \* E-7: a token (epoch, offset) has diverged from the chain c
+RaisedBelow(epoch, offset, c) ==
+  \E i \in RaisesOf(c) : made[c[i]].epoch > epoch /\ made[c[i]].off < offset
 Diverged(epoch, offset, c) ==
   /\ epoch > 0
-  /\ \/ \E i \in RaisesOf(c) : made[c[i]].epoch > epoch /\ made[c[i]].off < offset
+  /\ \/ RaisedBelow(epoch, offset, c)
      \/ OffsetOf(c) < offset
      \/ EpochOf(c) < epoch
 
@@ -151,17 +159,35 @@ IsPrefix(s, t) == Len(s) <= Len(t) /\ SubSeq(t, 1, Len(s)) = s
 Range(s) == {s[i] : i \in 1..Len(s)}
 
 (***************************************************************************)
-(* The recovery table, chapter 5. P is EndOf(c).                           *)
+(* The recovery table, chapter 5. P is EndOf(c), known what the writer     *)
+(* remembers itself (A-20), or at least what the blocks say.               *)
+(*                                                                         *)
+(* A body holds what its user gave, and may hold a start that is right for *)
+(* its place: then that is evidence of nothing. No encoder makes such a    *)
+(* body, and the extent of a block whose own start is right is passed by.  *)
 (***************************************************************************)
 
-Behind(c) == {q \in (EndOf(c) + 1)..len : StartAt(q)}
-Known(c) ==
-  Max({1} \cup {made[c[i]].durable : i \in 1..Len(c)}
-          \cup {made[unit[q].b].durable : q \in Behind(c)})
+\* F-43
+HoldsStart(b) == FALSE     \* its encoder shifts the body, or refuses it
+ForgedAt(q) == unit[q].k = 2 /\ unit[q].b > 0 /\ HoldsStart(unit[q].b)
+KnownAt(q) == IF ForgedAt(q) THEN Units + 2 ELSE made[unit[q].b].durable
 
-Row(c, boot) ==
+\* X-9
+Extent(p) == IF StartAt(p) THEN (p + 1)..(p + made[unit[p].b].size - 1) ELSE {}
+
+Behind(c) == {q \in (EndOf(c) + 1)..len : StartAt(q) \/ ForgedAt(q)}
+               \ (IF EndOf(c) <= len THEN Extent(EndOf(c)) ELSE {})
+Known(c) == Max({1} \cup {made[c[i]].durable : i \in 1..Len(c)}
+                    \cup {KnownAt(q) : q \in Behind(c)})
+
+\* X-1
+WholeBehind(c) ==     \* within a boot, only damage hides a block that was committed
+  \E q \in Behind(c) : StartAt(q) /\ ValidAt(q) /\ unit[q].s = High
+
+Row(c, boot, known) ==     \* known: to be on the disk
   LET p == EndOf(c) IN
-  IF Known(c) > p THEN "damaged"
+  IF known > p THEN "damaged"
+  ELSE IF BootOf(c) = boot /\ WholeBehind(c) THEN "damaged"
   ELSE IF len = p - 1 THEN "clean"
   ELSE IF \A u \in p..len : unit[u] = Zero THEN "zeros"
   ELSE IF unit[p].s = Low /\ Behind(c) = {} /\ BootOf(c) = boot THEN "unseen"

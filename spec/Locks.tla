@@ -16,6 +16,12 @@
 (* one open may still lock it, and then finds that its name is gone (R-2). *)
 (* A compaction takes the same lock as a deletion, for a moment as well.   *)
 (*                                                                         *)
+(* Whoever knows the name of a lock file can take it away (L-4). Then the  *)
+(* next one makes a file of that name anew, and who has the old one open   *)
+(* would lock something that nobody else looks at. So a lock counts once   *)
+(* its name was looked at behind taking it (L-4). This is modelled of      *)
+(* writer.lock; it is done in the same way with the two others.            *)
+(*                                                                         *)
 (* Fairness: every process that can go on without waiting does so (WF);    *)
 (* and a lock that is free again and again while writers wait is given to  *)
 (* one of them some day, though not to each (SF of "some writer"), and so  *)
@@ -28,10 +34,15 @@ CONSTANTS
   Names,       \* of consumers
   Segs,        \* the files of segments
   Appends,     \* how many each writer wants
-  Tries        \* how much a pass tries, at most
+  Tries,       \* how much a pass tries, at most
+  Losses       \* how often writer.lock loses its name
 
 VARIABLES
-  wl, sl,          \* holders of writer.lock and steward.lock
+  file,            \* the file that the name writer.lock leads to: the next one after each loss
+  fd,              \* the one that each process has open
+  wl,              \* who has locked which of these files
+  unsure,          \* who took it, and has not looked at the name yet
+  sl,              \* holder of steward.lock
   nl,              \* holders of consumers/NAME.lock
   shared, excl,    \* shared[s]: consumers in segment s; excl[s]: who has it exclusively
   pc,              \* where everybody is
@@ -39,30 +50,48 @@ VARIABLES
   todo,            \* appends each writer still wants
   committed,       \* how many there are
   seen,            \* how many each consumer has seen
-  tried            \* what was tried in the pass that goes on
+  tried,           \* what was tried in the pass that goes on
+  since, late      \* ghosts: who took writer.lock since its name was lost last, and how many
+                   \* commits there were under a file that has no name
 
 segments == <<shared, excl>>
-locks == <<wl, sl, nl, segments>>
-work == <<in, todo, committed, seen, tried>>
+writerLock == <<file, fd, wl, unsure, since>>
+locks == <<writerLock, sl, nl, segments>>
+work == <<in, todo, committed, seen, tried, late>>
 vars == <<locks, pc, work>>
 
 Nobody == 0
 Procs == Writers \cup Stewards \cup Consumers
+Files == 1..(Losses + 1)
 
 Init ==
-  /\ wl = Nobody /\ sl = Nobody /\ nl = [n \in Names |-> Nobody]
+  /\ file = 1 /\ fd = [p \in Procs |-> 1] /\ wl = [f \in Files |-> Nobody] /\ unsure = {}
+  /\ sl = Nobody /\ nl = [n \in Names |-> Nobody]
   /\ shared = [s \in Segs |-> {}] /\ excl = [s \in Segs |-> Nobody]
   /\ pc = [p \in Procs |-> "idle"] /\ in = [c \in Consumers |-> CHOOSE s \in Segs : TRUE]
   /\ todo = [w \in Writers |-> Appends] /\ committed = 0
-  /\ seen = [c \in Consumers |-> 0] /\ tried = 0
+  /\ seen = [c \in Consumers |-> 0] /\ tried = 0 /\ since = {} /\ late = 0
 
-Go(p, from, to) == pc[p] = from /\ pc' = [pc EXCEPT ![p] = to]
-GoOneOf(p, from, ways) == pc[p] = from /\ \E to \in ways : pc' = [pc EXCEPT ![p] = to]
+Is(p, place) == pc[p] = place /\ p \notin unsure
+Go(p, from, to) == Is(p, from) /\ pc' = [pc EXCEPT ![p] = to]
+GoOneOf(p, from, ways) == Is(p, from) /\ \E to \in ways : pc' = [pc EXCEPT ![p] = to]
 Home(p) == IF p \in Consumers THEN "read" ELSE "idle"
 
+HasLocked(p) == \E f \in Files : wl[f] = p
+Released(p) == [f \in Files |-> IF wl[f] = p THEN Nobody ELSE wl[f]]
+
 TakeWriterLock(p, from, to) ==
-  /\ Go(p, from, to) /\ wl = Nobody /\ wl' = p
-  /\ UNCHANGED <<sl, nl, segments>>
+  /\ Go(p, from, to) /\ wl[fd[p]] = Nobody /\ wl' = [wl EXCEPT ![fd[p]] = p]
+  /\ unsure' = unsure \cup {p} /\ since' = since \cup {p}
+  /\ UNCHANGED <<file, fd, sl, nl, segments>>
+
+\* Where a process tries again that was told of a lock file without a name.
+Again(p) ==
+  CASE pc[p] = "locked" -> "idle"
+    [] pc[p] = "expire" -> "steward"
+    [] pc[p] = "look" -> "named"
+    [] pc[p] = "position" -> "commit"
+    [] OTHER -> pc[p]
 
 (***************************************************************************)
 (* writer.lock                                                             *)
@@ -72,12 +101,35 @@ TakeWriterLock(p, from, to) ==
 Lock(w) ==
   /\ TakeWriterLock(w, "idle", "locked")
   /\ todo[w] > 0 /\ todo' = [todo EXCEPT ![w] = @ - 1]
-  /\ UNCHANGED <<in, committed, seen, tried>>
+  /\ UNCHANGED <<in, committed, seen, tried, late>>
+
+\* L-4
+CheckLockName(p) ==
+  /\ p \in unsure /\ unsure' = unsure \ {p}
+  /\ IF fd[p] = file
+       THEN UNCHANGED <<fd, wl, since, pc, todo>>
+       ELSE /\ fd' = [fd EXCEPT ![p] = file]      \* opened, or made, anew
+            /\ wl' = Released(p) /\ since' = since \ {p}
+            /\ pc' = [pc EXCEPT ![p] = Again(p)]
+            /\ todo' = IF pc[p] = "locked" THEN [todo EXCEPT ![p] = @ + 1] ELSE todo
+  /\ UNCHANGED <<file, sl, nl, segments, in, committed, seen, tried, late>>
+
+\* L-4
+RemoveLockName ==   \* somebody does what nobody may
+  /\ file <= Losses /\ file' = file + 1 /\ since' = {}
+  /\ UNCHANGED <<fd, wl, unsure, sl, nl, segments, pc, work>>
 
 \* A-9
 Commit(w) ==
   /\ GoOneOf(w, "locked", {"done", "rolled"}) /\ committed' = committed + 1
+  /\ late' = IF fd[w] = file THEN late ELSE late + 1
   /\ UNCHANGED <<locks, in, todo, seen, tried>>
+
+\* A-17
+KeepLock(w) ==      \* for the next append, before which it looks again
+  /\ Go(w, "done", "locked") /\ todo[w] > 0 /\ todo' = [todo EXCEPT ![w] = @ - 1]
+  /\ unsure' = unsure \cup {w}
+  /\ UNCHANGED <<file, fd, wl, since, sl, nl, segments, in, committed, seen, tried, late>>
 
 AfterUnlock(p) ==
   CASE pc[p] = "rolled" -> "cheap"
@@ -87,9 +139,10 @@ AfterUnlock(p) ==
 
 \* A-10
 Unlock(p) ==     \* whatever it was taken for, and whether that was done or not
-  /\ wl = p /\ wl' = Nobody /\ pc[p] # "excl"
+  /\ HasLocked(p) /\ p \notin unsure /\ wl' = Released(p) /\ pc[p] # "excl"
+  /\ since' = since \ {p}
   /\ pc' = [pc EXCEPT ![p] = AfterUnlock(p)]
-  /\ UNCHANGED <<sl, nl, segments, work>>
+  /\ UNCHANGED <<file, fd, unsure, sl, nl, segments, work>>
 
 (***************************************************************************)
 (* steward.lock: in a pass, who has it tries one segment after another.    *)
@@ -98,7 +151,7 @@ Unlock(p) ==     \* whatever it was taken for, and whether that was done or not
 \* S-1
 LockSteward(p) ==
   /\ GoOneOf(p, "idle", {"steward", "pass"}) /\ sl = Nobody /\ sl' = p
-  /\ UNCHANGED <<wl, nl, segments, work>>
+  /\ UNCHANGED <<writerLock, nl, segments, work>>
 
 \* C-5
 LockToExpire(p) ==
@@ -110,40 +163,40 @@ Expire(p) ==
 
 \* L-8
 StewardTimesOut(p) ==
-  /\ Go(p, "steward", "pass") /\ wl # Nobody
+  /\ Go(p, "steward", "pass") /\ wl[fd[p]] # Nobody
   /\ UNCHANGED <<locks, work>>
 
 \* S-9
 TrySteward(p) ==
-  /\ pc[p] = "cheap"
+  /\ Is(p, "cheap")
   /\ IF sl = Nobody THEN sl' = p /\ pc' = [pc EXCEPT ![p] = "pass"]
      ELSE UNCHANGED sl /\ pc' = [pc EXCEPT ![p] = Home(p)]
-  /\ UNCHANGED <<wl, nl, segments, work>>
+  /\ UNCHANGED <<writerLock, nl, segments, work>>
 
 TrySomething == tried < Tries /\ tried' = tried + 1
 
 \* S-9
 HoldUp(p) ==     \* others are to write nothing meanwhile
   /\ TakeWriterLock(p, "pass", "pass") /\ p \notin Stewards /\ TrySomething
-  /\ UNCHANGED <<in, todo, committed, seen>>
+  /\ UNCHANGED <<in, todo, committed, seen, late>>
 
 \* L-6
 TryExclusive(p, s) ==
-  /\ pc[p] = "pass" /\ TrySomething
+  /\ Is(p, "pass") /\ TrySomething
   /\ IF shared[s] = {} THEN excl' = [excl EXCEPT ![s] = p] /\ pc' = [pc EXCEPT ![p] = "excl"]
      ELSE UNCHANGED <<excl, pc>>
-  /\ UNCHANGED <<wl, sl, nl, shared, in, todo, committed, seen>>
+  /\ UNCHANGED <<writerLock, sl, nl, shared, in, todo, committed, seen, late>>
 
 \* S-3
 Delete(p, s) ==
   /\ Go(p, "excl", "pass") /\ excl[s] = p /\ excl' = [excl EXCEPT ![s] = Nobody]
-  /\ UNCHANGED <<wl, sl, nl, shared, work>>
+  /\ UNCHANGED <<writerLock, sl, nl, shared, work>>
 
 \* S-1
 UnlockSteward(p) ==
-  /\ Go(p, "pass", Home(p)) /\ wl # p
+  /\ Go(p, "pass", Home(p)) /\ ~HasLocked(p)
   /\ sl' = Nobody /\ tried' = 0
-  /\ UNCHANGED <<wl, nl, segments, in, todo, committed, seen>>
+  /\ UNCHANGED <<writerLock, nl, segments, in, todo, committed, seen, late>>
 
 (***************************************************************************)
 (* Consumers                                                               *)
@@ -152,7 +205,7 @@ UnlockSteward(p) ==
 \* L-5
 LockName(c, n) ==
   /\ Go(c, "idle", "named") /\ nl[n] = Nobody /\ nl' = [nl EXCEPT ![n] = c]
-  /\ UNCHANGED <<wl, sl, segments, work>>
+  /\ UNCHANGED <<writerLock, sl, segments, work>>
 
 \* O-4
 LockToLook(c) ==
@@ -164,35 +217,35 @@ Unshare(c, s) == shared' = [shared EXCEPT ![s] = @ \ {c}]
 \* R-2
 Pin(c, s) ==
   /\ Go(c, "open", "pinned") /\ Share(c, s) /\ in' = [in EXCEPT ![c] = s]
-  /\ UNCHANGED <<wl, sl, nl, excl, todo, committed, seen, tried>>
+  /\ UNCHANGED <<writerLock, sl, nl, excl, todo, committed, seen, tried, late>>
 
 \* R-2
 CheckName(c) ==  \* if that is gone, it starts over
   /\ \/ Go(c, "pinned", "read") /\ UNCHANGED shared
      \/ Go(c, "pinned", "open") /\ Unshare(c, in[c])
-  /\ UNCHANGED <<wl, sl, nl, excl, work>>
+  /\ UNCHANGED <<writerLock, sl, nl, excl, work>>
 
 \* R-3
 Read(c) ==
   /\ pc[c] = "read" /\ seen[c] < committed /\ seen' = [seen EXCEPT ![c] = @ + 1]
-  /\ UNCHANGED <<locks, pc, in, todo, committed, tried>>
+  /\ UNCHANGED <<locks, pc, in, todo, committed, tried, late>>
 
 \* V-8
 HopPin(c, s) ==  \* the next one, while the old one is held
   /\ Go(c, "read", "hop") /\ s # in[c] /\ Share(c, s)
-  /\ UNCHANGED <<wl, sl, nl, excl, work>>
+  /\ UNCHANGED <<writerLock, sl, nl, excl, work>>
 
 \* V-8
 Unpin(c) ==      \* the old one
   /\ Go(c, "hop", "read") /\ Unshare(c, in[c])
   /\ in' = [in EXCEPT ![c] = CHOOSE s \in Segs \ {in[c]} : c \in shared[s]]
-  /\ UNCHANGED <<wl, sl, nl, excl, todo, committed, seen, tried>>
+  /\ UNCHANGED <<writerLock, sl, nl, excl, todo, committed, seen, tried, late>>
 
 \* V-8
 HopBack(c) ==    \* one of the two has lost its name
   /\ Go(c, "hop", "read")
   /\ shared' = [s \in Segs |-> IF s = in[c] THEN shared[s] ELSE shared[s] \ {c}]
-  /\ UNCHANGED <<wl, sl, nl, excl, work>>
+  /\ UNCHANGED <<writerLock, sl, nl, excl, work>>
 
 \* C-2
 WantCommit(c) ==
@@ -208,7 +261,7 @@ CommitPosition(c) ==
 
 \* L-8
 CommitTimesOut(c) ==
-  /\ Go(c, "commit", "read") /\ wl # Nobody
+  /\ Go(c, "commit", "read") /\ wl[fd[c]] # Nobody
   /\ UNCHANGED <<locks, work>>
 
 \* C-2
@@ -216,26 +269,28 @@ GoAway(c) ==     \* it is closed, or could not be opened
   /\ pc[c] \in {"named", "open", "read"} /\ pc' = [pc EXCEPT ![c] = "idle"]
   /\ nl' = [n \in Names |-> IF nl[n] = c THEN Nobody ELSE nl[n]]
   /\ Unshare(c, in[c])
-  /\ UNCHANGED <<wl, sl, excl, work>>
+  /\ UNCHANGED <<writerLock, sl, excl, work>>
 
 CheapStep(p) ==
   \/ TrySteward(p) \/ HoldUp(p) \/ UnlockSteward(p)
   \/ \E s \in Segs : TryExclusive(p, s) \/ Delete(p, s)
 WriterStep(w) ==
-  \/ Commit(w) \/ Unlock(w)
+  \/ Commit(w) \/ Unlock(w) \/ CheckLockName(w)
   \/ CheapStep(w)
 StewardStep(p) ==
   \/ LockSteward(p) \/ LockToExpire(p) \/ Expire(p) \/ StewardTimesOut(p) \/ Unlock(p)
+  \/ CheckLockName(p)
   \/ CheapStep(p)
 ConsumerStep(c) ==
-  \/ LockToLook(c) \/ CheckName(c) \/ Unpin(c) \/ HopBack(c)
+  \/ LockToLook(c) \/ CheckLockName(c) \/ CheckName(c) \/ Unpin(c) \/ HopBack(c)
   \/ LockToCommit(c) \/ CommitPosition(c) \/ CommitTimesOut(c) \/ Unlock(c)
   \/ \E n \in Names : LockName(c, n)
   \/ \E s \in Segs : Pin(c, s)
   \/ CheapStep(c)
 
 Next ==
-  \/ \E w \in Writers : Lock(w) \/ WriterStep(w)
+  \/ RemoveLockName
+  \/ \E w \in Writers : Lock(w) \/ KeepLock(w) \/ WriterStep(w)
   \/ \E p \in Stewards : StewardStep(p)
   \/ \E c \in Consumers : ConsumerStep(c) \/ Read(c) \/ WantCommit(c) \/ GoAway(c)
   \/ \E c \in Consumers : \E s \in Segs : HopPin(c, s)
@@ -250,7 +305,10 @@ Fair ==
 Spec == Init /\ [][Next]_vars /\ Fair
 
 TypeOK ==
-  /\ wl \in Procs \cup {Nobody} /\ sl \in Procs \cup {Nobody}
+  /\ \A f \in Files : wl[f] \in Procs \cup {Nobody} /\ (f > file => wl[f] = Nobody)
+  /\ unsure \subseteq Procs /\ \A p \in unsure : HasLocked(p)
+  /\ \A p \in Procs : fd[p] \in 1..file
+  /\ sl \in Procs \cup {Nobody}
   /\ \A n \in Names : nl[n] \in Consumers \cup {Nobody}
   /\ \A c \in Consumers : in[c] \in Segs /\ seen[c] \in 0..committed
   /\ tried \in 0..Tries
@@ -258,16 +316,29 @@ TypeOK ==
 \* L-1
 Exclusion == \A s \in Segs : excl[s] # Nobody => shared[s] = {}
 
+Writes(p) == HasLocked(p) /\ p \notin unsure
+
+\* L-4
+OneWriter ==     \* of those that took writer.lock since it lost its name last, or it never did
+  \A p, q \in since : Writes(p) /\ Writes(q) => p = q
+
+\* A-21
+OneMore ==       \* each loss leaves at most one more to write: who had looked before it, and
+                 \* that one commits no more than the block that it was at
+  /\ Cardinality({p \in Procs : Writes(p)}) <= file
+  /\ late <= file - 1
+
 \* L-5
 LockOrder ==     \* who waits for a lock holds none that comes after it
   \A p \in Procs :
-    /\ pc[p] \in {"idle", "named", "steward", "commit"} => wl # p
+    /\ pc[p] \in {"idle", "named", "steward", "commit"} => ~HasLocked(p)
     /\ pc[p] \in {"idle", "cheap"} => sl # p
 
 \* What is held is held for something: nobody keeps a lock when it is done.
 NothingKept ==
   LET busy(p) == IF p = Nobody THEN TRUE ELSE pc[p] # "idle" IN
-  /\ busy(wl) /\ busy(sl) /\ \A n \in Names : busy(nl[n])
+  /\ \A f \in Files : busy(wl[f])
+  /\ busy(sl) /\ \A n \in Names : busy(nl[n])
   /\ \A s \in Segs : busy(excl[s]) /\ \A c \in shared[s] : busy(c)
 
 \* All that writers want to append is appended or refused in the end: someone always makes progress.

@@ -14,13 +14,13 @@ EXTENDS Appending
 (* Repair, chapter 5.                                                      *)
 (***************************************************************************)
 
-\* A-5
-LongerThanEnd(w) == len >= EndOf(mem[w])
+Finding(w) ==
+  IF LongerThanEnd(w, mem[w]) THEN Row(mem[w], boot, KnownTo(w, mem[w])) ELSE "clean"
 
 \* X-1
 Classify(w) ==
   /\ pc[w] = "looked"
-  /\ LET row == IF LongerThanEnd(w) THEN Row(mem[w], boot) ELSE "clean" IN
+  /\ LET row == Finding(w) IN
      /\ pc' = [pc EXCEPT ![w] =
                  CASE row = "clean" -> "ready"
                    [] row \in {"zeros", "unseen"} -> "cut"
@@ -34,14 +34,14 @@ StopDamaged(w) ==
   /\ Go(w, "stop", "idle")
   /\ lock' = 0 /\ alarm' = TRUE
   /\ UNCHANGED <<fileVars, mem, known, job, left, must, suspect, untold, req,
-                 acked, flipped, gone, cut, kept, torn>> /\ Quiet
+                 acked, flipped, gone, cut, kept, hurt, torn>> /\ Quiet
 
 \* X-4
 SaveTail(w) ==
   /\ Go(w, "save", "cut")
   /\ kept' = kept \cup TailBlocks(w)
   /\ UNCHANGED <<fileVars, lock, mem, known, job, left, must, suspect, untold, req,
-                 acked, flipped, gone, cut, torn, alarm>> /\ Quiet
+                 acked, flipped, gone, cut, hurt, torn, alarm>> /\ Quiet
 
 \* X-5
 Truncate(w) ==
@@ -49,7 +49,7 @@ Truncate(w) ==
   /\ SetLength(EndOf(mem[w]) - 1)
   /\ Truncated(w)
   /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req,
-                 acked, flipped, kept, torn, alarm>> /\ Quiet
+                 acked, flipped, kept, hurt, torn, alarm>> /\ Quiet
 
 \* X-5
 SyncCut(w) ==
@@ -78,7 +78,7 @@ Told(w) ==
   /\ suspect' = suspect \cup {w}
   /\ pc' = [pc EXCEPT ![w] = AfterFail(w)]
   /\ lock' = IF AfterFail(w) = "idle" THEN 0 ELSE lock
-  /\ UNCHANGED <<made, mem, known, job, left, must, req, rd, boot, deaths, giveups, ghostVars>>
+  /\ UNCHANGED <<made, mem, known, expects, job, left, must, req, rd, boot, deaths, giveups, harms, ghostVars>>
 
 \* M-6
 SyncFails(w) ==
@@ -117,5 +117,5 @@ SyncAgain(w) ==
         /\ acked' = acked \cup {Request(w)}
         /\ req' = [req EXCEPT ![w] = @ + 1]
   /\ UNCHANGED <<made, lock, mem, job, left, must, untold,
-                 flipped, gone, cut, kept, torn, alarm>> /\ Quiet
+                 flipped, gone, cut, kept, hurt, torn, alarm>> /\ Quiet
 =============================================================================

@@ -31,6 +31,11 @@ ReadBody(r) ==
   /\ rd[r].rest = None /\ Reader(r, [rd[r] EXCEPT !.rest = At(Place(r) + 1)])
   /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
 
+\* R-11
+IsTakenBack(r) ==     \* its token says so, or that what it read itself is not there any more
+  \/ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
+  \/ rd[r].mark \notin Range(Chain) \cup {0}
+
 HasRead(r) == rd[r].head # None /\ rd[r].rest # None
 Found(r) ==      \* what was read is a committed block
   LET h == rd[r].head IN
@@ -43,15 +48,16 @@ Whole(b, second) == made[b].size = 1 \/ second = [b |-> b, k |-> 2, s |-> Low]
 \* R-3
 Deliver(r) ==
   /\ HasRead(r) /\ Found(r)
-  /\ ~Diverged(rd[r].epoch, Len(rd[r].seen), Chain)   \* looked at when it opened
+  /\ rd[r].last = <<>> => ~IsTakenBack(r)      \* looked at when it opened
   /\ LET b == rd[r].head.b IN
      /\ Reader(r, [last |-> Append(rd[r].last, b), head |-> None, rest |-> NoRest,
+                   mark |-> IF IsRecords(b) THEN b ELSE rd[r].mark,
                    epoch |-> Max({rd[r].epoch, made[b].epoch}),
                    seen |-> IF IsRecords(b) /\ Len(rd[r].seen) <= made[b].off
                             THEN Append(rd[r].seen, b) ELSE rd[r].seen])
      /\ torn' = (torn \/ ~Whole(b, rd[r].rest))
   /\ IF DurableRead THEN SyncFile /\ UNCHANGED made ELSE UNCHANGED fileVars
-  /\ UNCHANGED <<writerVars, countVars, acked, flipped, gone, cut, kept, alarm>>
+  /\ UNCHANGED <<writerVars, countVars, acked, flipped, gone, cut, kept, hurt, alarm>>
 
 \* R-4
 ReadAfresh(r) ==
@@ -61,18 +67,32 @@ ReadAfresh(r) ==
 
 \* E-7
 Resume(r) ==     \* a token that has diverged is an error: begin anew
-  /\ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
+  /\ rd[r].last = <<>> /\ IsTakenBack(r)
   /\ Reader(r, NewReader)
   /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
 
+\* R-11
+SeesCut(r) ==    \* a look at the eight bytes before its place
+  ~Fits(rd[r].last)
+
+\* R-11
+LookBehind(r) == \* now and then while it waits; then it seeks its place anew, unless nobody
+                 \* has repaired the damage yet
+  /\ HasRead(r) /\ ~Found(r) /\ SeesCut(r)
+  /\ \/ OffsetOf(Chain) >= OffsetOf(rd[r].last)
+     \/ RaisedBelow(rd[r].epoch, Len(rd[r].seen), Chain)
+  /\ Reader(r, [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest])
+  /\ UNCHANGED <<fileVars, writerVars, countVars, ghostVars>>
+
 (***************************************************************************)
-(* Death and loss of power.                                                *)
+(* Death, loss of power, and damage.                                       *)
 (***************************************************************************)
 
 Forget(W) ==     \* all that the processes W had in memory
   /\ pc' = [w \in Writers |-> IF w \in W THEN "idle" ELSE pc[w]]
   /\ mem' = [w \in Writers |-> IF w \in W THEN <<>> ELSE mem[w]]
   /\ known' = [w \in Writers |-> IF w \in W THEN 1 ELSE known[w]]
+  /\ expects' = [w \in Writers |-> IF w \in W THEN 1 ELSE expects[w]]
   /\ job' = [w \in Writers |-> IF w \in W THEN 0 ELSE job[w]]
   /\ left' = [w \in Writers |-> IF w \in W THEN {} ELSE left[w]]
   /\ must' = must \ W /\ suspect' = suspect \ W /\ untold' = untold \ W
@@ -87,18 +107,29 @@ Die(w) ==
      \/ /\ pc[w] = "write" /\ len < made[job[w]].at   \* its write made the file longer,
         /\ Put(made[job[w]].at, Zero) /\ UNCHANGED made  \* and that was all of it
   /\ Forget({w})
-  /\ UNCHANGED <<rd, boot, fails, giveups, ghostVars>>
+  /\ UNCHANGED <<rd, boot, fails, giveups, harms, ghostVars>>
 
 Restart ==       \* of all processes, after a loss of power
   /\ boot < MaxBoots /\ boot' = boot + 1
   /\ UNCHANGED made
   /\ Forget(Writers)
-  /\ rd' = [r \in Readers |-> [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest]]
+  /\ rd' = [r \in Readers |-> [rd[r] EXCEPT !.last = <<>>, !.head = None, !.rest = NoRest, !.mark = 0]]
   /\ gone' = gone \cup ((1..Len(made)) \ Range(Chain'))
-  /\ UNCHANGED <<deaths, fails, giveups, acked, flipped, cut, kept, torn, alarm>>
+  /\ UNCHANGED <<deaths, fails, giveups, harms, acked, flipped, cut, kept, hurt, torn, alarm>>
 
 \* M-4
 PowerLoss == boot < MaxBoots /\ LosePower /\ Restart
+
+Repairing(w) == pc[w] \in {"save", "cut", "cutsync"}
+
+\* M-8
+Harm(u) ==       \* of a committed block, between two looks
+  /\ harms < MaxHarms /\ harms' = harms + 1
+  /\ u < EndOf(Chain) /\ \A w \in Writers : ~Repairing(w) /\ pc[w] # "looked"
+  /\ Spoil(u)
+  /\ hurt' = hurt \cup flipped
+  /\ UNCHANGED <<writerVars, rd, boot, deaths, fails, giveups,
+                 acked, flipped, gone, cut, kept, torn, alarm>>
 
 WriterStep(w) ==
   \/ Lock(w) \/ StepOver(w) \/ Classify(w) \/ StopDamaged(w) \/ SaveTail(w)
@@ -107,11 +138,12 @@ WriterStep(w) ==
   \/ Unlock(w) \/ Sync(w) \/ Return(w) \/ Rewrite(w) \/ SyncAgain(w)
   \/ SyncFails(w) \/ SyncTells(w)
 ReaderStep(r) ==
-  \/ ReadStart(r) \/ ReadBody(r) \/ Deliver(r) \/ ReadAfresh(r) \/ Resume(r)
+  \/ ReadStart(r) \/ ReadBody(r) \/ Deliver(r) \/ ReadAfresh(r) \/ Resume(r) \/ LookBehind(r)
 
 Next ==
   \/ \E w \in Writers : WriterStep(w) \/ Die(w)
   \/ \E r \in Readers : ReaderStep(r)
+  \/ \E u \in 1..Units : Harm(u)
   \/ PowerLoss
 
 Spec == Init /\ [][Next]_vars
@@ -136,7 +168,7 @@ TypeOK ==
 \* high signal alone says that the block is whole.
 Atomic ==
   /\ ~torn
-  /\ boot = 1 => \A u \in 1..Units :
+  /\ (boot = 1 /\ harms = 0) => \A u \in 1..Units :
        (unit[u].s = High /\ unit[u].b > 0) => /\ unit[u].b \in flipped
                                              /\ ValidAt(u)
 
@@ -146,10 +178,17 @@ Prefix ==
   \A r \in Readers :
     \/ IsPrefix(rd[r].seen, Records(Chain))
     \/ ~DurableRead /\ boot > 1 /\ Diverged(rd[r].epoch, Len(rd[r].seen), Chain)
+    \/ Harmed(len) \/ (harms > 0 /\ (SeesCut(r) \/ (rd[r].last = <<>> /\ IsTakenBack(r))))
 
-Durable == acked \subseteq {made[b].req : b \in Range(Chain)}
+Durable == acked \subseteq {made[b].req : b \in Range(Chain) \cup hurt}
 
-NothingDestroyed == cut \subseteq kept /\ ~alarm
+NothingDestroyed == cut \subseteq kept /\ (alarm => harms > 0)
+
+\* R-11
+ToldOfCut ==     \* a reader whose past was taken back finds that out, and need not wait for ever
+  \A r \in Readers :
+    LET c == rd[r].last IN
+    (c # <<>> /\ ~IsPrefix(c, Chain) /\ ~Harmed(len)) => SeesCut(r)
 
 \* What was cut off or lost once never comes back.
 NoStaleResurrection == Range(Chain) \cap gone = {}
@@ -160,9 +199,10 @@ NoDuplicate ==
   \A i, j \in 1..Len(c) : i # j => made[c[i]].req # made[c[j]].req
 
 \* X-7
-RepairIdempotent ==
-  \A w \in Writers : pc[w] = "ready" =>
-    mem[w] = Chain /\ len = EndOf(Chain) - 1
+RepairIdempotent ==    \* what is cut off is what the bytes say is not committed, whoever repairs
+  \A w \in Writers :
+    /\ Repairing(w) => mem[w] = Chain
+    /\ pc[w] = "ready" => len = EndOf(mem[w]) - 1 /\ (mem[w] = Chain \/ Harmed(len))
 
 \* F-23
 DurableToTrue ==
@@ -171,6 +211,12 @@ DurableToTrue ==
 
 \* A step of a repair changes nothing that is committed.
 RepairKeeps ==
-  [][(\E w \in Writers : pc[w] \in {"save", "cut", "cutsync"} /\ pc'[w] # pc[w] /\ boot' = boot)
+  [][(\E w \in Writers : Repairing(w) /\ pc'[w] # pc[w] /\ boot' = boot)
        => Chain' = Chain]_vars
+
+\* X-1
+WholeStays ==    \* in a known boot nothing is cut that stands there whole, though damage hides it
+  [][\A w \in Writers : (pc[w] = "cut" /\ pc'[w] = "cutsync" /\ BootOf(mem[w]) = boot) =>
+       \A q \in EndOf(mem[w])..len :
+         (StartAt(q) /\ ValidAt(q)) => unit[q].b \notin flipped]_vars
 =============================================================================

@@ -91,6 +91,19 @@ pub enum Cause {
         /// Up to where they were known to be on disk.
         durable_to: u64,
     },
+    /// A committed block stands behind bytes that are none, and no power was lost in between
+    /// (recovery table: damaged).
+    #[error(
+        "the block is not valid, but one behind it, at byte {position}, is committed, \
+         and no power was lost since it was written"
+    )]
+    CommittedBehind {
+        /// Where that one stands.
+        position: u64,
+    },
+    /// An index of topics names a block that does not hold the topic (F-42).
+    #[error("an index of topics says that the block holds a topic that it does not hold")]
+    Topics,
     /// A segment between others is missing (V-9).
     #[error("the segment is missing although a later one is there")]
     MissingSegment,
@@ -224,13 +237,17 @@ impl BlockStart {
         put(bytes, start::START_CRC, &self.start_crc.to_le_bytes());
     }
 
-    /// The durable_to of a start whose checksum is right, whatever else is wrong with it:
-    /// what the recovery table looks for behind the committed end.
+    /// The start that stands here, whatever its signal, which is in no checksum: what an encoder
+    /// must not make within a block (F-43), and what the recovery table looks for behind the
+    /// committed end. The fields come first, for hardly any other bytes look like those.
+    #[inline]
     #[must_use]
-    pub fn durable_to_if_intact(bytes: &[u8], place: Place) -> Option<u64> {
-        let covered = bytes.get(1..start::START_CRC)?;
-        let intact = crc_continue(place.seed(), covered) == get_u32(bytes, start::START_CRC)?;
-        if intact { get_u64(bytes, start::DURABLE_TO) } else { None }
+    pub fn stands_at(bytes: &[u8], place: Place) -> Option<Self> {
+        BlockKind::from_byte(*bytes.get(start::KIND)?)?;
+        let signal = *bytes.first()?;
+        let start_crc = get_u32(bytes, start::START_CRC)?;
+        let found = Self::decode_fields(bytes, signal, start_crc)?.ok()?;
+        (place.start_crc(bytes) == start_crc).then_some(found)
     }
 
     /// Length of the whole block.
@@ -301,6 +318,15 @@ impl<'a> Block<'a> {
     pub fn link(&self, may_jump: bool) -> Link {
         let next_offset = self.start.first_offset + u64::from(self.start.record_count);
         Link { prev_crc: self.crc, next_offset, may_jump }
+    }
+
+    /// The bytes that the block ends in: the length of its body again, and its checksum.
+    #[must_use]
+    pub fn end_bytes(&self) -> [u8; end::LEN] {
+        let mut bytes = [0; end::LEN];
+        put(&mut bytes, 0, &(self.start.body_len as u32).to_le_bytes());
+        put(&mut bytes, end::LEN - end::CRC, &self.crc.to_le_bytes());
+        bytes
     }
 
     /// Decodes all records, control records too, and checks that they are as many as
@@ -393,6 +419,11 @@ pub struct RecordCursor {
 }
 
 impl RecordCursor {
+    /// Before a body whose first record has this offset.
+    pub(crate) fn starting_at(first_offset: u64) -> Self {
+        Self { at: 0, next_offset: first_offset, timestamp_ms: 0 }
+    }
+
     /// Whether it has passed the last record of a body of `length` bytes.
     pub fn is_behind(&self, length: usize) -> bool {
         self.at >= length

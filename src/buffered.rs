@@ -2,12 +2,12 @@
 //! whoever waits for them appends them all as one block (A-15), syncs once for all of them, and
 //! leaves the writer's lock to others meanwhile (A-11).
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
-use crate::error::{AppendError, BufferError};
+use crate::error::{AppendError, BufferError, Failure};
 use crate::os::OsVfs;
 use crate::producer::Producer;
 use crate::record::NewRecord;
@@ -15,6 +15,8 @@ use crate::vfs::Vfs;
 
 /// How often whoever appends lets others push first.
 const MOST_YIELDS: u32 = 16;
+/// So many stretches of lost records are told apart; with more, nothing goes on.
+const MOST_LOSSES: usize = 4096;
 
 /// How a [`BufferedProducer`] collects.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +65,13 @@ pub struct Ticket(u64);
 /// disk if the producer is durable; [`append`](Self::append) is both. Eight threads that append
 /// durably so share one sync among eight records.
 ///
-/// An append that failed without appending is tried again by the next one who waits. After one
-/// whose outcome is unknown, or that is perhaps not durable, everything fails with that
-/// error, until the producer is taken back by [`close`](Self::close).
+/// Records whose append failed are lost, and everybody is told who waits for one of them, or
+/// flushes: what was told as lost is never appended, so it may be pushed again. A failure that
+/// nobody was there to be told of is tried again instead. After an append whose outcome is unknown,
+/// or that is perhaps not durable, everything fails with that error, until the producer is taken
+/// back by [`close`](Self::close).
+///
+/// In a forked child every call fails, and dropping it does nothing but close (L-3).
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -85,6 +91,9 @@ pub struct BufferedProducer<V: Vfs = OsVfs> {
 }
 
 struct Shared<V: Vfs> {
+    vfs: V,
+    /// The process that made it (L-3).
+    owner: u32,
     options: BufferOptions,
     buffer: Mutex<Buffer>,
     /// Something was committed, went wrong, or is to be looked at by the lingering thread.
@@ -97,14 +106,21 @@ struct Shared<V: Vfs> {
 struct Buffer {
     /// What was pushed and nobody has begun to append.
     batch: Batch,
-    /// What an append that failed left over: it goes first.
+    /// What an append left over that failed with nobody there to be told: it goes first.
     left_over: Option<Batch>,
     /// An emptied batch, so that its memory is used again.
     spare: Batch,
     pushed: u64,
     /// All up to this one were taken into an append that ended, or one that is going on.
     taken: u64,
+    /// All up to this one are committed, or lost.
     settled: u64,
+    /// What is lost, in ascending order.
+    lost: Vec<Lost>,
+    /// All up to this one were told by a flush.
+    told_to: u64,
+    /// How many are in a call that returns once an append has ended.
+    waiting: usize,
     /// Whether somebody is appending.
     leading: bool,
     /// How often an append failed; who waits is told when this rises.
@@ -117,11 +133,22 @@ struct Buffer {
     oldest: Option<Instant>,
 }
 
+/// Records of one or several appends that failed.
+#[derive(Debug)]
+struct Lost {
+    first: u64,
+    last: u64,
+    error: Arc<AppendError>,
+}
+
 impl<V: Vfs> BufferedProducer<V> {
     /// Collects for this producer.
     #[must_use]
     pub fn new(producer: Producer<V>, options: BufferOptions) -> Self {
+        let vfs = producer.vfs().clone();
         let shared = Arc::new(Shared {
+            owner: vfs.pid(),
+            vfs,
             options,
             buffer: Mutex::default(),
             changed: Condvar::new(),
@@ -140,9 +167,13 @@ impl<V: Vfs> BufferedProducer<V> {
     /// What is wrong with the record; or, if the buffer had to be appended first, why that failed.
     /// The record is not in the buffer then.
     pub fn push(&self, record: &NewRecord<'_>) -> Result<Ticket, BufferError> {
-        let mut buffer = self.shared.lock();
+        let mut buffer = self.shared.enter()?;
         while buffer.batch.bytes() >= self.shared.options.batch_bytes || buffer.broken {
+            let failures = buffer.failures;
             buffer = self.shared.settle(buffer, Progress::Taken)?;
+            if buffer.failures > failures {
+                return Err(buffer.told());
+            }
         }
         buffer.batch.push(record)?;
         buffer.pushed += 1;
@@ -158,13 +189,10 @@ impl<V: Vfs> BufferedProducer<V> {
     /// Returns once the record is committed, and durable if the producer is.
     ///
     /// # Errors
-    /// Why it could not be appended, or may not have been; see [`AppendError`].
+    /// Why it was not appended, or may not have been; see [`AppendError`].
     pub fn wait(&self, ticket: Ticket) -> Result<(), BufferError> {
-        let mut buffer = self.shared.lock();
-        while buffer.settled < ticket.0 {
-            buffer = self.shared.settle(buffer, Progress::Settled)?;
-        }
-        Ok(())
+        let buffer = self.shared.settle_up_to(ticket)?;
+        buffer.outcome(ticket.0, ticket.0)
     }
 
     /// Appends a record, together with what other threads append at the same time.
@@ -180,10 +208,13 @@ impl<V: Vfs> BufferedProducer<V> {
     /// producer is.
     ///
     /// # Errors
-    /// See [`BufferedProducer::wait`].
+    /// Why something that was pushed since the last flush was not appended, or may not have been.
     pub fn flush(&self) -> Result<(), BufferError> {
-        let pushed = self.shared.lock().pushed;
-        self.wait(Ticket(pushed))
+        let pushed = Ticket(self.shared.enter()?.pushed);
+        let mut buffer = self.shared.settle_up_to(pushed)?;
+        let first = buffer.told_to + 1;
+        buffer.told_to = buffer.told_to.max(pushed.0);
+        buffer.outcome(first, pushed.0)
     }
 
     /// Flushes, and gives the producer back.
@@ -208,8 +239,13 @@ impl<V: Vfs> BufferedProducer<V> {
 }
 
 impl<V: Vfs> Drop for BufferedProducer<V> {
-    /// Appends what is left, if it can; use [`BufferedProducer::close`] to be told.
+    /// Appends what is left, if it can; use [`BufferedProducer::close`] to be told. In a forked
+    /// child, where the lingering thread does not exist, it only closes.
     fn drop(&mut self) {
+        if self.shared.check_owner().is_err() {
+            std::mem::forget(self.lingerer.take());
+            return;
+        }
         let _ = self.flush();
         self.stop();
     }
@@ -235,6 +271,37 @@ impl<V: Vfs> Shared<V> {
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refuses to be used in a forked child (L-3).
+    fn check_owner(&self) -> Result<(), BufferError> {
+        if self.vfs.pid() == self.owner {
+            return Ok(());
+        }
+        let forked = Failure::Forked { owner: self.owner };
+        Err(BufferError::Append(Arc::new(forked.into())))
+    }
+
+    /// The buffer, for a caller. In a forked child it may be locked for ever, by a thread that is
+    /// not there.
+    fn enter(&self) -> Result<MutexGuard<'_, Buffer>, BufferError> {
+        match self.buffer.try_lock() {
+            Ok(buffer) => Ok(buffer),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                self.check_owner()?;
+                Ok(self.lock())
+            }
+        }
+    }
+
+    /// Returns once all up to the ticket are committed or lost.
+    fn settle_up_to(&self, ticket: Ticket) -> Result<MutexGuard<'_, Buffer>, BufferError> {
+        let mut buffer = self.enter()?;
+        while buffer.settled < ticket.0 {
+            buffer = self.settle(buffer, Progress::Settled)?;
+        }
+        Ok(buffer)
+    }
+
     /// Comes one step closer to what is waited for: appends what is there, or waits for who
     /// does.
     fn settle<'b>(
@@ -245,7 +312,8 @@ impl<V: Vfs> Shared<V> {
         if buffer.broken {
             return Err(buffer.told());
         }
-        let failures = buffer.failures;
+        self.check_owner()?;
+        buffer.waiting += 1;
         if buffer.leading {
             let (taken, settled) = (buffer.taken, buffer.settled);
             let waits = |buffer: &mut Buffer| {
@@ -258,7 +326,8 @@ impl<V: Vfs> Shared<V> {
         } else {
             buffer = self.lead(buffer);
         }
-        if buffer.failures > failures { Err(buffer.told()) } else { Ok(buffer) }
+        buffer.waiting -= 1;
+        if buffer.broken { Err(buffer.told()) } else { Ok(buffer) }
     }
 
     /// Appends all that is in the buffer, for everybody.
@@ -285,7 +354,7 @@ impl<V: Vfs> Shared<V> {
         };
         match appended {
             Ok(_) => self.settled(upto, batch),
-            Err(error) => self.failed(error, batch),
+            Err(error) => self.failed(upto, error, batch),
         }
     }
 
@@ -314,14 +383,20 @@ impl<V: Vfs> Shared<V> {
         buffer
     }
 
-    fn failed(&self, error: AppendError, batch: Batch) -> MutexGuard<'_, Buffer> {
+    fn failed(&self, upto: u64, error: AppendError, mut batch: Batch) -> MutexGuard<'_, Buffer> {
+        let error = Arc::new(error);
         let mut buffer = self.lock();
         buffer.broken =
-            matches!(error, AppendError::NotDurable { .. } | AppendError::Unknown { .. });
-        if !buffer.broken {
+            matches!(*error, AppendError::NotDurable { .. } | AppendError::Unknown { .. });
+        if !buffer.broken && buffer.waiting > 0 {
+            // Who waits is told that it is lost: so it must never be appended.
+            batch.clear();
+            buffer.spare = batch;
+            buffer.lose(upto, &error);
+        } else if !buffer.broken {
             buffer.left_over = Some(batch);
         }
-        buffer.failure = Some(Arc::new(error));
+        buffer.failure = Some(error);
         buffer.failures += 1;
         buffer.leading = false;
         self.changed.notify_all();
@@ -353,6 +428,26 @@ impl<V: Vfs> Shared<V> {
 }
 
 impl Buffer {
+    /// Takes note that all up to `upto` that was not settled yet is lost.
+    fn lose(&mut self, upto: u64, error: &Arc<AppendError>) {
+        let first = self.settled + 1;
+        self.settled = upto;
+        match self.lost.last_mut() {
+            Some(lost) if lost.last + 1 == first => lost.last = upto,
+            _ => self.lost.push(Lost { first, last: upto, error: Arc::clone(error) }),
+        }
+        self.broken |= self.lost.len() > MOST_LOSSES;
+    }
+
+    /// Whether all records from one to another one, which are settled, were committed.
+    fn outcome(&self, first: u64, last: u64) -> Result<(), BufferError> {
+        let behind = self.lost.partition_point(|lost| lost.last < first);
+        match self.lost.get(behind) {
+            Some(lost) if lost.first <= last => Err(BufferError::Append(Arc::clone(&lost.error))),
+            _ => Ok(()),
+        }
+    }
+
     fn told(&self) -> BufferError {
         self.failure.clone().map_or(BufferError::Closed, BufferError::Append)
     }

@@ -15,7 +15,7 @@ pub use finding::{Finding, Problem, Severity, Verdict};
 
 use self::course::{Carried, Course};
 use crate::block::Cause;
-use crate::dir::{Directory, Listing, OpenSegment, SEEK};
+use crate::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
 use crate::error::{Failure, IoContext};
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::segment::{CommittedPart, Tail, classify};
@@ -42,8 +42,7 @@ impl CheckOptions {
         Self::default()
     }
 
-    /// Whether to decode every record too, and to compare every checkpoint with the state
-    /// that the blocks before it amount to.
+    /// Whether to compare every checkpoint too with the state that the blocks before it amount to.
     #[must_use]
     pub fn deep(mut self, deep: bool) -> Self {
         self.deep = deep;
@@ -82,6 +81,7 @@ impl CheckReport {
     pub fn verdict(&self) -> Verdict {
         match self.findings.iter().map(|finding| finding.severity()).max() {
             Some(Severity::Damage) => Verdict::Damaged,
+            Some(Severity::Unreadable) => Verdict::Unreadable,
             Some(Severity::Repairable) => Verdict::Repairable,
             Some(Severity::Note) | None => Verdict::Sound,
         }
@@ -99,7 +99,15 @@ pub fn check<V: Vfs>(
     options: &CheckOptions,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<CheckReport, Failure> {
-    let dir = Directory::new(vfs, dir);
+    check_at(Directory::new(vfs, dir), options, progress)
+}
+
+/// The same in a directory that may be open already.
+pub(crate) fn check_at<V: Vfs>(
+    dir: Directory<V>,
+    options: &CheckOptions,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<CheckReport, Failure> {
     let report = CheckReport::default();
     let strays = BTreeSet::new();
     let mut checker =
@@ -108,7 +116,7 @@ pub fn check<V: Vfs>(
     Ok(checker.report)
 }
 
-struct Checker<'o, V> {
+struct Checker<'o, V: Vfs> {
     dir: Directory<V>,
     options: &'o CheckOptions,
     report: CheckReport,
@@ -180,6 +188,9 @@ impl<V: Vfs> Checker<'_, V> {
     /// Sets aside the segments of other streams (F-9), so that what is left is in order.
     fn without_strays(&mut self, sequences: Vec<u32>) -> Result<Vec<u32>, Failure> {
         let mut own = Vec::new();
+        if self.report.stream_id.is_none() {
+            self.report.stream_id = self.stream_id()?;
+        }
         for sequence in sequences {
             let header = match self.dir.open_segment(sequence, OpenMode::Read) {
                 Ok(Some(segment)) => segment.header,
@@ -189,9 +200,6 @@ impl<V: Vfs> Checker<'_, V> {
                     continue;
                 }
             };
-            if header.sequence == sequence {
-                self.report.stream_id.get_or_insert(header.stream_id);
-            }
             if header.sequence == sequence && self.report.stream_id == Some(header.stream_id) {
                 own.push(sequence);
             } else {
@@ -203,11 +211,20 @@ impl<V: Vfs> Checker<'_, V> {
         Ok(own)
     }
 
+    /// The stream's id; `None` where no header tells it.
+    fn stream_id(&self) -> Result<Option<[u8; 16]>, Failure> {
+        match self.dir.segments() {
+            Ok(segments) => Ok(segments.map(|segments| segments.stream_id)),
+            // Told when the turn of that segment comes.
+            Err(Failure::Damage(_) | Failure::NotASegment { .. } | Failure::Io(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Bytes to be read, for progress only.
     fn measure(&self, sequences: &[u32]) -> u64 {
         let length = |sequence: &u32| {
-            let path = self.dir.segment_path(*sequence);
-            let file = self.dir.vfs.open(&path, OpenMode::Read).ok()?;
+            let file = self.dir.open_file(&segment_name(*sequence), OpenMode::Read).ok()?;
             Some(file.status().ok()?.len)
         };
         sequences.iter().filter_map(length).sum()
@@ -400,6 +417,7 @@ impl<V: Vfs> Checker<'_, V> {
         stop: Option<Stop>,
     ) -> Option<Finding> {
         let problem = match stop {
+            None if segment.header.sequence == u32::MAX => Problem::Full,
             None => Problem::RolloverUnfinished,
             Some(Stop { read_error: Some(error), .. }) => Problem::Unreadable(error),
             Some(stop) if course.blocks == 0 => stop.cause.into(),
@@ -425,7 +443,7 @@ impl<V: Vfs> Checker<'_, V> {
             Err(error) => return Some(Problem::Unreadable(error.to_string())),
         };
         let label = match tail {
-            Tail::Damaged { durable_to } => return Some(Cause::Synced { durable_to }.into()),
+            Tail::Damaged { cause } => return Some(cause.into()),
             Tail::Clean => return None,
             Tail::Zeros => "zeros",
             Tail::Unseen => "unseen",

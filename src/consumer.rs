@@ -1,8 +1,11 @@
 //! Consumers: position, poll, wait (protocol.md, chapter 8). They never write.
 
+mod iterators;
+
 use std::path::Path;
 use std::time::Duration;
 
+use crate::at_end::judge;
 use crate::block::Cause;
 use crate::dir::{Directory, HOP};
 use crate::error::{Failure, IoContext, ReadError};
@@ -10,12 +13,13 @@ use crate::layout::header;
 use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::reader::Reader;
-use crate::record::{OwnedRecord, Record};
+use crate::record::Record;
 pub use crate::seek::Start;
 use crate::seek::{self, Topics};
-use crate::segment::{CommittedPart, Tail as Finding, classify};
-use crate::token::Token;
-use crate::vfs::{LockWait, Vfs, Watch};
+use crate::segment::Tail as Finding;
+use crate::tail::open_tail;
+use crate::token::{Token, is_taken_back};
+use crate::vfs::{LockWait, OpenMode, Vfs, Watch};
 
 /// How a consumer is to be opened.
 #[derive(Clone, Debug)]
@@ -116,10 +120,20 @@ impl ConsumerOptions {
     /// # Errors
     /// See [`ReadError`].
     pub fn open_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<Consumer<V>, ReadError> {
-        let owner = vfs.pid();
-        let dir = Directory::new(vfs, dir.as_ref());
-        let mut consumer =
-            Consumer { dir, options: self.clone(), reader: None, watch: Watching::NotYet, owner };
+        self.open_at(Directory::new(vfs, dir.as_ref()))
+    }
+
+    /// The same in a directory that may be open already.
+    pub(crate) fn open_at<V: Vfs>(&self, dir: Directory<V>) -> Result<Consumer<V>, ReadError> {
+        let owner = dir.vfs.pid();
+        let mut consumer = Consumer {
+            dir,
+            options: self.clone(),
+            reader: None,
+            watch: Watching::NotYet,
+            owner,
+            ended_by: None,
+        };
         if consumer.find_start()? {
             return Ok(consumer);
         }
@@ -166,6 +180,8 @@ pub struct Consumer<V: Vfs = OsVfs> {
     watch: Watching<V::Watch>,
     /// The process that opened it (L-3).
     owner: u32,
+    /// An error that no later look takes back.
+    ended_by: Option<ReadError>,
 }
 
 enum Watching<W> {
@@ -199,7 +215,9 @@ impl<V: Vfs> Consumer<V> {
     /// The next record, if there is one now.
     ///
     /// # Errors
-    /// See [`ReadError`]. The consumer stays where it is: asked again, it tries again.
+    /// See [`ReadError`]. The consumer stays where it is: asked again, it tries again. An error
+    /// that no later try can mend is told by every call from then on: the stream was
+    /// removed, its history was lost, or the next offset was deleted. Open a new consumer then.
     #[inline(always)]
     pub fn try_next(&mut self) -> Result<Option<Record<'_>>, ReadError> {
         if !self.advance()? {
@@ -251,31 +269,11 @@ impl<V: Vfs> Consumer<V> {
 
     fn start_watching(&mut self) {
         if matches!(self.watch, Watching::NotYet) && self.reader.is_some() {
-            self.watch = match self.dir.vfs.watch(&self.dir.path) {
+            self.watch = match self.dir.watch() {
                 Ok(watch) => Watching::Yes(watch),
                 Err(_) => Watching::Impossible,
             };
         }
-    }
-
-    /// All records that are there now, as owned copies; ends at the end.
-    pub fn try_iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
-        std::iter::from_fn(|| {
-            self.try_next().map(|record| record.map(|record| record.to_owned())).transpose()
-        })
-    }
-
-    /// All records, as owned copies; waits at the end, without limit.
-    pub fn iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
-        std::iter::from_fn(|| {
-            loop {
-                match self.poll(Duration::MAX) {
-                    Ok(None) => {}
-                    Ok(Some(record)) => return Some(Ok(record.to_owned())),
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-        })
     }
 
     /// The position of the next record, to be kept and presented as [`Start::Token`];
@@ -313,14 +311,18 @@ impl<V: Vfs> Consumer<V> {
             // A segment is never seen without its opening checkpoint, which was synced.
             return Ok(EndState::Damaged { position, durable_to: position });
         }
-        // A reader cannot tell an unseen block from a lost one; both are to be repaired.
-        let part =
-            CommittedPart { end: position, durable_to: place.durable_to, current_boot: false };
-        let finding = classify(&place.segment.file, &place.segment.header, &part);
+        let finding = judge(&self.dir.vfs, &place.segment, position, place.durable_to);
         let finding = finding.while_doing_at("read", &place.segment.path, position);
         Ok(match finding.map_err(Failure::from)? {
             Finding::Clean => EndState::Clean,
-            Finding::Damaged { durable_to } => EndState::Damaged { position, durable_to },
+            Finding::Damaged { cause } => {
+                let durable_to = match cause {
+                    Cause::Synced { durable_to } => durable_to,
+                    Cause::CommittedBehind { position } => position,
+                    _ => position,
+                };
+                EndState::Damaged { position, durable_to }
+            }
             Finding::Zeros | Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
         })
     }
@@ -332,8 +334,19 @@ impl<V: Vfs> Consumer<V> {
         if found.is_some() && !options.allow_network {
             dir.check_local()?;
         }
+        if found.is_none() {
+            // Until there is a stream, the directory may still be replaced.
+            dir.let_go();
+        }
         self.reader = found.map(Reader::new);
         Ok(self.reader.is_some())
+    }
+
+    /// Goes on at another place; what was told of the old one is forgotten.
+    pub(crate) fn begin_anew(&mut self, start: Start) -> Result<(), ReadError> {
+        self.options.start = start;
+        self.ended_by = None;
+        self.find_start().map(drop)
     }
 
     /// Moves on to the next wanted record, if there is one.
@@ -355,8 +368,18 @@ impl<V: Vfs> Consumer<V> {
         }
     }
 
-    /// Makes the next committed block the current one; `false` if there is none yet.
+    /// Makes the next committed block the current one; `false` if there is none yet. What no
+    /// later look takes back is told again by each one.
     fn next_block(&mut self) -> Result<bool, ReadError> {
+        if let Some(again) = self.ended_by.as_ref().and_then(ReadError::lasting) {
+            return Err(again);
+        }
+        let found = self.look_for_block();
+        self.ended_by = found.as_ref().err().and_then(ReadError::lasting);
+        found
+    }
+
+    fn look_for_block(&mut self) -> Result<bool, ReadError> {
         if self.dir.vfs.pid() != self.owner {
             return Err(Failure::Forked { owner: self.owner }.into());
         }
@@ -394,13 +417,17 @@ impl<V: Vfs> Consumer<V> {
         if reader.looked_around.is_some() && now - last < self.options.poll_interval {
             return Ok(false);
         }
+        if reader.place.was_taken_back()? {
+            return self.begin_again_at_token(now);
+        }
         let place = &reader.place;
         let sequence = place.segment.header.sequence;
         let stream_id = place.segment.header.stream_id;
         let sealed = self.dir.has_segment(&stream_id, sequence.saturating_add(1))?;
-        let gone = !self.dir.still_names(&place.segment).map_err(Failure::from)?;
         if !sealed {
             reader.looked_around = Some(now);
+            let named = self.dir.still_names(&place.segment).map_err(Failure::from)?;
+            let gone = !named || !self.dir.is_still_there().map_err(Failure::from)?;
             return if gone { Err(self.segment_is_gone()?) } else { Ok(false) };
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.
@@ -418,6 +445,30 @@ impl<V: Vfs> Consumer<V> {
                 Err(reader.place.segment.damage(position, offset, cause).into())
             }
         }
+    }
+
+    /// The block before the position is another than the one read, or is gone: it was damaged, and
+    /// perhaps cut off by a repair. Tells so if records went that were read; goes on at the
+    /// same offset if none did. `true` if there is a block to be delivered now.
+    fn begin_again_at_token(&mut self, now: Duration) -> Result<bool, ReadError> {
+        let Some(token) = self.token() else { return Ok(false) };
+        let Some((tail, _)) = open_tail(&self.dir, OpenMode::Read)? else { return Ok(false) };
+        let epochs = tail.state.epochs();
+        let undecided = tail.next_offset() < token.offset && !is_taken_back(&token, epochs);
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        if undecided {
+            // Nobody has repaired it yet; whoever writes next does.
+            reader.looked_around = Some(now);
+            return Ok(false);
+        }
+        self.dir.vfs.trace(&reader.place.action("LookBehind"));
+        let start = Start::Token(token);
+        let found = seek::find(&self.dir, &start, &self.options.topics, self.options.lock_wait)?;
+        let Some(found) = found else { return Ok(false) };
+        let mut reader = Reader::new(found);
+        reader.looked_around = Some(now);
+        self.reader = Some(reader);
+        self.next_block()
     }
 
     /// Goes on from a segment end to the next segment, hand over hand (V-8, V-9); `false`
@@ -450,12 +501,14 @@ impl<V: Vfs> Consumer<V> {
         let Some(reader) = &self.reader else { return Ok(false) };
         let held = &reader.place.segment;
         let offset = reader.place.link.next_offset;
-        let gone = !self.dir.still_names(held).map_err(Failure::from)?;
         let listing = self.dir.list().map_err(Failure::from)?.unwrap_or_default();
         let mut later = false;
         for &found in listing.segments.iter().filter(|found| **found > sequence) {
             later |= self.dir.has_segment(&held.header.stream_id, found)?;
         }
+        // Only now: a steward deletes from the lowest up, so what is missing above a name that is
+        // still there was not deleted (V-9).
+        let gone = !self.dir.still_names(held).map_err(Failure::from)?;
         // It may have got its name since the first look.
         if listing.segments.contains(&sequence) || !(gone || later) {
             return Ok(false);
@@ -473,7 +526,8 @@ impl<V: Vfs> Consumer<V> {
             return Ok(Failure::from(self.dir.restless()).into());
         };
         let held = &reader.place.segment;
-        match self.dir.segments()? {
+        let there = self.dir.is_still_there()?;
+        match self.dir.segments()?.filter(|_| there) {
             Some(segments) if segments.stream_id == held.header.stream_id => {
                 self.out_of_range(reader.place.link.next_offset)
             }

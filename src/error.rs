@@ -11,6 +11,7 @@ use crate::batch::Appended;
 use crate::block::Cause;
 use crate::settings::SettingError;
 use crate::token::Token;
+use crate::vfs::LockWait;
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +71,21 @@ pub enum Failure {
     #[error(transparent)]
     Damage(#[from] Damage),
     /// A directory that holds no segment (O-2).
-    #[error("{} is not a stream: it holds no segment. `puro create` makes one", dir.display())]
+    #[error(
+        "{} is not a stream: it holds no segment. A producer that may create makes one, as does `puro create`",
+        dir.display()
+    )]
     NotAStream {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Segments of two streams, as many of one as of the other (F-9).
+    #[error(
+        "{} holds segments of two streams, and nothing tells which it is: as many are of one as of \
+         the other. `puro inspect` shows whose each is; move those that do not belong there away",
+        dir.display()
+    )]
+    TwoStreams {
         /// The directory.
         dir: PathBuf,
     },
@@ -102,18 +116,31 @@ pub enum Failure {
         name: String,
     },
     /// A lock that others kept for too long (L-8).
-    #[error("{} is locked by another process since {waited:?} or more; try again, or wait longer", path.display())]
+    #[error("{}", tell_locked(path, *waited))]
     LockTimeout {
         /// The lock file.
         path: PathBuf,
         /// How long it was waited for.
         waited: Duration,
     },
-    /// The stream or the segment in use was removed (A-2, R-11).
-    #[error("{} was removed or replaced while it was in use; open the stream again", path.display())]
+    /// The stream or the segment in use was removed, moved or replaced (A-2, R-11).
+    #[error("{} was removed, moved or replaced while it was in use; open the stream again", path.display())]
     Removed {
         /// The segment that was in use.
         path: PathBuf,
+    },
+    /// A file that must be alone is reached by more names than its own (A-19, F-44).
+    #[error(
+        "{} has {links} names (hard links, as `cp -al` makes them): who works by another name \
+         knows nothing of the locks here. Make a real copy, by `puro backup` say, and remove the \
+         other names",
+        path.display()
+    )]
+    HardLinked {
+        /// The segment or the lock file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
     },
     /// The disk is too full to go on (V-2).
     #[error("no space left for {}: {needed} bytes needed, {free} free; nothing was written", path.display())]
@@ -125,9 +152,25 @@ pub enum Failure {
         /// How many the file system has.
         free: u64,
     },
+    /// Something else has the name of the next segment (V-5, V-10).
+    #[error(
+        "{} has the name of the stream's next segment, and is no part of the stream; \
+         move it elsewhere, and try again. Nothing was appended",
+        path.display()
+    )]
+    NameTaken {
+        /// What has the name.
+        path: PathBuf,
+    },
     /// More segments than a sequence number can count.
     #[error("{} has used up its 2^32 segments; export it into a new stream", dir.display())]
     SegmentsExhausted {
+        /// The stream.
+        dir: PathBuf,
+    },
+    /// More epochs than a number can count (E-3).
+    #[error("{} has used up its 2^32 - 1 epochs; export it into a new stream", dir.display())]
+    EpochsExhausted {
         /// The stream.
         dir: PathBuf,
     },
@@ -140,22 +183,48 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A lock that could not be had in time.
+    pub(crate) fn lock_timeout(path: PathBuf, wait: LockWait) -> Self {
+        let waited = match wait {
+            LockWait::AtMost(waited) => waited,
+            LockWait::Try | LockWait::Forever => Duration::ZERO,
+        };
+        Self::LockTimeout { path, waited }
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Damage(_) | Self::NotASegment { .. } => Blame::Data,
+            Self::Damage(_) | Self::NotASegment { .. } | Self::TwoStreams { .. } => Blame::Data,
             Self::NotAStream { .. }
             | Self::Forked { .. }
             | Self::NetworkFileSystem { .. }
+            | Self::EpochsExhausted { .. }
             | Self::SegmentsExhausted { .. } => Blame::Caller,
             Self::Io(_)
             | Self::Newer { .. }
             | Self::LockTimeout { .. }
             | Self::Removed { .. }
+            | Self::NameTaken { .. }
+            | Self::HardLinked { .. }
             | Self::NoSpace { .. } => Blame::Environment,
         }
     }
+}
+
+/// The locks exclude handles, not processes: the other one may well be the caller's own.
+fn tell_locked(path: &std::path::Path, waited: Duration) -> String {
+    let path = path.display();
+    let tried = match waited {
+        Duration::ZERO => String::new(),
+        waited => format!(" and was not free for {waited:?}"),
+    };
+    format!(
+        "{path} is locked by another handle, in this process or another one{tried}; try again, or \
+         wait longer. A producer that holds it (`hold`) gives way when it appends, or is dropped; \
+         `puro who` tells which process it is"
+    )
 }
 
 /// Why a stream could not be opened or created.
@@ -219,6 +288,25 @@ pub enum RecordError {
         /// How long it may be.
         limit: usize,
     },
+    /// Bytes that would be blocks of this very stream where they would stand (F-43), so many that
+    /// no way was found to put them elsewhere.
+    #[error(
+        "the {bytes} bytes of this batch hold what would be blocks of this stream where they \
+         would stand, and leave no room to shift them: append them in smaller batches"
+    )]
+    HoldsBlocks {
+        /// Bytes of the body.
+        bytes: usize,
+    },
+    /// More records than an offset can count (F-18).
+    #[error(
+        "the stream's next offset is {next_offset}, and no offset may exceed 2^64 - 2: \
+         export it into a new stream"
+    )]
+    OffsetsExhausted {
+        /// The next offset.
+        next_offset: u64,
+    },
     /// A batch without records.
     #[error("a batch must hold at least one record")]
     EmptyBatch,
@@ -238,7 +326,7 @@ pub enum BufferError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The append of what was collected failed. Its variant says whether it was appended; if
-    /// not, the next one who waits tries again.
+    /// not, the records are lost, and may be pushed again.
     #[error(transparent)]
     Append(Arc<AppendError>),
     /// The producer was taken back.
@@ -269,7 +357,11 @@ pub enum AppendError {
     #[error("not appended: {0}")]
     NotAppended(#[from] Failure),
     /// Not appended: the stream has gone on since the token was taken (A-16).
-    #[error("not appended: the stream's next offset is {actual}, not {}", expected.offset)]
+    #[error(
+        "not appended: somebody else has appended since: the stream's next offset is {actual}, \
+         not {}; read on, and try again",
+        expected.offset
+    )]
     Conflict {
         /// The token given.
         expected: Token,
@@ -295,6 +387,19 @@ pub enum AppendError {
         sequence: u64,
         /// The one it is at.
         newest: u64,
+    },
+    /// Not appended: this identity has appended another batch under the same sequence (C-4).
+    #[error(
+        "not appended: producer `{identity}` has appended other records as sequence {sequence}, \
+         at offset {first_offset}; a new batch needs the next sequence"
+    )]
+    OtherContent {
+        /// The producer.
+        identity: String,
+        /// The sequence given.
+        sequence: u64,
+        /// Where the first record of that batch stands.
+        first_offset: u64,
     },
     /// Not appended: a setting that cannot be.
     #[error("not appended: {0}")]
@@ -322,13 +427,16 @@ impl AppendError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Record(_)
-            | Self::Conflict { .. }
-            | Self::PositionChanged { .. }
             | Self::OldSequence { .. }
+            | Self::OtherContent { .. }
             | Self::Setting(_) => Blame::Caller,
             Self::NotAppended(failure) => failure.blame(),
             Self::Diverged(_) => Blame::Data,
-            Self::NotDurable { .. } | Self::Unknown(_) => Blame::Environment,
+            // Somebody else was faster: that is nobody's mistake.
+            Self::Conflict { .. }
+            | Self::PositionChanged { .. }
+            | Self::NotDurable { .. }
+            | Self::Unknown(_) => Blame::Environment,
         }
     }
 }
@@ -337,17 +445,17 @@ impl AppendError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Diverged {
-    /// The history that the position saw was lost with the power.
-    #[error(
-        "the history up to {token} was lost (power failed before it was synced): \
-         epoch {} goes only up to offset {end}; start again from offset {end} and undo what came after",
-        token.epoch
-    )]
+    /// The history that the position saw is not in the stream.
+    #[error("{}", not_in_the_stream(token, *end, *followed_by))]
     Lost {
         /// The position.
         token: Token,
         /// Where what is left of its history ends.
         end: u64,
+        /// The epoch that begins there: its writer saw that the rest was lost with the power.
+        /// `None`: the stream just ends there. Nobody went on since the power failed, or the
+        /// position was never one of this stream's.
+        followed_by: Option<u32>,
     },
     /// The position belongs to another stream.
     #[error("{token} is a position in another stream than this one")]
@@ -389,6 +497,36 @@ impl ReadError {
             Self::Diverged(_) => Blame::Data,
         }
     }
+
+    /// The same error again, if it is one that a consumer's later tries cannot take back (R-16).
+    pub(crate) fn lasting(&self) -> Option<Self> {
+        match self {
+            Self::Failure(Failure::Removed { path }) => {
+                Some(Failure::Removed { path: path.clone() }.into())
+            }
+            Self::OffsetOutOfRange { offset, low, high } => {
+                Some(Self::OffsetOutOfRange { offset: *offset, low: *low, high: *high })
+            }
+            Self::Diverged(diverged) => Some(Self::Diverged(diverged.clone())),
+            Self::Failure(_) => None,
+        }
+    }
+}
+
+/// What is known of a position beyond its history: a loss of power is told only where the stream
+/// says so.
+fn not_in_the_stream(token: &Token, end: u64, followed_by: Option<u32>) -> String {
+    match followed_by {
+        Some(epoch) => format!(
+            "the history up to {token} was lost (power failed before it was synced): epoch {epoch} \
+             began at offset {end}; start again from offset {end} and undo what came after"
+        ),
+        None => format!(
+            "{token} is beyond the end of this stream, which is offset {end}: it is from a copy \
+             that went on, or mistaken, or what it saw was lost with the power; in that case \
+             start again from offset {end} and undo what came after"
+        ),
+    }
 }
 
 /// What is wrong with an offset. One that the stream holds is told to a reader whose segment was
@@ -403,6 +541,13 @@ fn out_of_range(offset: u64, low: u64, high: u64) -> String {
         "offset {offset} {why}: the stream holds {low} to {high}; \
          start from the beginning, the end, or an offset in between"
     )
+}
+
+impl IoError {
+    /// For a call that concerns a whole file.
+    pub(crate) fn of(operation: &'static str, path: std::path::PathBuf, source: io::Error) -> Self {
+        Self { operation, path, position: None, source }
+    }
 }
 
 /// Adds to an [`io::Error`] what was done, to which file, and where.

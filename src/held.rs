@@ -23,6 +23,11 @@ const APPENDS_BETWEEN_LOOKS: u32 = 32;
 /// It gives way by itself for a moment once it held the lock for 50 ms, and whenever
 /// [`HeldProducer::give_way`] is called. The lock is given back when it is dropped.
 ///
+/// It does so when it appends, for there is no thread that could do it otherwise. One that is kept
+/// and does not append gives way to nobody: other producers wait, nobody can open one
+/// ([`Producer::open`] looks under the lock), and neither can named consumers commit.
+/// So drop it before you wait for anything; to hold it anew costs a look at the stream's end.
+///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?;
@@ -84,7 +89,9 @@ impl<'p, V: Vfs> HeldProducer<'p, V> {
 
     /// The lock, taken anew if it was given back.
     fn take_guard(&mut self) -> Result<WriterGuard<V>, AppendError> {
-        if let Some(guard) = self.guard.take() {
+        if let Some(guard) = self.guard.take()
+            && self.producer.still_alone(&guard)?
+        {
             return Ok(guard);
         }
         let guard = self.producer.lock_and_look()?;

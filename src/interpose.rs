@@ -44,9 +44,12 @@ use crate::vfs::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)] // They are the operations of `Vfs` and `VfsFile`.
 pub enum Operation {
+    OpenDir,
+    IsStillThere,
+    CreateDir,
+    Create,
     Open,
     IdOf,
-    CreateDir,
     List,
     Rename,
     Remove,
@@ -71,8 +74,8 @@ pub enum Operation {
 pub struct Call<'c> {
     /// The operation.
     pub operation: Operation,
-    /// The file or directory; for an open file, the path by which it was opened, even
-    /// if it was renamed since. Empty where there is none.
+    /// The file or directory, by the path by which it or its directory was opened, even if it
+    /// was renamed since. Empty where there is none.
     pub path: &'c Path,
     /// Where a read or a write begins; the length asked for by `SetLen`, the end asked
     /// for by `Reserve`; 0 for all others.
@@ -110,12 +113,20 @@ pub trait Hook: Send + Sync + 'static {
     fn now_ms(&self, real: u64) -> u64 {
         real
     }
+    /// Time by the clock that never jumps, given the real one.
+    fn monotonic(&self, real: Duration) -> Duration {
+        real
+    }
     /// This process, given the real one.
     fn pid(&self, real: u32) -> u32 {
         real
     }
     /// Bytes that may still be written, given the real ones.
     fn free_bytes(&self, real: u64) -> u64 {
+        real
+    }
+    /// The names in a directory, given the real ones: a listing is not of one moment.
+    fn listed(&self, real: Vec<String>) -> Vec<String> {
         real
     }
     /// The file system, given the real one.
@@ -163,6 +174,13 @@ impl<F: fmt::Debug> fmt::Debug for InterposedFile<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("InterposedFile").field(&self.inner).finish()
     }
+}
+
+/// An open directory, and the path by which it was opened.
+#[derive(Clone, Debug)]
+pub struct InterposedDir<D> {
+    inner: D,
+    path: PathBuf,
 }
 
 /// Does what the hook says with a call that has no length.
@@ -255,6 +273,10 @@ impl<F: VfsFile> VfsFile for InterposedFile<F> {
         self.ask(Operation::Lock, 0, || self.inner.lock(kind, wait))
     }
 
+    fn touch(&self) {
+        self.inner.touch();
+    }
+
     fn unlock(&self) -> io::Result<()> {
         self.ask(Operation::Unlock, 0, || self.inner.unlock())
     }
@@ -287,49 +309,91 @@ impl<V> Interpose<V> {
 
 impl<V: Vfs> Vfs for Interpose<V> {
     type File = InterposedFile<V::File>;
+    type Dir = InterposedDir<V::Dir>;
     type Watch = InterposedWatch<V::Watch>;
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Self::File> {
-        let inner = self.ask(Operation::Open, path, || self.inner.open(path, mode))?;
-        Ok(InterposedFile { inner, path: path.to_owned(), hook: Arc::clone(&self.hook) })
-    }
-
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        self.ask(Operation::IdOf, path, || self.inner.id_of(path))
-    }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.ask(Operation::CreateDir, path, || self.inner.create_dir(path))
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.ask(Operation::List, dir, || self.inner.list(dir))
+    fn open_dir(&self, path: &Path) -> io::Result<Self::Dir> {
+        let inner = self.ask(Operation::OpenDir, path, || self.inner.open_dir(path))?;
+        Ok(InterposedDir { inner, path: path.to_owned() })
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.ask(Operation::Rename, from, || self.inner.rename(from, to))
+    fn is_still_there(&self, dir: &Self::Dir) -> io::Result<bool> {
+        self.ask(Operation::IsStillThere, &dir.path, || self.inner.is_still_there(&dir.inner))
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.ask(Operation::Remove, path, || self.inner.remove(path))
+    fn create_subdir(&self, dir: &Self::Dir, name: &str, alike: bool) -> io::Result<()> {
+        let path = dir.path.join(name);
+        let create = || self.inner.create_subdir(&dir.inner, name, alike);
+        self.ask(Operation::CreateDir, &path, create)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.ask(Operation::SyncDir, dir, || self.inner.sync_dir(dir))
+    fn open_subdir(&self, dir: &Self::Dir, name: &str) -> io::Result<Self::Dir> {
+        let path = dir.path.join(name);
+        let open = || self.inner.open_subdir(&dir.inner, name);
+        let inner = self.ask(Operation::OpenDir, &path, open)?;
+        Ok(InterposedDir { inner, path })
     }
 
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
-        let real = self.ask(Operation::FreeBytes, dir, || self.inner.free_bytes(dir))?;
-        Ok(self.hook.free_bytes(real))
+    fn create(
+        &self,
+        dir: &Self::Dir,
+        name: &str,
+        like: Option<&Self::File>,
+    ) -> io::Result<Self::File> {
+        let path = dir.path.join(name);
+        let like = like.map(|like| &like.inner);
+        let create = || self.inner.create(&dir.inner, name, like);
+        let inner = self.ask(Operation::Create, &path, create)?;
+        Ok(InterposedFile { inner, path, hook: Arc::clone(&self.hook) })
     }
 
-    fn file_system(&self, dir: &Path) -> io::Result<FileSystem> {
-        let real = self.ask(Operation::FileSystem, dir, || self.inner.file_system(dir))?;
-        Ok(self.hook.file_system(real))
+    fn open(&self, dir: &Self::Dir, name: &str, mode: OpenMode) -> io::Result<Self::File> {
+        let path = dir.path.join(name);
+        let inner = self.ask(Operation::Open, &path, || self.inner.open(&dir.inner, name, mode))?;
+        Ok(InterposedFile { inner, path, hook: Arc::clone(&self.hook) })
     }
 
-    fn watch(&self, dir: &Path) -> io::Result<Self::Watch> {
-        self.ask(Operation::Watch, dir, || self.inner.watch(dir)).map(InterposedWatch)
+    fn id_of(&self, dir: &Self::Dir, name: &str) -> io::Result<Option<FileId>> {
+        let path = dir.path.join(name);
+        self.ask(Operation::IdOf, &path, || self.inner.id_of(&dir.inner, name))
+    }
+
+    fn list(&self, dir: &Self::Dir) -> io::Result<Vec<String>> {
+        let names = self.ask(Operation::List, &dir.path, || self.inner.list(&dir.inner))?;
+        Ok(self.hook.listed(names))
+    }
+
+    fn rename(&self, dir: &Self::Dir, from: &str, to: &str) -> io::Result<()> {
+        let path = dir.path.join(from);
+        self.ask(Operation::Rename, &path, || self.inner.rename(&dir.inner, from, to))
+    }
+
+    fn remove(&self, dir: &Self::Dir, name: &str) -> io::Result<()> {
+        let path = dir.path.join(name);
+        self.ask(Operation::Remove, &path, || self.inner.remove(&dir.inner, name))
+    }
+
+    fn sync_dir(&self, dir: &Self::Dir) -> io::Result<()> {
+        self.ask(Operation::SyncDir, &dir.path, || self.inner.sync_dir(&dir.inner))
+    }
+
+    fn free_bytes(&self, dir: &Self::Dir) -> io::Result<u64> {
+        let ask = || self.inner.free_bytes(&dir.inner);
+        Ok(self.hook.free_bytes(self.ask(Operation::FreeBytes, &dir.path, ask)?))
+    }
+
+    fn file_system(&self, dir: &Self::Dir) -> io::Result<FileSystem> {
+        let ask = || self.inner.file_system(&dir.inner);
+        Ok(self.hook.file_system(self.ask(Operation::FileSystem, &dir.path, ask)?))
+    }
+
+    fn watch(&self, dir: &Self::Dir) -> io::Result<Self::Watch> {
+        let watch = || self.inner.watch(&dir.inner);
+        self.ask(Operation::Watch, &dir.path, watch).map(InterposedWatch)
     }
 
     fn now_ms(&self) -> u64 {
@@ -337,7 +401,7 @@ impl<V: Vfs> Vfs for Interpose<V> {
     }
 
     fn monotonic(&self) -> Duration {
-        self.inner.monotonic()
+        self.hook.monotonic(self.inner.monotonic())
     }
 
     fn sleep(&self, duration: Duration) {

@@ -5,6 +5,7 @@
     allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+mod at_end;
 pub mod backup;
 pub mod batch;
 mod behind;
@@ -19,6 +20,7 @@ pub mod held;
 pub mod hint;
 pub mod interpose;
 pub mod layout;
+mod lock_file;
 pub mod named;
 pub mod os;
 pub mod positions;
@@ -50,12 +52,12 @@ pub use error::{
     AppendError, Blame, BufferError, Diverged, Failure, OpenError, ReadError, RecordError,
 };
 pub use held::HeldProducer;
-pub use named::{AutoCommit, NamedConsumer, NamedError, NamedOptions};
+pub use named::{AutoCommit, IfLost, NamedConsumer, NamedError, NamedOptions, Started};
 pub use os::who;
 pub use producer::{Appended, Batch, Producer, ProducerOptions};
 pub use record::{Headers, NewRecord, OwnedRecord, Record};
 pub use repair::{RepairReport, repair};
 pub use salvage::{SalvageError, SalvageReport, salvage};
-pub use steward::{Steward, StewardError, StewardOptions};
+pub use steward::{Steward, StewardError, StewardOptions, Trim};
 pub use token::Token;
 pub use vfs::LockWait;

@@ -1,171 +1,25 @@
 //! Named consumers: their position is kept in the stream, so that a restart goes on where
-//! the last run was (protocol.md, C-2 and C-3).
+//! the last run was (protocol.md, C-2, C-3, C-8 and C-9).
 
-use std::path::{Path, PathBuf};
+mod options;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::consumer::{Consumer, ConsumerOptions, Start};
-use crate::dir::{CONSUMERS, Directory, owner_lock_path};
-use crate::error::{AppendError, Blame, Failure, IoContext, OpenError, ReadError, RecordError};
+pub use self::options::{AutoCommit, IfLost, NamedOptions};
+use crate::consumer::{Consumer, Start};
+use crate::dir::{CONSUMERS, Directory, owner_lock_name};
+use crate::error::{AppendError, Blame, Failure, OpenError, ReadError, RecordError};
 use crate::hint::Hint;
+use crate::lock_file::LockFile;
 use crate::os::OsVfs;
-use crate::producer::{Producer, ProducerOptions, check_name, is_appended};
+use crate::producer::{Producer, is_appended};
 use crate::record::Record;
 use crate::state::Position;
 use crate::token::Token;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
-
-/// When a named consumer commits its position by itself. It never does so without
-/// progress, and only for records whose successor was asked for: a record counts as done
-/// when the next one is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AutoCommit {
-    /// Never: [`NamedConsumer::commit`] does it.
-    Never,
-    /// After so many records.
-    Records(u64),
-    /// When so much time has passed, at the next record.
-    Interval(Duration),
-}
-
-/// How often a consumer that only passes by records of other topics commits that: its
-/// position would otherwise stay behind, until retention takes what it points to.
-const PASSING_INTERVAL: Duration = Duration::from_secs(60);
-
-/// How a named consumer is to be opened.
-#[derive(Clone, Debug)]
-pub struct NamedOptions {
-    consumer: ConsumerOptions,
-    start: Start,
-    ignore_stored: bool,
-    auto_commit: AutoCommit,
-    owner_wait: LockWait,
-    allow_network: bool,
-}
-
-impl Default for NamedOptions {
-    fn default() -> Self {
-        Self {
-            consumer: ConsumerOptions::new(),
-            start: Start::Beginning,
-            ignore_stored: false,
-            auto_commit: AutoCommit::Interval(Duration::from_secs(1)),
-            owner_wait: LockWait::Try,
-            allow_network: false,
-        }
-    }
-}
-
-impl NamedOptions {
-    /// The defaults: goes on where the last run was, the first time from the beginning;
-    /// commits about every second; is refused while another process runs under the name.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Where to begin when the name has no position yet.
-    #[must_use]
-    pub fn start(mut self, start: Start) -> Self {
-        self.start = start;
-        self
-    }
-
-    /// Whether to begin there even if the name has a position.
-    #[must_use]
-    pub fn ignore_stored(mut self, ignore: bool) -> Self {
-        self.ignore_stored = ignore;
-        self
-    }
-
-    /// When to commit.
-    #[must_use]
-    pub fn auto_commit(mut self, auto_commit: AutoCommit) -> Self {
-        self.auto_commit = auto_commit;
-        self
-    }
-
-    /// How long to wait for another process that runs under the name.
-    #[must_use]
-    pub fn owner_wait(mut self, wait: LockWait) -> Self {
-        self.owner_wait = wait;
-        self
-    }
-
-    /// Everything else: topics, durable reading, intervals. Its start does not count.
-    #[must_use]
-    pub fn consumer(mut self, consumer: ConsumerOptions) -> Self {
-        self.consumer = consumer;
-        self
-    }
-
-    /// Whether to accept a network file system (M-1).
-    #[must_use]
-    pub fn allow_network(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
-        self
-    }
-
-    /// Opens it on real files.
-    ///
-    /// # Errors
-    /// See [`NamedError`].
-    pub fn open(&self, dir: impl AsRef<Path>, name: &str) -> Result<NamedConsumer, NamedError> {
-        self.open_in(OsVfs::new(), dir, name)
-    }
-
-    /// Opens it in any world.
-    ///
-    /// # Errors
-    /// See [`NamedError`].
-    pub fn open_in<V: Vfs>(
-        &self,
-        vfs: V,
-        dir: impl AsRef<Path>,
-        name: &str,
-    ) -> Result<NamedConsumer<V>, NamedError> {
-        check_name(name)?;
-        let dir = Directory::new(vfs, dir.as_ref());
-        if dir.segments()?.is_none() {
-            return Err(Failure::NotAStream { dir: dir.path }.into());
-        }
-        let lock = OwnerLock::take(&dir, name, self.owner_wait)?;
-        let options = ProducerOptions::new().create(false).allow_network(self.allow_network);
-        let committer = options.open_in(dir.vfs.clone(), &dir.path)?;
-        let stored = committer.position(name);
-        let entry = Action::new("ReadEntry").label(name);
-        dir.vfs.trace(&entry.value(stored.map_or(0, |position| position.offset)));
-        let start = match stored {
-            Some(position) if !self.ignore_stored => {
-                Start::Token(position_token(committer.stream_id(), &position))
-            }
-            _ => self.start,
-        };
-        let consumer = self.consumer.clone().allow_network(self.allow_network).start(start);
-        let consumer = consumer.open_in(dir.vfs.clone(), &dir.path)?;
-        let mut named = NamedConsumer {
-            consumer,
-            committer,
-            lock,
-            name: name.to_owned(),
-            stored,
-            auto_commit: self.auto_commit,
-            delivered: 0,
-            last_commit: dir.vfs.monotonic(),
-            vfs: dir.vfs,
-        };
-        // Where it begins must not be forgotten: what comes before a restart would be skipped.
-        if start != Start::Beginning {
-            named.commit()?;
-        }
-        Ok(named)
-    }
-}
-
-fn position_token(stream_id: [u8; 16], position: &Position) -> Token {
-    Token { stream_id, epoch: position.epoch, offset: position.offset }
-}
+use crate::vfs::{LockWait, Vfs};
 
 /// Why a named consumer could not be opened, read, or committed.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +34,18 @@ pub enum NamedError {
     /// The position could not be committed.
     #[error("position {0}")]
     Commit(#[from] AppendError),
+    /// The records that it was to read next were deleted before it did (C-9).
+    #[error("{}", tell_lost(name, *offset, *low, *high))]
+    Lost {
+        /// The name.
+        name: String,
+        /// What it was to read next.
+        offset: u64,
+        /// The lowest offset there is.
+        low: u64,
+        /// The next to be given.
+        high: u64,
+    },
     /// Another process runs under this name.
     #[error("consumer `{name}` is running elsewhere ({} is locked)", path.display())]
     Busy {
@@ -207,10 +73,43 @@ impl NamedError {
             Self::Read(error) => error.blame(),
             Self::Open(error) => error.blame(),
             Self::Commit(error) => error.blame(),
+            Self::Lost { .. } => Blame::Data,
             Self::Busy { .. } => Blame::Environment,
             Self::Name(_) => Blame::Caller,
         }
     }
+}
+
+fn tell_lost(name: &str, offset: u64, low: u64, high: u64) -> String {
+    let missed = low.saturating_sub(offset);
+    format!(
+        "consumer `{name}` lost its place: it was to go on at offset {offset}, and {missed} offsets \
+         were deleted before it read them; the stream holds {low} to {high} now. Say where it is to \
+         go on: `if_lost` (on the command line --if-lost beginning, or end), or set its position"
+    )
+}
+
+/// Where a named consumer began to read, and why there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Started {
+    /// Where the last run under the name was.
+    Stored,
+    /// Where the options say, whatever was stored ([`NamedOptions::ignore_stored`]).
+    Asked,
+    /// Where the options say, for the name has no position.
+    WithoutPosition {
+        /// Somebody has run under it before. So its position was never committed, or deleted, or
+        /// it was forgotten since nobody renewed it for expiry_ms (C-5).
+        ran_before: bool,
+    },
+    /// Where [`NamedOptions::if_lost`] says, for what it was to read next was deleted (C-9).
+    Lost {
+        /// What it was to read next.
+        offset: u64,
+        /// How many offsets it missed.
+        missed: u64,
+    },
 }
 
 /// A change of a position: what it was, and what it is to be (C-2, C-7).
@@ -235,28 +134,22 @@ impl PositionChange {
 
 /// The lock of a name: held while the consumer runs (L-1).
 #[derive(Debug)]
-pub(crate) struct OwnerLock<F> {
-    _file: F,
+pub(crate) struct OwnerLock<V: Vfs> {
+    _lock: Arc<LockFile<V>>,
 }
 
-impl<F: VfsFile> OwnerLock<F> {
-    pub fn take<V: Vfs<File = F>>(
-        dir: &Directory<V>,
-        name: &str,
-        wait: LockWait,
-    ) -> Result<Self, NamedError> {
-        let locks = dir.path.join(CONSUMERS);
-        dir.vfs.create_dir(&locks).while_doing("create", &locks).map_err(Failure::from)?;
-        let path = owner_lock_path(dir, name);
-        let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path);
-        let file = file.map_err(Failure::from)?;
-        let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path);
-        if locked.map_err(Failure::from)? {
-            dir.vfs.trace(&Action::new("LockName").label(name));
-            Hint::of_this_process(&dir.vfs).leave(&file);
-            return Ok(Self { _file: file });
-        }
-        Err(NamedError::Busy { name: name.to_owned(), path })
+impl<V: Vfs> OwnerLock<V> {
+    pub fn take(dir: &Directory<V>, name: &str, wait: LockWait) -> Result<Self, NamedError> {
+        let locks = dir.make_subdirectory(CONSUMERS, true).map_err(Failure::from)?;
+        let lock_name = owner_lock_name(name);
+        let taken = LockFile::open_and_take(dir, &locks, &lock_name, wait)?;
+        let Some(lock) = taken else {
+            let path = locks.path.join(lock_name);
+            return Err(NamedError::Busy { name: name.to_owned(), path });
+        };
+        dir.vfs.trace(&Action::new("LockName").label(name));
+        Hint::of_this_process(&dir.vfs).leave(lock.file());
+        Ok(Self { _lock: lock })
     }
 }
 
@@ -266,22 +159,45 @@ impl<F: VfsFile> OwnerLock<F> {
 /// Each record is delivered at least once: again after a death, if its position was not
 /// committed by then. For exactly once, within the stream, see
 /// [`Producer::append_with_position`].
+///
+/// It commits by itself as [`NamedOptions::auto_commit`] says, when it is asked for records or
+/// waits for them, and never from a thread of its own. When it is dropped it tries once more,
+/// without waiting for other writers. The record delivered last does not count as done then, for
+/// nobody has asked for the next. [`NamedConsumer::close`] commits that one too, and tells
+/// whether it could.
 pub struct NamedConsumer<V: Vfs = OsVfs> {
     consumer: Consumer<V>,
     committer: Producer<V>,
     /// Held as long as the consumer lives.
     #[expect(dead_code, reason = "what counts is that it is held")]
-    lock: OwnerLock<V::File>,
+    lock: OwnerLock<V>,
     name: String,
     /// The position as last read or written.
     stored: Option<Position>,
+    started: Started,
+    if_lost: IfLost,
+    missed_offsets: u64,
     auto_commit: AutoCommit,
+    passing_interval: Duration,
     /// Records delivered since the last commit.
     delivered: u64,
-    /// When that was.
+    /// Where it began to read.
+    began: u64,
+    /// Before the record delivered last: all until there is done.
+    done: Option<Token>,
+    /// When it last committed, or saw that there was nothing to commit.
     last_commit: Duration,
+    /// When it last tried to commit and somebody else held the lock.
+    put_off: Option<Duration>,
     vfs: V,
 }
+
+/// How long a commit that was put off is not tried again while it waits for records.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a commit waits for other writers while it waits for records anyway.
+const LOCK_PATIENCE: Duration = Duration::from_millis(20);
+/// How long records that are done stay uncommitted while it waits, where it counts records.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<V: Vfs> std::fmt::Debug for NamedConsumer<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -297,35 +213,98 @@ impl<V: Vfs> NamedConsumer<V> {
     /// The next record, if there is one now.
     ///
     /// # Errors
-    /// See [`NamedError`]. Asked again, it tries again.
+    /// See [`NamedError`]. Asked again, it tries again, but for what lasts (see
+    /// [`Consumer::try_next`]).
     pub fn try_next(&mut self) -> Result<Option<Record<'_>>, NamedError> {
         self.poll(Duration::ZERO)
     }
 
     /// The next record, waiting for it up to `timeout`. Asking for it says that all before
-    /// it are done.
+    /// it are done. The limit holds though other writers keep `writer.lock`: a commit that is due
+    /// is put off then.
     ///
     /// # Errors
     /// See [`NamedError`].
     pub fn poll(&mut self, timeout: Duration) -> Result<Option<Record<'_>>, NamedError> {
-        if self.is_due() {
-            self.commit()?;
-        }
-        if !self.consumer.wait(timeout)? {
-            let passed_by = || self.since_commit() >= PASSING_INTERVAL;
-            if self.auto_commit != AutoCommit::Never && (self.delivered > 0 || passed_by()) {
-                self.commit()?;
-            }
+        if !self.wait(timeout)? {
             return Ok(None);
         }
         self.delivered += 1;
         Ok(self.consumer.try_next()?)
     }
 
+    /// Waits until there is a record to be read; `false` when the time was over first. Commits
+    /// what is due meanwhile, as [`NamedConsumer::poll`] does.
+    ///
+    /// # Errors
+    /// See [`NamedError`].
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, NamedError> {
+        self.done = self.consumer.token();
+        if self.is_due() {
+            self.commit_if_free(LockWait::Try)?;
+        }
+        let begun = self.vfs.monotonic();
+        let left = |vfs: &V| timeout.saturating_sub(vfs.monotonic().saturating_sub(begun));
+        loop {
+            let found = self.wait_once(left(&self.vfs).min(self.until_due()))?;
+            self.done = self.consumer.token();
+            if found {
+                return Ok(true);
+            }
+            let left = left(&self.vfs);
+            let rests = self.auto_commit != AutoCommit::Never && left.is_zero();
+            if self.is_due() || self.has_passed_by() || (self.delivered > 0 && rests) {
+                self.commit_if_free(LockWait::AtMost(left.min(LOCK_PATIENCE)))?;
+            }
+            if left.is_zero() {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn wait_once(&mut self, timeout: Duration) -> Result<bool, NamedError> {
+        match self.consumer.wait(timeout) {
+            Err(error @ ReadError::OffsetOutOfRange { .. }) => {
+                self.go_on_after(error)?;
+                Ok(self.consumer.wait(Duration::ZERO)?)
+            }
+            found => Ok(found?),
+        }
+    }
+
+    /// Goes on as the options say where the place it was at is lost (C-9); tells how many offsets
+    /// it missed.
+    fn go_on_after(&mut self, error: ReadError) -> Result<u64, NamedError> {
+        let ReadError::OffsetOutOfRange { offset, low, high } = error else {
+            return Err(error.into());
+        };
+        let (start, to) = match self.if_lost {
+            IfLost::Fail => {
+                let name = self.name.clone();
+                return Err(NamedError::Lost { name, offset, low, high });
+            }
+            // Its next segment may be there, though the one before was taken from it (V-8).
+            IfLost::Beginning if offset > low => (Start::Offset(offset), offset),
+            IfLost::Beginning => (Start::Beginning, low),
+            IfLost::End => (Start::End, high),
+        };
+        self.consumer.begin_anew(start)?;
+        let at = self.consumer.token();
+        let missed = at.map_or(to, |token| token.offset).saturating_sub(offset);
+        self.missed_offsets += missed;
+        self.done = at;
+        // Whoever takes over is not to be told again, nor to be sent elsewhere.
+        let (name, before) = (self.name.clone(), self.stored);
+        let change = PositionChange { name, before, after: at, by_hand: true };
+        self.change_if_free(change, LockWait::Try)?;
+        Ok(missed)
+    }
+
     fn since_commit(&self) -> Duration {
         self.vfs.monotonic().saturating_sub(self.last_commit)
     }
 
+    /// Whether records that are done are to be committed.
     fn is_due(&self) -> bool {
         match self.auto_commit {
             _ if self.delivered == 0 => false,
@@ -335,22 +314,112 @@ impl<V: Vfs> NamedConsumer<V> {
         }
     }
 
+    /// Whether it is time to commit what was passed by, if there is anything (C-8).
+    fn has_passed_by(&self) -> bool {
+        self.auto_commit != AutoCommit::Never && self.since_commit() >= self.passing_interval
+    }
+
+    /// How long until something may be due.
+    fn until_due(&self) -> Duration {
+        let interval = match self.auto_commit {
+            AutoCommit::Never => return Duration::MAX,
+            _ if self.delivered == 0 => self.passing_interval,
+            AutoCommit::Interval(interval) => interval,
+            AutoCommit::Records(_) => IDLE_INTERVAL,
+        };
+        let left = interval.saturating_sub(self.since_commit());
+        let since = |time: Duration| self.vfs.monotonic().saturating_sub(time);
+        let retry = self.put_off.map(|time| RETRY_INTERVAL.saturating_sub(since(time)));
+        left.max(retry.unwrap_or_default()).max(Duration::from_millis(1))
+    }
+
+    /// Commits what is done, unless that takes longer than `wait`: then it is put off.
+    fn commit_if_free(&mut self, wait: LockWait) -> Result<(), NamedError> {
+        match self.progress() {
+            Some(change) => self.change_if_free(change, wait),
+            None => {
+                self.committed(self.stored);
+                Ok(())
+            }
+        }
+    }
+
+    fn change_if_free(&mut self, change: PositionChange, wait: LockWait) -> Result<(), NamedError> {
+        let (delivered, last_commit) = (self.delivered, self.last_commit);
+        let usual = self.committer.set_lock_wait(wait);
+        let done = self.commit_change(change);
+        self.committer.set_lock_wait(usual);
+        match done {
+            Err(NamedError::Commit(AppendError::NotAppended(Failure::LockTimeout { .. }))) => {
+                (self.delivered, self.last_commit) = (delivered, last_commit);
+                self.put_off = Some(self.vfs.monotonic());
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// What a commit of all that is done would change; `None` where nothing was read or passed by
+    /// since the last one. Control records take no offset, so commits of others are none (C-8).
+    fn progress(&self) -> Option<PositionChange> {
+        let after = self.done?;
+        let before = self.stored;
+        let stands_at = before.map_or(self.began, |stored| stored.offset);
+        let name = || self.name.clone();
+        (stands_at != after.offset).then(|| PositionChange {
+            name: name(),
+            before,
+            after: Some(after),
+            by_hand: false,
+        })
+    }
+
     /// Commits the position behind the last record delivered. Does nothing without
     /// progress. Tells whether it did.
     ///
     /// # Errors
     /// `Commit(PositionChanged)` if somebody else changed the position.
     pub fn commit(&mut self) -> Result<bool, NamedError> {
+        self.done = self.consumer.token();
+        let Some(change) = self.change() else {
+            self.committed(self.stored);
+            return Ok(false);
+        };
+        self.commit_change(change)?;
+        Ok(true)
+    }
+
+    fn commit_change(&mut self, change: PositionChange) -> Result<(), NamedError> {
+        // One that fails is not tried again at once.
         self.delivered = 0;
         self.last_commit = self.vfs.monotonic();
-        let Some(change) = self.change() else { return Ok(false) };
         self.vfs.trace(&Action::new("WantCommit").label(&self.name));
         let done = self.committer.commit_position(&change);
         if is_appended(&done) {
             self.committed(self.committer.position(&self.name));
         }
         done?;
-        Ok(true)
+        Ok(())
+    }
+
+    /// Commits the position behind the last record delivered, and ends.
+    ///
+    /// # Errors
+    /// As [`NamedConsumer::commit`].
+    pub fn close(mut self) -> Result<(), NamedError> {
+        self.commit()?;
+        Ok(())
+    }
+
+    /// Sees to it that the next commit will find room on the disk. To be called before work that
+    /// should not be done, and done again, while the disk is full. Others may take the room all
+    /// the same.
+    ///
+    /// # Errors
+    /// `Commit(NotAppended(NoSpace))` where there is no room.
+    pub fn make_room(&mut self) -> Result<(), NamedError> {
+        let made = self.committer.make_room_for_position();
+        Ok(made.map_err(AppendError::from)?)
     }
 
     /// What a commit would change; `None` without progress.
@@ -367,6 +436,7 @@ impl<V: Vfs> NamedConsumer<V> {
     pub(crate) fn committed(&mut self, stored: Option<Position>) {
         self.stored = stored;
         self.delivered = 0;
+        self.put_off = None;
         self.last_commit = self.vfs.monotonic();
     }
 
@@ -382,6 +452,20 @@ impl<V: Vfs> NamedConsumer<V> {
         self.stored
     }
 
+    /// Where it began to read, and why there: whether its position was found, never was one, or
+    /// was lost.
+    #[must_use]
+    pub fn started(&self) -> Started {
+        self.started
+    }
+
+    /// How many offsets it has passed over, since it was opened, because they were deleted before
+    /// it read them ([`NamedOptions::if_lost`]).
+    #[must_use]
+    pub fn missed_offsets(&self) -> u64 {
+        self.missed_offsets
+    }
+
     /// The position behind the last record delivered.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
@@ -391,5 +475,15 @@ impl<V: Vfs> NamedConsumer<V> {
     /// The consumer within, to ask for more than the next record.
     pub fn consumer_mut(&mut self) -> &mut Consumer<V> {
         &mut self.consumer
+    }
+}
+
+impl<V: Vfs> Drop for NamedConsumer<V> {
+    fn drop(&mut self) {
+        // In a forked child this is refused (L-3). Whatever fails here, the next run reads again
+        // what was not committed.
+        if self.auto_commit != AutoCommit::Never {
+            let _ = self.commit_if_free(LockWait::Try);
+        }
     }
 }

@@ -7,12 +7,15 @@ compile_error!(
      while others read. Use Linux, macOS or a BSD."
 );
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
-use std::sync::OnceLock;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
@@ -46,10 +49,22 @@ pub struct OsFile {
     file: File,
 }
 
-impl OsFile {
-    fn id(metadata: &std::fs::Metadata) -> FileId {
-        FileId { device: metadata.dev(), inode: metadata.ino() }
-    }
+/// An open directory.
+#[derive(Clone, Debug)]
+pub struct OsDir {
+    file: Arc<File>,
+    /// Where it was when it was opened: absolute, for the process may work elsewhere by now.
+    path: PathBuf,
+}
+
+// Types of the fields differ from system to system.
+#[allow(clippy::unnecessary_cast)]
+fn id(stat: &Stat) -> FileId {
+    FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 }
+}
+
+fn file_type(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
 }
 
 /// Longest pause between two tries for a lock.
@@ -110,6 +125,10 @@ impl VfsFile for OsFile {
         Ok(true)
     }
 
+    fn touch(&self) {
+        system::touch(&self.file);
+    }
+
     fn unlock(&self) -> io::Result<()> {
         system::unlock(&self.file)
     }
@@ -117,31 +136,8 @@ impl VfsFile for OsFile {
 
 impl Vfs for OsVfs {
     type File = OsFile;
+    type Dir = OsDir;
     type Watch = OsWatch;
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<OsFile> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(mode != OpenMode::Read);
-        options.create(matches!(mode, OpenMode::WriteOrCreate | OpenMode::Truncate));
-        // Not blocking: a FIFO must be refused, not waited for.
-        options.custom_flags(system::NO_FOLLOW | system::NON_BLOCKING);
-        let file = options.open(path).map_err(|error| refine(path, error))?;
-        if !file.metadata()?.is_file() {
-            return Err(not_regular(path));
-        }
-        if mode == OpenMode::Truncate {
-            file.set_len(0)?;
-        }
-        Ok(OsFile { file })
-    }
-
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        match std::fs::symlink_metadata(path) {
-            Ok(metadata) => Ok(metadata.is_file().then(|| OsFile::id(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         match std::fs::create_dir(path) {
@@ -150,32 +146,109 @@ impl Vfs for OsVfs {
         }
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let names = std::fs::read_dir(dir)?;
-        names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    fn open_dir(&self, path: &Path) -> io::Result<OsDir> {
+        let file = retry_on_intr(|| rustix::fs::open(path, DIRECTORY, Mode::empty()))?;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(OsDir { file: Arc::new(file.into()), path })
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(from, to)
+    fn is_still_there(&self, dir: &OsDir) -> io::Result<bool> {
+        match rustix::fs::stat(&dir.path) {
+            Ok(found) => Ok(id(&found) == id(&rustix::fs::fstat(&dir.file)?)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)
+    fn create_subdir(&self, dir: &OsDir, name: &str, alike: bool) -> io::Result<()> {
+        let like = if alike { Some(rustix::fs::fstat(&dir.file)?) } else { None };
+        match rustix::fs::mkdirat(&dir.file, name, mode_of(like.as_ref(), 0o777)) {
+            Ok(()) => match like {
+                Some(like) => take_after(&self.open_subdir(dir, name)?.file, &like),
+                None => Ok(()),
+            },
+            // What it is shows when it is opened.
+            Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+    fn open_subdir(&self, dir: &OsDir, name: &str) -> io::Result<OsDir> {
+        let flags = DIRECTORY | OFlags::NOFOLLOW;
+        let file = retry_on_intr(|| rustix::fs::openat(&dir.file, name, flags, Mode::empty()));
+        let file = file.map_err(|error| refine(dir, name, FileType::Directory, error))?;
+        Ok(OsDir { file: Arc::new(file.into()), path: dir.path.join(name) })
     }
 
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
-        fs2::available_space(dir)
+    fn create(&self, dir: &OsDir, name: &str, like: Option<&OsFile>) -> io::Result<OsFile> {
+        let like = like.map(|like| rustix::fs::fstat(&like.file)).transpose()?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = mode_of(like.as_ref(), 0o666);
+        let file = retry_on_intr(|| rustix::fs::openat(&dir.file, name, flags, mode))?;
+        let file = File::from(file);
+        if let Some(like) = like {
+            take_after(&file, &like)?;
+        }
+        Ok(OsFile { file })
     }
 
-    fn file_system(&self, dir: &Path) -> io::Result<FileSystem> {
-        system::file_system(dir)
+    fn open(&self, dir: &OsDir, name: &str, mode: OpenMode) -> io::Result<OsFile> {
+        let access = match mode {
+            OpenMode::Read => OFlags::RDONLY,
+            OpenMode::Write => OFlags::RDWR,
+        };
+        // Not blocking: a FIFO must be refused, not waited for.
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = retry_on_intr(|| rustix::fs::openat(&dir.file, name, flags, Mode::empty()));
+        let file = file.map_err(|error| refine(dir, name, FileType::RegularFile, error))?;
+        let file = File::from(file);
+        if !file.metadata()?.is_file() {
+            return Err(refine(dir, name, FileType::RegularFile, Errno::INVAL));
+        }
+        Ok(OsFile { file })
     }
 
-    fn watch(&self, dir: &Path) -> io::Result<OsWatch> {
+    fn id_of(&self, dir: &OsDir, name: &str) -> io::Result<Option<FileId>> {
+        match stat_name(dir, name) {
+            Ok(stat) => Ok((file_type(&stat) == FileType::RegularFile).then(|| id(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn list(&self, dir: &OsDir) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&dir.file)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn rename(&self, dir: &OsDir, from: &str, to: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&dir.file, from, &dir.file, to)?)
+    }
+
+    fn remove(&self, dir: &OsDir, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&dir.file, name, AtFlags::empty())?)
+    }
+
+    fn sync_dir(&self, dir: &OsDir) -> io::Result<()> {
+        dir.file.sync_all()
+    }
+
+    fn free_bytes(&self, dir: &OsDir) -> io::Result<u64> {
+        let found = rustix::fs::fstatvfs(&dir.file)?;
+        Ok(found.f_frsize.saturating_mul(found.f_bavail))
+    }
+
+    fn file_system(&self, dir: &OsDir) -> io::Result<FileSystem> {
+        system::file_system(&dir.file)
+    }
+
+    fn watch(&self, dir: &OsDir) -> io::Result<OsWatch> {
         OsWatch::new(dir)
     }
 
@@ -214,22 +287,51 @@ impl Vfs for OsVfs {
     }
 }
 
-/// Says what a name leads to where the system's own words do not.
-fn refine(path: &Path, error: io::Error) -> io::Error {
-    match std::fs::symlink_metadata(path) {
-        Ok(metadata) if !metadata.is_file() => not_regular(path),
-        _ => error,
-    }
+/// How a directory is opened: to be listed, synced, and looked up in.
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// What something is made with: never more than it is to have, before it is given that.
+fn mode_of(like: Option<&Stat>, otherwise: u32) -> Mode {
+    like.map_or(Mode::from_raw_mode(otherwise as _), |like| Mode::from_raw_mode(like.st_mode))
 }
 
-fn not_regular(path: &Path) -> io::Error {
-    let kind = std::fs::symlink_metadata(path).map(|metadata| metadata.file_type());
-    let what = match kind {
-        Ok(kind) if kind.is_symlink() => "a symbolic link",
-        Ok(kind) if kind.is_dir() => "a directory",
+/// Gives what was just made the mode of another, and its owner and group as far as the system
+/// lets this process do that.
+fn take_after(made: &File, like: &Stat) -> io::Result<()> {
+    let found = rustix::fs::fstat(made)?;
+    let owner = (like.st_uid != found.st_uid).then(|| Uid::from_raw(like.st_uid));
+    let group = (like.st_gid != found.st_gid).then(|| Gid::from_raw(like.st_gid));
+    if owner.is_some() || group.is_some() {
+        // Only root may give files away; to groups of its own, anybody.
+        if rustix::fs::fchown(made, owner, group).is_err() {
+            let _ = rustix::fs::fchown(made, None, group);
+        }
+    }
+    let wanted = Mode::from_raw_mode(like.st_mode);
+    if Mode::from_raw_mode(rustix::fs::fstat(made)?.st_mode) != wanted {
+        rustix::fs::fchmod(made, wanted)?;
+    }
+    Ok(())
+}
+
+fn stat_name(dir: &OsDir, name: &str) -> Result<Stat, Errno> {
+    rustix::fs::statat(&dir.file, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Says what a name leads to where the system's own words do not.
+fn refine(dir: &OsDir, name: &str, wanted: FileType, error: Errno) -> io::Error {
+    let found = match stat_name(dir, name).map(|stat| file_type(&stat)) {
+        Ok(found) if found != wanted => found,
+        _ => return error.into(),
+    };
+    let found = match found {
+        FileType::Symlink => "a symbolic link",
+        FileType::Directory => "a directory",
+        FileType::RegularFile => "a file",
         _ => "a FIFO, socket or device",
     };
-    io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file"))
+    let wanted = if wanted == FileType::Directory { "a directory" } else { "a regular file" };
+    io::Error::new(io::ErrorKind::InvalidInput, format!("it is {found}, not {wanted}"))
 }
 
 #[cfg(test)]
@@ -243,12 +345,13 @@ mod tests {
     fn a_watch_is_not_woken_by_reading() {
         let scratch = tempfile::tempdir().unwrap();
         let (vfs, path) = (OsVfs::new(), scratch.path().join("file"));
+        let dir = vfs.open_dir(scratch.path()).unwrap();
         std::fs::write(&path, "old").unwrap();
-        let mut watch = vfs.watch(scratch.path()).unwrap();
+        let mut watch = vfs.watch(&dir).unwrap();
         let limit = Duration::from_millis(200);
 
-        vfs.list(scratch.path()).unwrap();
-        let file = vfs.open(&path, OpenMode::Read).unwrap();
+        vfs.list(&dir).unwrap();
+        let file = vfs.open(&dir, "file", OpenMode::Read).unwrap();
         file.read_at(&mut [0; 3], 0).unwrap();
         drop(file);
         let begun = Instant::now();

@@ -1,5 +1,6 @@
 //! Producers: the steps of an append (protocol.md, chapter 4).
 
+mod once;
 mod options;
 mod request;
 
@@ -20,7 +21,7 @@ use crate::state::{Position, SETTING, is_name};
 use crate::steward::tidy_after_roll;
 use crate::token::Token;
 use crate::trace::Action;
-use crate::vfs::{LockWait, Vfs};
+use crate::vfs::{LockWait, Vfs, VfsFile};
 use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
 
 /// Appends records to a stream, beside any number of other producers.
@@ -68,7 +69,8 @@ impl<V: Vfs> Producer<V> {
         self.with_single(record, |this, builder| this.append_block(builder, &Request::default()))
     }
 
-    /// Keeps the lock for many appends, while other producers wait.
+    /// Keeps the lock for many appends, while other producers wait, and whoever opens one.
+    /// It gives way only while it appends: see [`HeldProducer`].
     ///
     /// # Errors
     /// `NotAppended` where the lock cannot be had, or the stream cannot be written.
@@ -101,34 +103,16 @@ impl<V: Vfs> Producer<V> {
     /// Appends a batch only if the stream's next offset is that of the token, and the
     /// token's history is the stream's: a compare-and-append.
     ///
+    /// The condition is on the whole stream. Any record that anybody appends in between, of
+    /// whatever topic and key, is a conflict. A writer that takes longer to decide than others to
+    /// append may lose every time. So use it where writers are few, or give what changes on its
+    /// own a stream of its own. After a conflict, read on, decide again, and try again with the
+    /// new token.
+    ///
     /// # Errors
     /// `Conflict` or `Diverged` if not; see [`AppendError`].
     pub fn append_if(&mut self, token: &Token, batch: &mut Batch) -> Result<Appended, AppendError> {
         self.append_records(batch, &Request { expected: Some(token), ..Request::default() })
-    }
-
-    /// Appends a batch unless this identity has appended it before: however often it is
-    /// tried, it is in the stream once (C-4). Sequences rise from one batch to the next;
-    /// [`Producer::last_sequence`] tells where to go on after a restart.
-    ///
-    /// # Errors
-    /// `OldSequence` if a later batch of this identity was appended; see [`AppendError`].
-    pub fn append_once(
-        &mut self,
-        identity: &str,
-        sequence: u64,
-        batch: &mut Batch,
-    ) -> Result<Appended, AppendError> {
-        check_name(identity)?;
-        let once = Some((identity, sequence));
-        self.append_records(batch, &Request { once, ..Request::default() })
-    }
-
-    /// The sequence of the last batch that this identity appended, as far as this producer
-    /// has read; `None` if there is none.
-    #[must_use]
-    pub fn last_sequence(&self, identity: &str) -> Option<u64> {
-        self.writer.tail.state.producer(identity).map(|entry| entry.sequence)
     }
 
     /// Appends a batch and commits the position of a named consumer with it, in one block:
@@ -182,6 +166,20 @@ impl<V: Vfs> Producer<V> {
         self.writer.tail.state.positions()
     }
 
+    /// Sees to it that a position can be committed as far as the disk has room for it. Does not wait:
+    /// where another process writes, there seems to be room.
+    pub(crate) fn make_room_for_position(&mut self) -> Result<(), Failure> {
+        // The entry with the longest name, and the block that raises an epoch.
+        const MOST_BYTES: u64 = 512;
+        self.writer.check_owner()?;
+        let guard = match self.lock.take(LockWait::Try) {
+            Err(Failure::LockTimeout { .. }) => return Ok(()),
+            taken => taken?,
+        };
+        self.writer.catch_up(&guard)?;
+        self.writer.make_room(&guard, MOST_BYTES)
+    }
+
     /// Changes a position (C-2), in a block without records.
     pub(crate) fn commit_position(
         &mut self,
@@ -229,7 +227,7 @@ impl<V: Vfs> Producer<V> {
     ) -> Result<Appended, AppendError> {
         let guard = self.lock_and_look()?;
         let appended = self.append_looked(&guard, builder, request)?;
-        drop(guard);
+        guard.give_back();
         let durable = if self.is_durable() { self.make_durable() } else { Ok(()) };
         // A sync is told as such; all other outcomes here.
         if !(self.is_durable() && durable.is_ok()) {
@@ -247,6 +245,15 @@ impl<V: Vfs> Producer<V> {
         let guard = self.lock.take(self.lock_wait)?;
         self.writer.catch_up(&guard)?;
         Ok(guard)
+    }
+
+    /// Whether nobody else can have written since the last look under this lock: its name
+    /// still leads to it, and one name to the segment.
+    pub(crate) fn still_alone(&self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+        self.writer.check_owner()?;
+        let tail = &self.writer.tail;
+        let status = tail.segment.file.status().map_err(|error| tail.io_error("look at", error))?;
+        Ok(status.links == 1 && guard.still_excludes()?)
     }
 
     /// Appends under a lock that was held since the last look. It is told as if the lock had been
@@ -276,7 +283,6 @@ impl<V: Vfs> Producer<V> {
         guard: &WriterGuard<V>,
         builder: &mut BlockBuilder,
     ) -> Result<Appended, AppendError> {
-        self.writer.check_owner()?;
         let appended = self.append_looked(guard, builder, &Request::default())?;
         self.writer.trace(Action::new("Unlock"));
         let durable = self.is_durable();
@@ -346,9 +352,14 @@ impl<V: Vfs> Producer<V> {
         let (first_offset, record_count) = (writer.tail.next_offset(), builder.record_count());
         // A clock that is behind does not make the entries look old (C-5).
         request.push_entries(builder, writer, now_ms.max(writer.tail.began_ms()))?;
+        if first_offset.checked_add(u64::from(record_count)).is_none() {
+            return Err(RecordError::OffsetsExhausted { next_offset: first_offset }.into());
+        }
+        writer.fit(builder)?;
         if writer.must_roll(builder.block_bytes()) {
             writer.roll(guard, builder.block_bytes())?;
             self.rolled = true;
+            writer.fit(builder)?; // to a place in another segment
         }
         let timestamp_ms = request.timestamp_ms.unwrap_or(now_ms);
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {
@@ -395,6 +406,11 @@ impl<V: Vfs> Producer<V> {
             Err(Failure::Io(error)) => Err(error),
             Err(_) => Err(error),
         }
+    }
+
+    /// Sets how long the lock is waited for; tells how long it was until now.
+    pub(crate) fn set_lock_wait(&mut self, wait: LockWait) -> LockWait {
+        std::mem::replace(&mut self.lock_wait, wait)
     }
 
     /// Whether appends are to be durable from now on, whatever the stream's setting says.

@@ -278,8 +278,9 @@ impl<'a> Fields<'a> {
         Some(((attributes & attribute::CONTROL == 0).then_some(topic), rest))
     }
 
+    /// The fields behind a record's length; its checksum was looked at before.
     #[inline(always)]
-    fn decode(bytes: &'a [u8]) -> Result<Self, RecordCause> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, RecordCause> {
         let (&attributes, rest) = bytes.split_first().ok_or(RecordCause::Field("attributes"))?;
         let has = |bit: u8| attributes & bit != 0;
         if attributes & !attribute::ALL != 0 || !(has(attribute::KEY) || has(attribute::VALUE)) {
@@ -329,6 +330,9 @@ impl<'a> Fields<'a> {
         }
     }
 }
+
+/// The kind of control record that shifts what follows it in its block (F-43, F-46).
+pub const PAD: &[u8] = b"pad";
 
 /// The kind of control record that stands for removed ones (F-33).
 pub const GAP: &[u8] = b"gap";

@@ -1,13 +1,17 @@
 //! Repair: the one way back to a clean end (protocol.md, chapter 5).
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::block::Cause;
 use crate::codec::crc_continue;
-use crate::dir::LOST;
-use crate::error::{Failure, IoContext};
+use crate::dir::{Directory, LOST, WRITER_LOCK};
+use crate::error::{Failure, IoContext, OpenError};
 use crate::layout::header;
+use crate::os::OsVfs;
+use crate::producer::ProducerOptions;
 use crate::segment::{Tail as Finding, classify};
+use crate::tail::open_tail;
 use crate::vfs::{OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::writer::{Writer, WriterGuard};
 
@@ -44,10 +48,10 @@ impl<V: Vfs> Writer<V> {
         let finding = classify(&tail.segment.file, &tail.segment.header, &part);
         let finding = finding.map_err(|error| tail.io_error("read", error))?;
         let label = match finding {
-            Finding::Damaged { durable_to } => {
-                self.trace(tail.action("Classify").label("damaged").value(durable_to));
+            Finding::Damaged { cause } => {
+                self.trace(tail.action("Classify").label("damaged"));
                 self.trace(tail.action("StopDamaged"));
-                return Err(tail.damage(Cause::Synced { durable_to }));
+                return Err(tail.damage(cause));
             }
             Finding::Clean => return Ok(()),
             Finding::Zeros => "zeros",
@@ -68,41 +72,90 @@ impl<V: Vfs> Writer<V> {
 
     /// Saves what stands behind the committed end beside the stream.
     fn save(&self) -> Result<PathBuf, Failure> {
-        let (vfs, tail) = (&self.dir.vfs, &self.tail);
-        let lost = self.dir.path.join(LOST);
-        vfs.create_dir(&lost).while_doing("create", &lost)?;
-        let mut crc = 0;
+        let tail = &self.tail;
+        let lost = self.dir.make_subdirectory(LOST, true)?;
+        let (mut crc, mut needed) = (0, 0);
         self.each_lost_chunk(|bytes, _| {
             crc = crc_continue(crc, bytes);
+            needed += if is_zero(bytes) { 0 } else { bytes.len() as u64 };
             Ok(())
         })?;
+        self.check_room(needed)?;
         let name = format!("{:010}-{:020}-{crc:08x}", tail.segment.header.sequence, tail.end);
         let (file, path) = self.open_saved_tail(&lost, &name)?;
-        self.each_lost_chunk(|bytes, at| {
-            Ok(write_full(&file, bytes, at).while_doing_at("write", &path, at)?)
-        })?;
+        self.copy_lost(&file, &path)?;
         file.sync_all().while_doing("sync", &path)?;
-        vfs.sync_dir(&lost).while_doing("sync", &lost)?;
+        lost.sync()?;
         self.dir.sync()?;
         self.trace(tail.action("SaveTail"));
         Ok(path)
     }
 
-    /// The file for a saved tail: the first under its name that holds nothing else. The name
-    /// alone does not tell tails apart: two blocks of one length at one place have the same CRC,
-    /// because each ends in its own.
-    fn open_saved_tail(&self, lost: &Path, name: &str) -> Result<(V::File, PathBuf), Failure> {
-        let mut path = lost.join(format!("{name}.tail"));
+    /// Meets a full disk before a file is begun there.
+    fn check_room(&self, needed: u64) -> Result<(), Failure> {
+        let dir = &self.dir;
+        let free = dir.free_bytes()?;
+        if needed <= free {
+            return Ok(());
+        }
+        Err(Failure::NoSpace { path: dir.path.join(LOST), needed, free })
+    }
+
+    /// Writes what is to be saved. Where it is zero the file gets a hole: a tail may be a thousand
+    /// times as long as what was ever written there.
+    fn copy_lost(&self, file: &V::File, path: &Path) -> Result<(), Failure> {
+        let (mut written, mut end) = (0, 0);
+        self.each_lost_chunk(|bytes, at| {
+            end = at + bytes.len() as u64;
+            if !is_zero(bytes) {
+                write_full(file, bytes, at).while_doing_at("write", path, at)?;
+                written = end;
+            }
+            Ok(())
+        })?;
+        if written < end {
+            file.set_len(end).while_doing("extend", path)?;
+        }
+        Ok(())
+    }
+
+    /// The file for a saved tail: the first under its name that holds nothing else (F-41). The
+    /// name alone does not tell tails apart: two blocks of one length at one place have the same
+    /// CRC, because each ends in its own.
+    fn open_saved_tail(
+        &self,
+        lost: &Directory<V>,
+        stem: &str,
+    ) -> Result<(V::File, PathBuf), Failure> {
+        let mut name = format!("{stem}.tail");
         let mut number = 0u64;
         loop {
-            let file = self.dir.vfs.open(&path, OpenMode::WriteOrCreate);
-            let file = file.while_doing("create", &path)?;
-            if self.begins_with(&file, &path)? {
-                return Ok((file, path));
+            if let Some(file) = lost.create_file(&name, Some(&self.tail.segment.file))? {
+                return Ok((file, lost.path.join(name)));
             }
-            number += 1;
-            path = lost.join(format!("{name}-{number}.tail"));
+            let path = lost.path.join(&name);
+            match self.open_begun_tail(lost, &name)? {
+                Some(file) if self.begins_with(&file, &path)? => return Ok((file, path)),
+                _ => number += 1,
+            }
+            name = format!("{stem}-{number}.tail");
         }
+    }
+
+    /// A saved tail that is there; `None` where it cannot be one: what is no file, what has other
+    /// names, what is not for this process to read.
+    fn open_begun_tail(&self, lost: &Directory<V>, name: &str) -> Result<Option<V::File>, Failure> {
+        use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
+        let path = lost.path.join(name);
+        let file = match lost.open_file(name, OpenMode::Write) {
+            Ok(file) => file,
+            Err(error) if [InvalidInput, NotFound, PermissionDenied].contains(&error.kind()) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error).while_doing("open", &path)?,
+        };
+        let alone = file.status().while_doing("look at", &path)?.links == 1;
+        Ok(alone.then_some(file))
     }
 
     /// Whether what is to be saved begins with all that a file holds.
@@ -158,11 +211,39 @@ impl<V: Vfs> Writer<V> {
     }
 }
 
-/// Opens a stream for writing, which repairs it if it must be, and tells what was done.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Opens a stream for writing, which repairs it if it must be, and tells what was done. Where
+/// there is nothing to repair and no `writer.lock`, none is made (O-9).
 ///
 /// # Errors
 /// Where it cannot be opened, or is damaged; nothing was changed then.
-pub fn repair(dir: impl AsRef<Path>) -> Result<Vec<RepairReport>, crate::error::OpenError> {
-    let producer = crate::producer::ProducerOptions::new().create(false).open(dir)?;
+pub fn repair(dir: impl AsRef<Path>) -> Result<Vec<RepairReport>, OpenError> {
+    repair_with(&ProducerOptions::new(), dir)
+}
+
+/// The same, opened as the options say; but a stream is never made.
+///
+/// # Errors
+/// As [`repair`].
+pub fn repair_with(
+    options: &ProducerOptions,
+    dir: impl AsRef<Path>,
+) -> Result<Vec<RepairReport>, OpenError> {
+    let dir = Directory::new(OsVfs::new(), dir.as_ref());
+    if needs_no_lock(&dir)? {
+        return Ok(Vec::new());
+    }
+    let producer = options.clone().create(false).open_at(dir)?;
     Ok(producer.repairs().to_vec())
+}
+
+/// Whether nobody can hold `writer.lock`, for it is missing, and the stream has a clean end.
+fn needs_no_lock<V: Vfs>(dir: &Directory<V>) -> Result<bool, Failure> {
+    let Some((tail, _)) = open_tail(dir, OpenMode::Read)? else { return Ok(false) };
+    let length = tail.segment.file.status().map_err(|error| tail.io_error("look at", error))?.len;
+    let clean = length == tail.end && tail.may_end_here() && !tail.sealed;
+    Ok(clean && dir.id_of(WRITER_LOCK)?.is_none())
 }

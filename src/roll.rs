@@ -4,18 +4,21 @@ use std::io;
 use std::path::Path;
 
 use crate::block::{BlockBuilder, BlockKind, BlockMeta};
-use crate::dir::{Directory, OpenSegment, owner_lock_path};
-use crate::error::{Failure, IoContext, IoError, OpenError};
+use crate::dir::{
+    Directory, OpenSegment, new_segment_name, open_owner_lock, parent_of, segment_name,
+};
+use crate::error::{Failure, IoContext, IoError, OpenError, RecordError};
 use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
 use crate::record::NewRecord;
+use crate::seek::lowest_offset;
 use crate::segment::SegmentHeader;
-use crate::state::{EPOCH, POSITION, SETTING, State, encode_epoch};
+use crate::state::{EPOCH, POSITION, PRODUCER, ProducerEntry, SETTING, State, encode_epoch};
 use crate::tail::Tail;
 use crate::token::Epoch;
 use crate::topics::TOPICS;
 use crate::trace::Action;
 use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
-use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
+use crate::writer::{CommitError, Writer, WriterGuard, WriterLock, reserve};
 
 /// Room that must be left beside what is about to be written (V-2).
 const SPARE_BYTES: u64 = 64 * 1024 + MAX_INDEX_BYTES as u64;
@@ -62,10 +65,12 @@ impl<V: Vfs> Writer<V> {
     /// `block_bytes` is to follow.
     ///
     /// # Errors
-    /// `NoSpace` before anything was written; or a step that failed: whoever comes next
+    /// `NoSpace` or `NameTaken` before anything was written; or a step that failed: whoever comes next
     /// finishes it (V-6).
     pub fn roll(&mut self, guard: &WriterGuard<V>, block_bytes: u64) -> Result<(), Failure> {
         self.check_space(block_bytes)?;
+        let next = self.tail.segment.header.sequence.saturating_add(1);
+        check_name_is_free(&self.dir, next)?;
         self.forget_expired(guard)?;
         let mut builder = BlockBuilder::default();
         self.push_index(&mut builder)?;
@@ -92,8 +97,15 @@ impl<V: Vfs> Writer<V> {
         let expiry_ms = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
         let limit_ms = now_ms.saturating_sub(expiry_ms);
         let mut builder = BlockBuilder::default();
+        let mut low = None;
         for (kind, key) in tail.state.expired(limit_ms) {
-            if kind == POSITION && self.is_running(key)? {
+            let stays = if kind == POSITION {
+                self.is_running(key)?
+            } else {
+                let known = low.map_or_else(|| self.low(), Ok)?;
+                self.holds_records_of(key, *low.insert(known))
+            };
+            if stays {
                 continue;
             }
             let marker = NewRecord::control(kind, Some(key), None);
@@ -114,12 +126,28 @@ impl<V: Vfs> Writer<V> {
 
     /// Whether a process runs under the name of a consumer: it may have nothing to commit.
     fn is_running(&self, name: &[u8]) -> Result<bool, Failure> {
-        let path = owner_lock_path(&self.dir, &String::from_utf8_lossy(name));
-        let file = match self.dir.vfs.open(&path, OpenMode::Read) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            file => file.while_doing("open", &path)?,
-        };
+        let found = open_owner_lock(&self.dir, &String::from_utf8_lossy(name))?;
+        let Some((file, path)) = found else { return Ok(false) };
         Ok(!file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?)
+    }
+
+    /// Whether the last records of a producer with an identity are in the stream: as long as they
+    /// are, a retry must find that they were appended (C-10).
+    fn holds_records_of(&self, identity: &[u8], low: u64) -> bool {
+        let state = &self.tail.state;
+        let entry = state.get(PRODUCER, identity).and_then(ProducerEntry::decode);
+        entry.is_some_and(|entry| {
+            entry.first_offset.saturating_add(u64::from(entry.record_count)) > low
+        })
+    }
+
+    /// The lowest offset there is.
+    fn low(&self) -> Result<u64, Failure> {
+        let low = match self.dir.segments()? {
+            Some(segments) => lowest_offset(&self.dir, &segments)?,
+            None => None,
+        };
+        Ok(low.unwrap_or(self.tail.segment.header.base_offset))
     }
 
     /// Makes the next segment of a sealed one (V-6).
@@ -138,14 +166,32 @@ impl<V: Vfs> Writer<V> {
             epoch: tail.epoch(),
             ..SegmentHeader::default()
         };
-        self.tail = make_segment(&self.dir, guard, header, &tail.state, tail.max_timestamp_ms)?;
+        let (state, max_timestamp_ms) = (&tail.state, tail.max_timestamp_ms);
+        let like = Some(&tail.segment.file);
+        self.tail = make_segment(&self.dir, guard, header, state, max_timestamp_ms, like)?;
         Ok(())
     }
 
     /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
+    /// Sees to it that a block of this length will find room: here, or in the next segment.
+    ///
+    /// # Errors
+    /// `NoSpace`, or what the system says.
+    pub(crate) fn make_room(
+        &mut self,
+        _guard: &WriterGuard<V>,
+        block_bytes: u64,
+    ) -> Result<(), Failure> {
+        if self.must_roll(block_bytes) {
+            return self.check_space(block_bytes);
+        }
+        let block_end = self.tail.end.saturating_add(block_bytes);
+        reserve(&self.dir, &mut self.tail, block_end)
+    }
+
     fn check_space(&self, block_bytes: u64) -> Result<(), Failure> {
         let dir = &self.dir;
-        let free = dir.vfs.free_bytes(&dir.path).while_doing("ask for free space of", &dir.path)?;
+        let free = dir.free_bytes()?;
         let checkpoint = self.tail.state.entries().map(|entry| entry.encoded_bytes()).sum::<u64>();
         let needed = checkpoint + block_bytes + SPARE_BYTES;
         if free >= needed {
@@ -156,30 +202,34 @@ impl<V: Vfs> Writer<V> {
 }
 
 /// Writes a segment under its temporary name, syncs it, names it, and syncs that (V-4, V-5).
+/// `like` is the one before (O-9).
 fn make_segment<V: Vfs>(
     dir: &Directory<V>,
     _guard: &WriterGuard<V>,
     mut header: SegmentHeader,
     state: &State,
     max_timestamp_ms: u64,
+    like: Option<&V::File>,
 ) -> Result<Tail<V::File>, Failure> {
-    let (temporary, path) =
-        (dir.new_segment_path(header.sequence), dir.segment_path(header.sequence));
-    let file = dir.vfs.open(&temporary, OpenMode::Truncate).while_doing("create", &temporary)?;
+    let (made, named) = (new_segment_name(header.sequence), segment_name(header.sequence));
+    let (temporary, path) = (dir.path.join(&made), dir.path.join(&named));
+    let file = dir.create_anew(&made, like)?;
     let bytes = header.encode();
     write_full(&file, &bytes, 0).while_doing_at("write", &temporary, 0)?;
     let segment = OpenSegment { file, header, path: temporary.clone() };
     let mut tail = Tail::unread(segment);
     let mut checkpoints = checkpoints(state).map_err(|error| impossible(&temporary, &error))?;
-    let length = checkpoints.iter().map(BlockBuilder::block_bytes).sum::<u64>();
+    let length = fit_all(&mut checkpoints, &header);
+    let length = length.map_err(|error| impossible(&temporary, &error))?;
     for checkpoint in &mut checkpoints {
         let meta = BlockMeta {
-            durable_to: header::LEN as u64 + length,
+            durable_to: length,
             epoch: header.epoch,
             committed: true,
             ..tail.meta(BlockKind::Checkpoint, max_timestamp_ms)
         };
         let built = checkpoint.finish(&meta, header.place(tail.end));
+        let built = built.map_err(|error| impossible(&temporary, &error))?;
         let written = write_full(&tail.segment.file, built.bytes, tail.end);
         written.map_err(|error| tail.io_error("write", error))?;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
@@ -188,11 +238,13 @@ fn make_segment<V: Vfs>(
     trace(tail.action("Make"));
     tail.segment.file.sync_data().while_doing("sync", &temporary)?;
     trace(tail.action("SyncMade"));
-    // What has the name already is a stray, and not ours to replace (F-9).
-    if dir.vfs.id_of(&path).while_doing("look at", &path)?.is_some() {
-        return Err(io::ErrorKind::AlreadyExists.into()).while_doing("name", &path)?;
+    // Another writer, which took the lock while that had lost its name, began it anew.
+    if !dir.still_names(&tail.segment)? {
+        let source = io::Error::other("another writer makes it too: writer.lock was removed");
+        return Err(source).while_doing("name", &temporary)?;
     }
-    dir.vfs.rename(&temporary, &path).while_doing("name", &path)?;
+    check_name_is_free(dir, header.sequence)?;
+    dir.rename(&made, &named, "name")?;
     trace(tail.action("Name"));
     tail.segment.path = path;
     dir.sync()?;
@@ -201,8 +253,29 @@ fn make_segment<V: Vfs>(
     Ok(tail)
 }
 
+/// Fits blocks to their places behind a segment's header (F-43); tells where the last one ends.
+fn fit_all(blocks: &mut [BlockBuilder], header: &SegmentHeader) -> Result<u64, RecordError> {
+    let mut end = header::LEN as u64;
+    for block in blocks {
+        block.fit(header.place(end))?;
+        end += block.block_bytes();
+    }
+    Ok(end)
+}
+
+/// What has the name already is a stray, and not ours to replace (F-9). Found behind a segment
+/// end, it would leave a stream to which nobody can append; so it is looked for before, too (V-10).
+fn check_name_is_free<V: Vfs>(dir: &Directory<V>, sequence: u32) -> Result<(), Failure> {
+    let name = segment_name(sequence);
+    // Opened, for what is no regular file has the name, too, and is refused (F-8).
+    match dir.open_if_there(&name, OpenMode::Read)? {
+        None => Ok(()),
+        Some(_) => Err(Failure::NameTaken { path: dir.path.join(name) }),
+    }
+}
+
 /// The state in as many checkpoints as it takes, at least one (F-37).
-fn checkpoints(state: &State) -> Result<Vec<BlockBuilder>, crate::error::RecordError> {
+fn checkpoints(state: &State) -> Result<Vec<BlockBuilder>, RecordError> {
     let mut done = Vec::new();
     let mut current = BlockBuilder::default();
     for entry in state.entries() {
@@ -236,7 +309,7 @@ pub(crate) fn create<V: Vfs>(
         dir.check_local()?;
     }
     refuse_strays(dir)?;
-    let lock = WriterLock::open(dir)?;
+    let mut lock = WriterLock::open(dir)?;
     let guard = lock.take(wait)?;
     let found = dir.segments()?.is_some();
     dir.vfs.trace(&Action::new("Finish").label(if found { "" } else { "nothing" }));
@@ -257,16 +330,14 @@ pub(crate) fn create<V: Vfs>(
         ..SegmentHeader::default()
     };
     let state = first_state(dir, settings, now_ms)?;
-    make_segment(dir, &guard, header, &state, 0)?;
+    make_segment(dir, &guard, header, &state, 0, None)?;
     Ok(true)
 }
 
 /// Puts the directory's own name on the disk: before there is a segment in it, for nobody
 /// does it afterwards.
 fn sync_parent<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
-    let parent = dir.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    Ok(dir.vfs.sync_dir(parent).while_doing("sync", parent)?)
+    Ok(Directory::new(dir.vfs.clone(), parent_of(&dir.path)).sync()?)
 }
 
 fn refuse_strays<V: Vfs>(dir: &Directory<V>) -> Result<(), OpenError> {

@@ -1,14 +1,16 @@
 //! A reader's place in the stream, and how it is found.
 
+mod time;
+
 use crate::block::{Block, BlockKind, Cause, Link};
-use crate::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments};
+use crate::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments, segment_name};
 use crate::error::{Diverged, Failure, IoContext, ReadError};
-use crate::layout::header;
+use crate::layout::{end, header};
 use crate::segment::{READ_AHEAD_BYTES, Window};
 use crate::tail::{Tail, open_tail};
 use crate::token::{Token, check_history};
 use crate::trace::Action;
-use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full};
 
 /// Where a consumer begins to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub enum Start {
     Offset(u64),
     /// At the last so many records, of the topics asked for.
     Last(u64),
-    /// At the first block written at this time or later, in ms since 1970 (F-22).
+    /// At the first block written at this time or later, in ms since 1970 (F-22). A block by a
+    /// clock that was ahead counts as written when the one behind it was.
     Time(u64),
     /// At a position that was kept from before (E-7).
     Token(Token),
@@ -73,6 +76,16 @@ impl<F: VfsFile> Place<F> {
     /// An action at this place.
     pub fn action(&self, name: &'static str) -> Action<'static> {
         Action::new(name).at(self.segment.header.sequence, self.position)
+    }
+
+    /// Whether other bytes than the checksum of the block that was read last stand before the
+    /// position: that block was damaged, or cut off.
+    pub fn was_taken_back(&self) -> Result<bool, Failure> {
+        let mut crc = [0; end::CRC];
+        let crc_at = self.position.saturating_sub(end::CRC as u64);
+        let read = read_full(&self.segment.file, &mut crc, crc_at);
+        let read = read.while_doing_at("read", &self.segment.path, crc_at)?;
+        Ok(read < end::CRC || crc != self.link.prev_crc.to_le_bytes())
     }
 
     /// Before the first block of a segment.
@@ -216,17 +229,26 @@ pub fn find<V: Vfs>(
 pub fn range<V: Vfs>(dir: &Directory<V>) -> Result<Option<(u64, u64)>, Failure> {
     let Some((tail, _)) = open_tail(dir, OpenMode::Read)? else { return Ok(None) };
     let Some(segments) = dir.segments()? else { return Ok(None) };
-    for sequence in segments.sequences {
+    let low = lowest_offset(dir, &segments)?.unwrap_or(tail.segment.header.base_offset);
+    Ok(Some((low, tail.next_offset())))
+}
+
+/// The lowest offset of the stream; `None` if the segments that were listed are gone.
+pub fn lowest_offset<V: Vfs>(
+    dir: &Directory<V>,
+    segments: &Segments,
+) -> Result<Option<u64>, Failure> {
+    for &sequence in &segments.sequences {
         if let Some(lowest) = dir.open_segment(sequence, OpenMode::Read)?
             && lowest.belongs_to(&segments.stream_id, sequence)
         {
-            return Ok(Some((lowest.header.base_offset, tail.next_offset())));
+            return Ok(Some(lowest.header.base_offset));
         }
     }
-    Ok(Some((tail.segment.header.base_offset, tail.next_offset())))
+    Ok(None)
 }
 
-struct Seeker<'d, V> {
+struct Seeker<'d, V: Vfs> {
     dir: &'d Directory<V>,
     wait: LockWait,
 }
@@ -288,8 +310,8 @@ impl<V: Vfs> Seeker<'_, V> {
     /// A segment ends below an offset that it should hold: damage, if it is sealed.
     fn ends_before<T>(&self, place: &Place<V::File>, offset: u64, cause: Cause) -> Sought<T> {
         let segment = &place.segment;
-        let next = self.dir.segment_path(segment.header.sequence.saturating_add(1));
-        let sealed = self.dir.vfs.id_of(&next).while_doing("look at", &next);
+        let next = segment_name(segment.header.sequence.saturating_add(1));
+        let sealed = self.dir.id_of(&next);
         if sealed.map_err(Failure::from)?.is_none() {
             return self.out_of_range(offset);
         }
@@ -316,40 +338,6 @@ impl<V: Vfs> Seeker<'_, V> {
             return Ok(None);
         }
         Err(ReadError::OffsetOutOfRange { offset, low, high })
-    }
-
-    fn time(&self, segments: &Segments, time_ms: u64) -> Sought<Found<V::File>> {
-        let before = |segment: &OpenSegment<V::File>| {
-            let place = segment.header.place(header::LEN as u64);
-            let start = Window::default().start(&segment.file, place, 0);
-            let start = start.while_doing_at("read", &segment.path, place.position)?;
-            let start = start.map_err(|cause| {
-                segment.damage(place.position, segment.header.base_offset, cause)
-            })?;
-            Ok(start.timestamp_ms < time_ms)
-        };
-        let found = match self.last_that(segments, before)? {
-            None => self.lowest(segments)?,
-            found => found,
-        };
-        let Some(mut sequence) = found else { return Ok(None) };
-        loop {
-            let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
-            let mut place = Place::at_start_of(segment);
-            let mut highest = 0;
-            let _stop = place.skip(|block| {
-                highest = block.start.timestamp_ms.max(highest);
-                Ok(block.start.kind != BlockKind::Records || highest < time_ms)
-            })?;
-            let next = sequence.checked_add(1).filter(|_| place.ended);
-            match next {
-                Some(next) if self.dir.has_segment(&segments.stream_id, next)? => sequence = next,
-                _ => {
-                    let first_offset = place.link.next_offset;
-                    return Ok(Some(Found { place, first_offset }));
-                }
-            }
-        }
     }
 
     fn last(&self, segments: &Segments, count: u64, topics: &Topics) -> Sought<Found<V::File>> {

@@ -2,11 +2,15 @@
 //! end (format.md, chapters 4 and 5; the recovery table of protocol.md, chapter 5).
 //! No directory and no locks here.
 
+mod recovery;
+
+pub use recovery::{CommittedPart, Tail, classify};
+
 use std::io;
 
 use crate::block::{Block, BlockKind, BlockStart, Cause, Link, Place};
 use crate::codec::{crc, get_u16, get_u32, get_u64, put};
-use crate::layout::{BLOCK_ALIGN, MAGIC, VERSION, block_bytes, end, header, start};
+use crate::layout::{MAGIC, VERSION, block_bytes, end, header, start};
 use crate::vfs::{VfsFile, read_at_least, read_full};
 
 /// The first 64 bytes of a segment (F-12), checked.
@@ -296,105 +300,6 @@ pub fn block_ending_at<F: VfsFile>(
         true => Ok((position, start)),
         false => Err(Cause::Pad),
     }))
-}
-
-/// The rows of the recovery table (protocol.md, chapter 5) but for `unreadable`, which is an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tail {
-    /// Synced bytes are not valid: stop.
-    Damaged {
-        /// Up to where bytes were known to be on disk.
-        durable_to: u64,
-    },
-    /// Nothing stands behind the committed end.
-    Clean,
-    /// Only zeros: cut.
-    Zeros,
-    /// A block that was never visible: cut.
-    Unseen,
-    /// Anything else: save, cut, raise the epoch.
-    Lost,
-}
-
-/// What the recovery table needs to know of the committed part of a segment.
-#[derive(Clone, Copy, Debug)]
-pub struct CommittedPart {
-    /// The committed end.
-    pub end: u64,
-    /// The highest `durable_to` of the committed blocks.
-    pub durable_to: u64,
-    /// Whether the newest epoch was begun in the current boot.
-    pub current_boot: bool,
-}
-
-/// Bytes looked at in one go behind the committed end.
-const TAIL_CHUNK_BYTES: usize = 64 * 1024;
-
-/// Decides by the recovery table what stands behind the committed end.
-///
-/// # Errors
-/// What the system says (row `unreadable`).
-pub fn classify<F: VfsFile>(
-    file: &F,
-    segment: &SegmentHeader,
-    part: &CommittedPart,
-) -> io::Result<Tail> {
-    let mut tail = TailFacts { known: part.durable_to, ..TailFacts::default() };
-    let mut position = part.end;
-    let mut chunk = vec![0; TAIL_CHUNK_BYTES];
-    loop {
-        let length = read_full(file, &mut chunk, position)?;
-        let bytes = chunk.get(..length).unwrap_or_default();
-        tail.look_at(bytes, position, segment, part.end);
-        // Chunks overlap by one block's start, so that none is cut in two.
-        if length < TAIL_CHUNK_BYTES {
-            break;
-        }
-        position += (length - BLOCK_ALIGN as usize) as u64;
-    }
-    Ok(tail.decide(part))
-}
-
-#[derive(Default)]
-struct TailFacts {
-    known: u64,
-    first_byte: Option<u8>,
-    nonzero: bool,
-    start_behind: bool,
-}
-
-impl TailFacts {
-    fn look_at(&mut self, bytes: &[u8], position: u64, segment: &SegmentHeader, end: u64) {
-        self.first_byte = self.first_byte.or(bytes.first().copied());
-        self.nonzero |= bytes.iter().any(|byte| *byte != 0);
-        for (index, unit) in bytes.chunks(BLOCK_ALIGN as usize).enumerate() {
-            let at = position + index as u64 * BLOCK_ALIGN;
-            let zero = unit.iter().all(|byte| *byte == 0);
-            if at > end && !zero && unit.len() >= start::LEN {
-                self.look_for_start(unit, segment.place(at));
-            }
-        }
-    }
-
-    /// A start counts by its own checksum, whatever else is wrong there.
-    fn look_for_start(&mut self, unit: &[u8], place: Place) {
-        if let Some(durable_to) = BlockStart::durable_to_if_intact(unit, place) {
-            self.start_behind = true;
-            self.known = self.known.max(durable_to);
-        }
-    }
-
-    fn decide(&self, part: &CommittedPart) -> Tail {
-        if self.known > part.end {
-            return Tail::Damaged { durable_to: self.known };
-        }
-        match self.first_byte {
-            None => Tail::Clean,
-            Some(_) if !self.nonzero => Tail::Zeros,
-            Some(0) if !self.start_behind && part.current_boot => Tail::Unseen,
-            Some(_) => Tail::Lost,
-        }
-    }
 }
 
 /// Walks the committed blocks of a segment from its header on.

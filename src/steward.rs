@@ -7,36 +7,45 @@
 //! reads a segment keeps it as it is. What could not be done is in the report, with why.
 //!
 //! A pass goes through these steps, each in a file of its own:
-//! - seal the active segment if it is old enough (`age` says how old things are);
+//! - seal the active segment if it is old enough (`age` says how old things are, `clock` how far
+//!   the own clock is believed);
 //! - `survey`: list the segments, then put their names on the disk (S-1);
 //! - `retention`: delete from the lowest up (S-3, S-4, S-10);
 //! - `compact`: rewrite segments without what is superseded (S-5 to S-7).
+//!
+//! By hand, and on a full disk: `trim` (S-14).
 
 mod age;
+mod clock;
 mod compact;
 mod offset_map;
 mod report;
 mod retention;
 mod rewrite;
 mod survey;
+mod trim;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use report::{Compacted, Deleted, Kept, Report, Task, Why};
+pub use trim::Trim;
 
 use crate::dir::{Directory, STEWARD_LOCK};
-use crate::error::{Blame, Failure, IoContext};
+use crate::error::{Blame, Failure, ReadError};
 use crate::hint::Hint;
+use crate::lock_file::LockFile;
 use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::settings::Settings;
 use crate::tail::open_tail;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::vfs::{LockWait, OpenMode, Vfs};
 use crate::writer::{Writer, WriterLock};
 
+use self::clock::Clocks;
 use self::compact::Memo;
 use self::survey::Survey;
 
@@ -45,6 +54,9 @@ use self::survey::Survey;
 pub struct StewardOptions {
     roll: bool,
     dry_run: bool,
+    clock_is_right: bool,
+    retention: Option<Duration>,
+    retention_bytes: Option<u64>,
     map_bytes: usize,
     lock_wait: LockWait,
     allow_network: bool,
@@ -58,6 +70,9 @@ impl Default for StewardOptions {
         Self {
             roll: false,
             dry_run: false,
+            clock_is_right: false,
+            retention: None,
+            retention_bytes: None,
             map_bytes: DEFAULT_MAP_BYTES,
             lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
             allow_network: false,
@@ -84,6 +99,31 @@ impl StewardOptions {
     #[must_use]
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
+        self
+    }
+
+    /// Whether this machine's clock is right, whatever speaks against it. Without this, a pass
+    /// deletes nothing by age, and takes no delete marker out, that is old only by a clock that is
+    /// further ahead of the times in the stream than a month beyond the longest limit, or that has
+    /// jumped since the last pass (S-12). It says so in its report.
+    #[must_use]
+    pub fn clock_is_right(mut self, right: bool) -> Self {
+        self.clock_is_right = right;
+        self
+    }
+
+    /// Deletes by this age in place of the setting `retention_ms`, which stays as it is (S-15).
+    #[must_use]
+    pub fn retention(mut self, age: Duration) -> Self {
+        self.retention = Some(age);
+        self
+    }
+
+    /// Deletes down to this size in place of the setting `retention_bytes`, which stays as it is
+    /// (S-15).
+    #[must_use]
+    pub fn retention_bytes(mut self, bytes: u64) -> Self {
+        self.retention_bytes = Some(bytes);
         self
     }
 
@@ -133,14 +173,7 @@ impl StewardOptions {
         if !self.allow_network {
             dir.check_local()?;
         }
-        let options = self.clone();
-        Ok(Steward {
-            dir,
-            options,
-            first_held: BTreeMap::new(),
-            looked_at: Duration::ZERO,
-            memo: None,
-        })
+        Ok(Steward::new(dir, self.clone()))
     }
 }
 
@@ -151,6 +184,24 @@ pub enum StewardError {
     /// Something is wrong with the files.
     #[error(transparent)]
     Failure(#[from] Failure),
+    /// The place up to which was to be trimmed cannot be found.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What named consumers have read was to go, and one has no position, or none is there.
+    #[error(
+        "{}: {}; `puro positions` lists those that have one",
+        dir.display(),
+        name.as_ref().map_or_else(
+            || "no named consumer has a position, so nothing is known to be consumed".to_owned(),
+            |name| format!("consumer `{}` has no position", name.escape_debug())
+        )
+    )]
+    NoPosition {
+        /// The stream.
+        dir: PathBuf,
+        /// The consumer that was asked for.
+        name: Option<String>,
+    },
     /// Another steward is at work, or a producer that deletes after a rollover.
     #[error(
         "another steward is at work in {}{}; it does the same, so there is no need to wait",
@@ -171,6 +222,8 @@ impl StewardError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Failure(failure) => failure.blame(),
+            Self::Read(error) => error.blame(),
+            Self::NoPosition { .. } => Blame::Caller,
             Self::Busy { .. } => Blame::Environment,
         }
     }
@@ -201,6 +254,8 @@ pub struct Steward<V: Vfs = OsVfs> {
     looked_at: Duration,
     /// What the last compaction saw, so that the same is not read again for nothing.
     memo: Option<Memo>,
+    /// What the clocks showed when it was opened, or when the last pass ended.
+    clocks: Clocks,
 }
 
 impl Steward {
@@ -214,22 +269,38 @@ impl Steward {
 }
 
 impl<V: Vfs> Steward<V> {
+    fn new(dir: Directory<V>, options: StewardOptions) -> Self {
+        let clocks = Clocks::of(&dir.vfs);
+        Self {
+            dir,
+            options,
+            first_held: BTreeMap::new(),
+            looked_at: Duration::ZERO,
+            memo: None,
+            clocks,
+        }
+    }
+
     /// One pass: does all there is to do now, and says what could not be done.
     ///
     /// # Errors
     /// `Busy` while another steward works; or where a step failed. What was done before it
     /// stays done, and the next pass goes on from there.
     pub fn run_once(&mut self) -> Result<Report, StewardError> {
-        let Some(_lock) = take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? else {
-            return Err(self.busy());
-        };
+        let passed = self.pass();
+        self.clocks = Clocks::of(&self.dir.vfs);
+        passed
+    }
+
+    fn pass(&mut self) -> Result<Report, StewardError> {
+        let _lock = self.lock()?;
         let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
-        let mut survey = Survey::of(&self.dir)?;
+        let mut survey = self.survey()?;
         if survey.must_seal(self.options.roll) {
             report.sealed = Some(survey.active.sequence);
             if !self.options.dry_run {
                 seal(&self.dir, survey.active.sequence, self.options.lock_wait)?;
-                survey = Survey::of(&self.dir)?;
+                survey = self.survey()?;
             }
         }
         if !self.options.dry_run {
@@ -243,6 +314,34 @@ impl<V: Vfs> Steward<V> {
         Ok(report)
     }
 
+    /// Takes `steward.lock`; not where only a dry run would make it, for then nobody holds it (S-11).
+    fn lock(&self) -> Result<Option<StewardGuard<V>>, StewardError> {
+        if self.options.dry_run && self.dir.id_of(STEWARD_LOCK).map_err(Failure::from)?.is_none() {
+            return Ok(None);
+        }
+        match take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? {
+            None => Err(self.busy()),
+            taken => Ok(taken),
+        }
+    }
+
+    /// What there is, and what is to be done with it: by the limits of this steward where it has
+    /// any. Whoever reads is granted time as after a change of the settings (S-15). The own clock is
+    /// doubted (S-12).
+    fn survey(&self) -> Result<Survey, Failure> {
+        let mut survey = Survey::of(&self.dir)?;
+        let StewardOptions { retention, retention_bytes, clock_is_right, .. } = self.options;
+        if retention.is_some() || retention_bytes.is_some() {
+            survey.settings.retention = retention.or(survey.settings.retention);
+            survey.settings.retention_bytes = retention_bytes.or(survey.settings.retention_bytes);
+            survey.active.settings_changed_ms = Some(survey.now_ms);
+        }
+        if !clock_is_right {
+            survey.doubt_own_clock(Some(self.clocks.expected_ms(&self.dir.vfs)));
+        }
+        Ok(survey)
+    }
+
     /// Puts the names that were listed on the disk: from here on they may be touched (S-1).
     fn begin_pass(&self, survey: &Survey) -> Result<(), Failure> {
         self.dir.sync()?;
@@ -251,8 +350,7 @@ impl<V: Vfs> Steward<V> {
     }
 
     fn busy(&self) -> StewardError {
-        let path = self.dir.path.join(STEWARD_LOCK);
-        let file = self.dir.vfs.open(&path, OpenMode::Read).ok();
+        let file = self.dir.open_file(STEWARD_LOCK, OpenMode::Read).ok();
         let hint = file.and_then(|file| Hint::read(&file));
         StewardError::Busy { dir: self.dir.path.clone(), hint }
     }
@@ -264,13 +362,12 @@ const TIDY_WAIT: Duration = Duration::from_millis(500);
 
 /// Proof that `steward.lock` is held; gives it back when dropped.
 struct StewardGuard<V: Vfs> {
-    vfs: V,
-    _file: V::File,
+    lock: Arc<LockFile<V>>,
 }
 
 impl<V: Vfs> Drop for StewardGuard<V> {
     fn drop(&mut self) {
-        self.vfs.trace(&Action::new("UnlockSteward"));
+        self.lock.vfs().trace(&Action::new("UnlockSteward"));
     }
 }
 
@@ -280,15 +377,12 @@ fn take_steward_lock<V: Vfs>(
     wait: LockWait,
     action: &'static str,
 ) -> Result<Option<StewardGuard<V>>, Failure> {
-    let path = dir.path.join(STEWARD_LOCK);
-    let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-    let locked = file.lock(LockKind::Exclusive, wait).while_doing("lock", &path)?;
-    dir.vfs.trace(&Action::new(action).value(u64::from(locked)));
-    if !locked {
-        return Ok(None);
-    }
-    Hint::of_this_process(&dir.vfs).leave(&file);
-    Ok(Some(StewardGuard { vfs: dir.vfs.clone(), _file: file }))
+    let taken = LockFile::open_and_take(dir, dir, STEWARD_LOCK, wait)?;
+    dir.vfs.trace(&Action::new(action).value(u64::from(taken.is_some())));
+    Ok(taken.map(|lock| {
+        Hint::of_this_process(&dir.vfs).leave(lock.file());
+        StewardGuard { lock }
+    }))
 }
 
 /// Seals the active segment, if it is still the one with this number.
@@ -296,7 +390,7 @@ fn seal<V: Vfs>(dir: &Directory<V>, sequence: u32, wait: LockWait) -> Result<(),
     let Some((tail, _)) = open_tail(dir, OpenMode::Write)? else {
         return Err(Failure::NotAStream { dir: dir.path.clone() });
     };
-    let lock = WriterLock::open(dir)?;
+    let mut lock = WriterLock::open(dir)?;
     let mut writer = Writer::new(dir.clone(), tail);
     let guard = lock.take(wait)?;
     writer.catch_up(&guard)?;
@@ -312,8 +406,7 @@ fn seal<V: Vfs>(dir: &Directory<V>, sequence: u32, wait: LockWait) -> Result<(),
 fn remove_leftovers<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
     let listing = dir.list()?.unwrap_or_default();
     for name in listing.temporaries.iter().filter(|name| name.ends_with(".compact")) {
-        let path = dir.path.join(name);
-        dir.vfs.remove(&path).while_doing("remove", &path)?;
+        dir.remove(name, "remove")?;
     }
     Ok(())
 }
@@ -332,21 +425,15 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
     }
     let wait = LockWait::AtMost(TIDY_WAIT);
     let Some(_lock) = take_steward_lock(dir, wait, "TrySteward")? else { return Ok(()) };
-    let options = StewardOptions::default();
-    let mut steward = Steward {
-        dir: dir.clone(),
-        options,
-        first_held: BTreeMap::new(),
-        looked_at: Duration::ZERO,
-        memo: None,
-    };
+    let mut steward = Steward::new(dir.clone(), StewardOptions::default());
     loop {
         let mut survey = Survey::of(dir)?;
+        survey.doubt_own_clock(None);
         survey.trust_own_clock_less();
         if !steward.has_something_to_delete(&survey)? {
             return Ok(());
         }
-        let lock = WriterLock::open(dir)?;
+        let mut lock = WriterLock::open(dir)?;
         let _paused = if survey.holds_writers_up() {
             lock.take(LockWait::AtMost(TIDY_WAIT)).ok()
         } else {

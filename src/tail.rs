@@ -7,13 +7,13 @@ use crate::behind::scan_from_behind;
 use crate::block::{Block, BlockKind, BlockMeta, Cause, Link};
 use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext, IoError};
-use crate::layout::{CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, header};
+use crate::layout::{CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, end, header};
 use crate::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
 use crate::state::State;
-use crate::token::Token;
+use crate::token::{Token, is_taken_back};
 use crate::topics::TopicIndex;
 use crate::trace::Action;
-use crate::vfs::{OpenMode, Vfs};
+use crate::vfs::{FileStatus, OpenMode, Vfs, read_full};
 
 /// A writer's memory of the active segment up to its committed end.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Tail<F> {
     pub end: u64,
     /// What the next block must continue.
     pub link: Link,
+    /// The eight bytes before the committed end: what the last block ends in.
+    last_bytes: [u8; end::LEN],
     /// The state as of the committed end.
     pub state: State,
     /// Whether the last block is a segment end.
@@ -40,6 +42,9 @@ pub struct Tail<F> {
     pub opening_timestamp_ms: u64,
     /// Bytes of the segment that are known to be on disk.
     pub durable_to: u64,
+    /// Bytes that were known to be on disk by a memory that turned out wrong: where they are no
+    /// longer there, that is damage, and nothing else follows from it.
+    expected_to: u64,
     /// End of the block that raised the newest epoch, 0 if it is not in this segment (E-4).
     pub epoch_end: u64,
     /// Whether the segment's name is known to be on disk (V-7).
@@ -58,6 +63,7 @@ impl<F> Tail<F> {
             segment,
             end: header::LEN as u64,
             link,
+            last_bytes: [0; end::LEN],
             state: State::default(),
             sealed: false,
             records_from: header::LEN as u64,
@@ -66,6 +72,7 @@ impl<F> Tail<F> {
             max_timestamp_ms: 0,
             opening_timestamp_ms: 0,
             durable_to: 0,
+            expected_to: 0,
             epoch_end: 0,
             named_durably: false,
             sync_failed: false,
@@ -104,14 +111,19 @@ impl<F> Tail<F> {
     /// to be on disk lost that.
     #[must_use]
     pub fn may_end_here(&self) -> bool {
-        self.end > header::LEN as u64 && self.end >= self.durable_to
+        self.end > header::LEN as u64 && self.end >= self.known_to()
     }
 
     /// What the recovery table needs to know.
     #[must_use]
     pub fn committed_part(&self, boot_id: Option<[u8; 16]>) -> CommittedPart {
         let current_boot = self.state.is_of_boot(boot_id);
-        CommittedPart { end: self.end, durable_to: self.durable_to, current_boot }
+        CommittedPart { end: self.end, durable_to: self.known_to(), current_boot }
+    }
+
+    /// Up to where bytes must be there, because they were on disk.
+    fn known_to(&self) -> u64 {
+        self.durable_to.max(self.expected_to)
     }
 
     /// An action at the committed end.
@@ -148,6 +160,7 @@ impl<F> Tail<F> {
         }
         self.topics.add(block, self.end);
         self.end += block.start.block_bytes();
+        self.last_bytes = block.end_bytes();
         self.link = block.link(self.segment.header.may_jump());
         self.sealed = block.start.kind == BlockKind::SegmentEnd;
         if block.start.kind == BlockKind::Checkpoint {
@@ -215,22 +228,64 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         }
     }
 
-    /// Reads the segment again from its header, keeping what is known to be on disk.
+    /// Looks whether the file still ends as remembered.
+    ///
+    /// # Errors
+    /// Where the file cannot be looked at.
+    pub fn look(&self) -> Result<Look, IoError> {
+        let file = &self.segment.file;
+        let FileStatus { len, links, .. } =
+            file.status().map_err(|error| self.io_error("look at", error))?;
+        let mut last_bytes = [0; end::LEN];
+        let last_at = self.end.saturating_sub(end::LEN as u64);
+        let read = read_full(file, &mut last_bytes, last_at);
+        let read = read.map_err(|error| self.io_error("read", error))?;
+        let nothing_read = self.end == header::LEN as u64;
+        let changed = !nothing_read && (read < end::LEN || last_bytes != self.last_bytes);
+        Ok(Look { len, links, changed })
+    }
+
+    /// Reads the segment again from its header. Where what was remembered is `wrong`, what it
+    /// knew to be on disk is so no longer: other bytes may stand there.
     ///
     /// # Errors
     /// As [`Tail::scan`].
-    pub fn scan_again(&mut self) -> Result<Cause, Failure> {
+    pub fn scan_again(&mut self, wrong: bool) -> Result<Cause, Failure> {
+        let (remembered, durable_to) = (self.token(), self.durable_to);
+        let expected_to = self.known_to();
         self.end = header::LEN as u64;
         self.link = self.segment.header.first_link();
+        self.last_bytes = [0; end::LEN];
         self.state = State::default();
         self.sealed = false;
         self.records_from = header::LEN as u64;
         self.checkpoint_end = header::LEN as u64;
         self.topics = index_from(header::LEN as u64);
         self.max_timestamp_ms = 0;
+        self.durable_to = 0;
         self.epoch_end = 0;
-        self.step_over()
+        self.reserved_to = 0;
+        let cause = self.step_over()?;
+        if !wrong {
+            self.durable_to = self.durable_to.max(durable_to);
+        }
+        // What a repair took back, with a new epoch, need not be there any more.
+        let taken_back = is_taken_back(&remembered, self.state.epochs());
+        self.expected_to = if taken_back { 0 } else { expected_to };
+        Ok(cause)
     }
+}
+
+/// What a writer sees of the file that it remembers the end of.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Length of the file.
+    pub len: u64,
+    /// How many names lead to the file.
+    pub links: u64,
+    /// Whether other bytes than those remembered stand before the end: it was cut off, and perhaps
+    /// grown over.
+    pub changed: bool,
 }
 
 fn index_from(position: u64) -> TopicIndex {

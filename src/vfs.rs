@@ -6,26 +6,23 @@
 //! interrupted, and is not atomic. [`read_full`] and [`write_full`] carry on
 //! where that happened; nothing else in the crate calls `read_at` or `write_at`.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::trace::Action;
 
-/// How a file is to be opened.
+/// How a file that exists is to be opened.
 ///
-/// Whatever the mode, the last component of the path is never followed when it
-/// is a symbolic link, and anything but a regular file is refused (O-5).
+/// Whatever the mode, the name is never followed when it is a symbolic link, and anything
+/// but a regular file is refused (O-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
-    /// For reading; the file must exist.
+    /// For reading.
     Read,
-    /// For reading and writing; the file must exist.
+    /// For reading and writing.
     Write,
-    /// For reading and writing; an empty file is made where there is none.
-    WriteOrCreate,
-    /// For reading and writing; made if missing, emptied if not.
-    Truncate,
 }
 
 /// A whole-file lock (L-1).
@@ -64,8 +61,8 @@ pub struct FileStatus {
     pub len: u64,
     /// Which file it is.
     pub id: FileId,
-    /// Whether some name still leads to it.
-    pub linked: bool,
+    /// How many names lead to it.
+    pub links: u64,
 }
 
 /// What kind of file system a directory is on.
@@ -79,14 +76,14 @@ pub struct FileSystem {
 
 /// An open file.
 ///
-/// Every value has a lock owner of its own: two values opened from the same path
+/// Every value has a lock owner of its own: two values opened by the same name
 /// exclude each other, in one process too.
 pub trait VfsFile: Send + Sync {
     /// Reads into `buf` from `position` on, and tells how many bytes; 0 at the end.
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize>;
     /// Writes from `position` on, and tells how many bytes were written.
     fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize>;
-    /// Length, identity, and whether the file still has a name.
+    /// Length, identity, and how many names the file has.
     fn status(&self) -> io::Result<FileStatus>;
     /// Cuts the file to `len` bytes, or extends it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
@@ -102,6 +99,9 @@ pub trait VfsFile: Send + Sync {
     fn sync_all(&self) -> io::Result<()>;
     /// Takes the lock; `false` if it could not be had in time.
     fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool>;
+    /// Says that the file is in use, so that cleaners of old files leave it. Promises nothing, and
+    /// cannot fail.
+    fn touch(&self) {}
     /// Gives the lock back. Closing the file does that too.
     fn unlock(&self) -> io::Result<()>;
 }
@@ -115,33 +115,57 @@ pub trait Watch: Send {
 }
 
 /// An operating system, or a world that stands in for one.
+///
+/// A path is resolved in [`Vfs::open_dir`] and [`Vfs::create_dir`] alone. All else is a name in
+/// a directory that is held, wherever that was moved since (O-8).
 pub trait Vfs: Clone + Send + Sync + 'static {
     /// An open file.
     type File: VfsFile;
+    /// An open directory. Clones are the same one.
+    type Dir: Clone + fmt::Debug + Send + Sync + 'static;
     /// A watched directory.
     type Watch: Watch;
 
-    /// Opens a regular file.
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Self::File>;
-    /// Which regular file a name leads to at this moment; `None` where there is none.
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>>;
     /// Makes a directory; fine if it is there already. Does not make its parents.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Opens a directory. Symbolic links are followed.
+    fn open_dir(&self, path: &Path) -> io::Result<Self::Dir>;
+    /// Whether the path by which a directory was opened still leads to it.
+    fn is_still_there(&self, dir: &Self::Dir) -> io::Result<bool>;
+    /// Makes a directory in another; fine if it is there already. If `alike`, with the mode of
+    /// that, and as far as the system lets it with its owner and group (O-9).
+    fn create_subdir(&self, dir: &Self::Dir, name: &str, alike: bool) -> io::Result<()>;
+    /// Opens a directory in another. A symbolic link is refused (O-5).
+    fn open_subdir(&self, dir: &Self::Dir, name: &str) -> io::Result<Self::Dir>;
+
+    /// Makes an empty file, for reading and writing. `AlreadyExists` if the name leads to
+    /// anything. With the mode of `like`, and as far as the system lets it with its owner and
+    /// group (O-9).
+    fn create(
+        &self,
+        dir: &Self::Dir,
+        name: &str,
+        like: Option<&Self::File>,
+    ) -> io::Result<Self::File>;
+    /// Opens a regular file.
+    fn open(&self, dir: &Self::Dir, name: &str, mode: OpenMode) -> io::Result<Self::File>;
+    /// Which regular file a name leads to at this moment; `None` where there is none.
+    fn id_of(&self, dir: &Self::Dir, name: &str) -> io::Result<Option<FileId>>;
     /// The names in a directory, in no particular order.
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// Gives a file another name in the same file system, over whatever had it.
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a name.
-    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn list(&self, dir: &Self::Dir) -> io::Result<Vec<String>>;
+    /// Gives a file or a directory another name in its directory, over whatever had it.
+    fn rename(&self, dir: &Self::Dir, from: &str, to: &str) -> io::Result<()>;
+    /// Removes the name of a file.
+    fn remove(&self, dir: &Self::Dir, name: &str) -> io::Result<()>;
     /// Puts the names of a directory on the disk.
-    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    fn sync_dir(&self, dir: &Self::Dir) -> io::Result<()>;
     /// Bytes that a user may still write on the file system of `dir`.
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+    fn free_bytes(&self, dir: &Self::Dir) -> io::Result<u64>;
     /// The file system of `dir`.
-    fn file_system(&self, dir: &Path) -> io::Result<FileSystem>;
+    fn file_system(&self, dir: &Self::Dir) -> io::Result<FileSystem>;
 
     /// Starts to watch a directory. An error means: poll instead.
-    fn watch(&self, dir: &Path) -> io::Result<Self::Watch>;
+    fn watch(&self, dir: &Self::Dir) -> io::Result<Self::Watch>;
     /// Milliseconds since 1970 by the system's clock, which may jump (F-5).
     fn now_ms(&self) -> u64;
     /// Time since some fixed moment, by a clock that never jumps.

@@ -4,49 +4,36 @@
 //! Whatever writes past the committed end takes the [`WriterGuard`] as an argument: there
 //! is no way to do so without holding `writer.lock`.
 
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::block::{BlockBuilder, BlockKind, Cause};
-use crate::dir::{Directory, WRITER_LOCK, lock};
-use crate::error::{Failure, IoContext, IoError};
+use crate::dir::{Directory, OpenSegment, WRITER_LOCK};
+use crate::error::{Failure, IoContext, IoError, RecordError};
 use crate::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
+use crate::lock_file::LockFile;
 use crate::record::NewRecord;
 use crate::repair::RepairReport;
 use crate::state::{EPOCH, encode_epoch};
-use crate::tail::Tail;
+use crate::tail::{Look, Tail};
 use crate::token::Epoch;
 use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
 
 /// The lock that every writer holds while it writes (L-1).
+#[derive(Debug)]
 pub struct WriterLock<V: Vfs> {
     shared: Arc<LockFile<V>>,
 }
 
-struct LockFile<V: Vfs> {
-    vfs: V,
-    file: V::File,
-    path: PathBuf,
-}
-
-/// Proof that `writer.lock` is held; gives it back when dropped.
+/// Proof that `writer.lock` is held; gives it back when dropped, but not by a forked child, which
+/// shares the lock with its parent (L-3).
+#[derive(Debug)]
 pub struct WriterGuard<V: Vfs> {
     lock: Arc<LockFile<V>>,
-}
-
-impl<V: Vfs> fmt::Debug for WriterLock<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WriterLock").field(&self.shared.path).finish()
-    }
-}
-
-impl<V: Vfs> fmt::Debug for WriterGuard<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WriterGuard").field(&self.lock.path).finish()
-    }
+    /// The process that took it.
+    owner: u32,
+    held: bool,
 }
 
 impl<V: Vfs> WriterLock<V> {
@@ -55,32 +42,51 @@ impl<V: Vfs> WriterLock<V> {
     /// # Errors
     /// What the system says.
     pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
-        let path = dir.path.join(WRITER_LOCK);
-        let file = dir.vfs.open(&path, OpenMode::WriteOrCreate).while_doing("open", &path)?;
-        Ok(Self { shared: Arc::new(LockFile { vfs: dir.vfs.clone(), file, path }) })
+        Ok(Self { shared: LockFile::open(dir, dir, WRITER_LOCK)? })
     }
 
     /// Takes the lock.
     ///
     /// # Errors
     /// `LockTimeout` when others kept it for longer than `wait`.
-    pub fn take(&self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
-        let LockFile { vfs, file, path } = &*self.shared;
-        let taken = lock(file, path, LockKind::Exclusive, wait);
-        match &taken {
-            Ok(_) => vfs.trace(&Action::new("Lock")),
-            Err(Failure::LockTimeout { .. }) => vfs.trace(&Action::new("TimesOut")),
-            Err(_) => {}
+    pub fn take(&mut self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
+        let taken = LockFile::take(&mut self.shared, wait)?;
+        let vfs = self.shared.vfs();
+        if !taken {
+            vfs.trace(&Action::new("TimesOut"));
+            return Err(Failure::lock_timeout(self.shared.path(), wait));
         }
-        taken.map(|()| WriterGuard { lock: Arc::clone(&self.shared) })
+        vfs.trace(&Action::new("Lock"));
+        Ok(WriterGuard { lock: Arc::clone(&self.shared), owner: vfs.pid(), held: true })
+    }
+}
+
+impl<V: Vfs> WriterGuard<V> {
+    /// Whether the lock still excludes anybody: its name leads to the file that is locked (L-4).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn still_excludes(&self) -> Result<bool, Failure> {
+        Ok(self.lock.is_named()?)
+    }
+
+    /// Gives the lock back, in the process that is known to have taken it.
+    pub fn give_back(mut self) {
+        self.unlock();
+    }
+
+    fn unlock(&mut self) {
+        self.held = false;
+        self.lock.vfs().trace(&Action::new("Unlock"));
+        self.lock.give_back();
     }
 }
 
 impl<V: Vfs> Drop for WriterGuard<V> {
     fn drop(&mut self) {
-        self.lock.vfs.trace(&Action::new("Unlock"));
-        // A lock that cannot be given back goes with the file; there is nothing to tell.
-        let _ = self.lock.file.unlock();
+        if self.held && self.lock.vfs().pid() == self.owner {
+            self.unlock();
+        }
     }
 }
 
@@ -131,6 +137,8 @@ impl CommitError {
 /// In between it is a part of what the segment holds: a small stream takes little of the disk.
 const RESERVE_BYTES: std::ops::RangeInclusive<u64> = 64 * 1024..=4 * 1024 * 1024;
 const RESERVE_PART: u64 = 4;
+/// How often it is asked for again after an interruption.
+const RESERVE_TRIES: u32 = 8;
 /// What is written to the disk ahead of the sync that seals a segment, in one go.
 const SYNC_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes rewritten in one go after a failed sync.
@@ -174,41 +182,46 @@ impl<V: Vfs> Writer<V> {
     /// # Errors
     /// Where the stream cannot be read, is damaged, or was removed.
     pub fn catch_up(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
-        let (mut scanned_again, mut looked) = (false, false);
+        let (mut scanned_again, mut repaired) = (false, false);
         loop {
-            if self.tail.sealed {
-                // Whoever sealed it synced it, but perhaps after this writer was told of a failure.
-                if self.tail.sync_failed {
-                    self.rewrite_and_sync(guard)?;
-                }
-                if self.hop()? {
-                    continue;
-                }
+            if self.tail.sealed && self.hop(guard)? {
+                continue;
             }
-            let status = self.tail.segment.file.status();
-            let status = status.map_err(|error| self.tail.io_error("look at", error))?;
-            if status.linked && status.len == self.tail.end && self.tail.may_end_here() {
+            let look = self.tail.look()?;
+            if look.links > 0 && self.ends_as_remembered(&look) {
+                self.refuse_other_names(&look)?;
                 break;
             }
+            if look.changed && !scanned_again {
+                // The end was cut off, and perhaps grown over, since it was remembered.
+                scanned_again = true;
+                self.tail.scan_again(true)?;
+                continue;
+            }
             let remembered = self.tail.end;
-            let cause = self.tail.step_over()?;
+            self.tail.step_over()?;
             if self.tail.end != remembered {
                 continue;
             }
-            if !status.linked {
+            if look.links == 0 {
                 return Err(Failure::Removed { path: self.tail.segment.path.clone() });
             }
-            // What was remembered may be wrong: look at the whole segment, once.
-            if !scanned_again && (status.len < remembered || cause == Cause::Chain) {
+            // Before anything is cut, nothing remembered is believed.
+            if self.open_newer_active(guard)? {
+                continue;
+            }
+            if !scanned_again {
                 scanned_again = true;
-                self.tail.scan_again()?;
+                self.tail.scan_again(false)?;
                 continue;
             }
             self.trace_look();
-            looked = true;
+            self.refuse_other_names(&look)?;
             self.repair(guard)?;
+            repaired = true;
+            break;
         }
-        if !looked {
+        if !repaired {
             self.trace_look();
             self.trace(self.tail.action("Classify").label("clean"));
         }
@@ -221,6 +234,17 @@ impl<V: Vfs> Writer<V> {
         Ok(())
     }
 
+    /// Whether the committed end is the one remembered, with nothing behind it.
+    fn ends_as_remembered(&self, look: &Look) -> bool {
+        !look.changed && look.len == self.tail.end && self.tail.may_end_here()
+    }
+
+    /// Under another name somebody may append who holds another lock.
+    fn refuse_other_names(&self, look: &Look) -> Result<(), Failure> {
+        let (path, links) = (self.tail.segment.path.clone(), look.links);
+        if links > 1 { Err(Failure::HardLinked { path, links }) } else { Ok(()) }
+    }
+
     /// Hands an action to whoever keeps a trace.
     pub(crate) fn trace(&self, action: Action<'_>) {
         self.dir.vfs.trace(&action);
@@ -231,24 +255,51 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Goes on from a sealed segment to the active one, if there is a later one.
-    fn hop(&mut self) -> Result<bool, Failure> {
+    fn hop(&mut self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
         let header = self.tail.segment.header;
         let next = match header.sequence.checked_add(1) {
             Some(next) => self.dir.open_segment(next, OpenMode::Write)?,
             None => None,
         };
-        let next = match next {
-            Some(next) if next.header.sequence == header.sequence + 1 => Some(next),
-            _ => self.dir.open_active(OpenMode::Write)?, // missing or stray
+        match next.filter(|next| next.header.sequence == header.sequence + 1) {
+            Some(next) => self.enter(guard, next).map(|()| true),
+            None => self.open_newer_active(guard), // missing or stray
+        }
+    }
+
+    /// Opens the active segment where it is no longer the one remembered: what stands in a
+    /// segment that others sealed is not for a writer to repair.
+    fn open_newer_active(&mut self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+        let own = self.tail.segment.header.sequence;
+        match self.dir.open_active(OpenMode::Write)? {
+            Some(active) if active.header.sequence != own => {
+                self.enter(guard, active).map(|()| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Leaves a segment that others sealed for a later one.
+    fn enter(&mut self, guard: &WriterGuard<V>, next: OpenSegment<V::File>) -> Result<(), Failure> {
+        // Whoever sealed it synced it, but perhaps after this writer was told of a failure.
+        if self.tail.sync_failed {
+            self.rewrite_and_sync(guard)?;
+        }
+        let own = &self.tail.segment.header;
+        let follows = own.sequence.checked_add(1) == Some(next.header.sequence);
+        let wrong = if next.header.stream_id != own.stream_id {
+            Some("stream id")
+        } else if follows && self.tail.sealed && next.header.base_offset != self.tail.next_offset()
+        {
+            Some("base offset") // F-49
+        } else {
+            None
         };
-        let Some(next) = next.filter(|next| next.header.sequence != header.sequence) else {
-            return Ok(false);
-        };
-        if next.header.stream_id != header.stream_id {
-            return Err(next.damage(0, self.tail.next_offset(), Cause::HeaderField("stream id")));
+        if let Some(field) = wrong {
+            return Err(next.damage(0, self.tail.next_offset(), Cause::HeaderField(field)));
         }
         self.tail = Tail::scan(next)?.0;
-        Ok(true)
+        Ok(())
     }
 
     /// Makes sure that records may be appended: the epoch and its block's durability,
@@ -279,8 +330,10 @@ impl<V: Vfs> Writer<V> {
     /// Where a sync or a write fails.
     pub fn raise_epoch(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
         let now_ms = self.dir.vfs.now_ms();
+        // No number is ever used for two histories.
+        let exhausted = || Failure::EpochsExhausted { dir: self.dir.path.clone() };
         let epoch = Epoch {
-            number: self.tail.epoch().saturating_add(1),
+            number: self.tail.epoch().checked_add(1).ok_or_else(exhausted)?,
             first_offset: self.tail.next_offset(),
             boot_id: self.boot_id,
             time_ms: now_ms,
@@ -318,6 +371,19 @@ impl<V: Vfs> Writer<V> {
         self.write_block(guard, builder, kind, timestamp_ms, epoch)
     }
 
+    /// Makes a block fit for the committed end: no block may stand within it (F-43). Its length may
+    /// be another afterwards.
+    ///
+    /// # Errors
+    /// `HoldsBlocks` where no way was found.
+    pub fn fit(&self, builder: &mut BlockBuilder) -> Result<(), RecordError> {
+        let place = self.tail.segment.header.place(self.tail.end);
+        builder.fit(place).or_else(|refused| match self.dir.vfs.random() {
+            Ok(key) => builder.fit_by_lot(place, &key),
+            Err(_) => Err(refused),
+        })
+    }
+
     fn write_block(
         &mut self,
         _guard: &WriterGuard<V>,
@@ -326,10 +392,12 @@ impl<V: Vfs> Writer<V> {
         timestamp_ms: u64,
         epoch: u32,
     ) -> Result<(), CommitError> {
-        let (dir, tail) = (&self.dir, &mut self.tail);
-        let mut meta = tail.meta(kind, timestamp_ms);
+        let mut meta = self.tail.meta(kind, timestamp_ms);
         meta.epoch = epoch;
-        let built = builder.finish(&meta, tail.segment.header.place(tail.end));
+        let place = self.tail.segment.header.place(self.tail.end);
+        let built = self.fit(builder).and_then(|()| builder.finish(&meta, place));
+        let built = built.map_err(|error| self.impossible(&error))?;
+        let (dir, tail) = (&self.dir, &mut self.tail);
         let length = built.bytes.len() as u64;
         reserve(dir, tail, tail.end + length)?;
         let begin = if epoch == tail.epoch() { "Reserve" } else { "RaiseEpoch" };
@@ -419,8 +487,9 @@ impl<V: Vfs> Writer<V> {
     }
 }
 
-/// Reserves room for a block that is to end at `block_end`.
-fn reserve<V: Vfs>(
+/// Reserves room for a block that is to end at `block_end`. That is a favour: only a disk
+/// that is full stops, for whatever other reason the system does not do it.
+pub(crate) fn reserve<V: Vfs>(
     dir: &Directory<V>,
     tail: &mut Tail<V::File>,
     block_end: u64,
@@ -429,26 +498,34 @@ fn reserve<V: Vfs>(
         return Ok(());
     }
     let ahead = (block_end / RESERVE_PART).clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end());
-    let mut wanted = block_end + ahead;
-    loop {
-        match tail.segment.file.reserve(tail.end, wanted) {
-            Ok(()) => {
-                tail.reserved_to = wanted;
-                return Ok(());
+    let (mut wanted, mut interrupted) = (block_end + ahead, 0);
+    while let Err(error) = tail.segment.file.reserve(tail.end, wanted) {
+        match error.kind() {
+            io::ErrorKind::Interrupted if interrupted < RESERVE_TRIES => interrupted += 1,
+            io::ErrorKind::StorageFull if wanted > block_end => wanted = block_end,
+            io::ErrorKind::StorageFull => {
+                refuse_full_disk(dir, tail, block_end)?;
+                break;
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
-                return Err(tail.io_error("reserve room in", error).into());
-            }
-            Err(_) if wanted == block_end => break,
-            Err(_) => wanted = block_end,
+            _ => break,
         }
     }
-    Err(Failure::NoSpace {
-        path: tail.segment.path.clone(),
-        needed: block_end - tail.end,
-        free: dir.vfs.free_bytes(&dir.path).unwrap_or(0),
-    })
+    // Where it could not be had, it is not asked for again until so much is written.
+    tail.reserved_to = wanted;
+    Ok(())
+}
+
+/// The system says that the disk is full: believed if it counts so few free bytes, too.
+fn refuse_full_disk<V: Vfs>(
+    dir: &Directory<V>,
+    tail: &Tail<V::File>,
+    block_end: u64,
+) -> Result<(), Failure> {
+    let (path, needed) = (tail.segment.path.clone(), block_end - tail.end);
+    match dir.free_bytes() {
+        Ok(free) if free < needed => Err(Failure::NoSpace { path, needed, free }),
+        _ => Ok(()),
+    }
 }
 
 /// Whoever passes a multiple of [`SYNC_AHEAD_BYTES`] lets the system begin to write what was

@@ -1,8 +1,10 @@
 //! Calls that fail, and calls that others come in between.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use puro::vfs::Vfs;
+use puro::dir::open_path;
+use puro::vfs::{OpenMode, Vfs};
 use puro::{Appended, Start};
 
 use crate::crash::Finding;
@@ -94,6 +96,8 @@ pub enum Between {
     /// The same process opens the lock file once more and closes it again; then a producer of
     /// another process appends.
     CloseThenOther,
+    /// The lock file lost its name before the append began; then as [`Between::OtherProcess`].
+    OtherProcessLockLost,
 }
 
 type Answer = Arc<Mutex<Option<Appended>>>;
@@ -127,6 +131,9 @@ fn one_interruption<V: Vfs, M: Fn(SimVfs) -> V + Copy + Send + 'static>(
     let failed = |error: puro::OpenError| Violation::new(Promise::Progress, error.to_string());
     let mut first = open(1).map_err(failed)?;
     let mut other = open(if between == Between::SameProcess { 1 } else { 2 }).map_err(failed)?;
+    if between == Between::OtherProcessLockLost {
+        world.remove(Path::new(&format!("{STREAM}/writer.lock")));
+    }
     let mut oracle = Oracle::default();
     let (mine, theirs) = (1, 2);
     let answer: Answer = Arc::default();
@@ -135,8 +142,8 @@ fn one_interruption<V: Vfs, M: Fn(SimVfs) -> V + Copy + Send + 'static>(
     world.interrupt(1, calls, move || {
         if between == Between::CloseThenOther {
             let path = format!("{STREAM}/writer.lock");
-            let lock_file = SimVfs::new(&inner, 1).open(path.as_ref(), puro::vfs::OpenMode::Write);
-            drop(lock_file);
+            let opened = open_path(&SimVfs::new(&inner, 1), path.as_ref(), OpenMode::Write);
+            drop(opened);
         }
         *told.lock().unwrap() = other.append_batch(&mut batch(theirs, 1, 200)).ok();
     });

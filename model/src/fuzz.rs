@@ -8,12 +8,12 @@ use std::path::Path;
 
 use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
 use puro::codec::{crc, crc_continue, put_varint, split_varint};
-use puro::dir::Directory;
+use puro::dir::{Directory, open_path};
 use puro::layout::{BLOCK_ALIGN, end, header, start};
 use puro::record::Fields;
 use puro::segment::SegmentHeader;
 use puro::tail::open_tail;
-use puro::vfs::{OpenMode, Vfs, VfsFile, write_full};
+use puro::vfs::{OpenMode, VfsFile, write_full};
 use puro::{Failure, OpenError, Start};
 
 use crate::generate::SEGMENT_BYTES;
@@ -60,7 +60,7 @@ fn decode_record(data: &[u8]) {
     builder.push(&fields.to_new()).expect("what was decoded is within the limits");
     assert_eq!(u64::from(builder.record_count()), spanned.min(u64::from(u32::MAX)));
     let (meta, place) = (meta(), place());
-    let built = builder.finish(&meta, place);
+    let built = builder.finish(&meta, place).expect("no block stands within");
     assert_eq!(built.block.body, &sealed[..sealed.len() - rest.len()]);
 }
 
@@ -137,7 +137,7 @@ fn decode_block(data: &[u8]) {
         epoch: start.epoch,
         committed: start.committed,
     };
-    assert_eq!(builder.finish(&meta, place()).bytes, sealed);
+    assert_eq!(builder.finish_copy(&meta, place()).bytes, sealed);
 }
 
 /// Offsets rise, stay within the block's span, and every record is seen.
@@ -207,15 +207,20 @@ fn put_behind(vfs: &SimVfs, path: &Path, data: &[u8]) -> Vec<u8> {
         let meta = BlockMeta { committed, durable_to, ..tail.meta(BlockKind::Records, 1) };
         // One that is not where it says, too.
         at += u64::from(shape >> 6) * BLOCK_ALIGN;
-        let built = builder.finish(&meta, tail.segment.header.place(at));
+        let built =
+            builder.finish(&meta, tail.segment.header.place(at)).expect("no block stands within");
         write_full(&tail.segment.file, built.bytes, at).expect("an empty disk");
         at += built.bytes.len() as u64;
     }
     write_full(&tail.segment.file, data, at).expect("an empty disk");
     let length = tail.segment.file.status().expect("it is there").len as usize;
     let mut bytes = vec![0; length];
-    puro::vfs::read_full(&vfs.open(path, OpenMode::Read).expect("it is there"), &mut bytes, 0)
-        .expect("readable");
+    puro::vfs::read_full(
+        &open_path(vfs, path, OpenMode::Read).expect("it is there"),
+        &mut bytes,
+        0,
+    )
+    .expect("readable");
     bytes
 }
 
@@ -262,6 +267,10 @@ fn operation(what: u8, size: u8, when: u8, how: u8) -> Op {
             Op::Die { who, records, bytes, calls, done }
         }
         5 => Op::Power { keep: how & 1 == 1 },
+        6 => {
+            let calls = (when > 0).then_some(u64::from(when % 32));
+            Op::Forge { who, calls, done: usize::from(how) * 4 }
+        }
         _ => Op::Append { who, records, bytes, durable: how & 0x80 != 0 },
     }
 }

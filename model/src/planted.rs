@@ -13,7 +13,7 @@ use puro::layout::{SIGNAL_HIGH, block_bytes, end, header, start};
 use puro::segment::SegmentHeader;
 use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
-use crate::sim::vfs::NoWatch;
+use crate::sim::vfs::{NoWatch, SimDir};
 use crate::sim::{SimFile, SimVfs};
 
 macro_rules! plants {
@@ -332,66 +332,112 @@ impl VfsFile for PlantedFile {
     }
 }
 
+/// An open directory, and the path by which it was opened.
+#[derive(Clone, Debug)]
+pub struct PlantedDir {
+    inner: SimDir,
+    path: PathBuf,
+}
+
+impl PlantedVfs {
+    fn file(&self, dir: &PlantedDir, name: &str, mode: OpenMode, inner: SimFile) -> PlantedFile {
+        let state = Mutex::default();
+        PlantedFile { inner, path: dir.path.join(name), mode, plant: self.plant, state }
+    }
+}
+
 impl Vfs for PlantedVfs {
     type File = PlantedFile;
+    type Dir = PlantedDir;
     type Watch = NoWatch;
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<PlantedFile> {
-        let keeps = self.plant == Some(Plant::LeftoverKept) && mode == OpenMode::Truncate;
-        let real = if keeps { OpenMode::WriteOrCreate } else { mode };
-        let inner = self.inner.open(path, real)?;
-        let state = Mutex::default();
-        Ok(PlantedFile { inner, path: path.to_owned(), mode, plant: self.plant, state })
-    }
-
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        self.inner.id_of(path)
-    }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.inner.create_dir(path)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
+    fn open_dir(&self, path: &Path) -> io::Result<PlantedDir> {
+        Ok(PlantedDir { inner: self.inner.open_dir(path)?, path: path.to_owned() })
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn is_still_there(&self, dir: &PlantedDir) -> io::Result<bool> {
+        self.inner.is_still_there(&dir.inner)
+    }
+
+    fn create_subdir(&self, dir: &PlantedDir, name: &str, alike: bool) -> io::Result<()> {
+        self.inner.create_subdir(&dir.inner, name, alike)
+    }
+
+    fn open_subdir(&self, dir: &PlantedDir, name: &str) -> io::Result<PlantedDir> {
+        let inner = self.inner.open_subdir(&dir.inner, name)?;
+        Ok(PlantedDir { inner, path: dir.path.join(name) })
+    }
+
+    fn create(
+        &self,
+        dir: &PlantedDir,
+        name: &str,
+        like: Option<&PlantedFile>,
+    ) -> io::Result<PlantedFile> {
+        let temporary = name.ends_with(".new") || name.ends_with(".compact");
+        if self.plant == Some(Plant::LeftoverKept)
+            && temporary
+            && let Ok(left) = self.open(dir, name, OpenMode::Write)
+        {
+            return Ok(left);
+        }
+        let inner = self.inner.create(&dir.inner, name, like.map(|like| &like.inner))?;
+        Ok(self.file(dir, name, OpenMode::Write, inner))
+    }
+
+    fn open(&self, dir: &PlantedDir, name: &str, mode: OpenMode) -> io::Result<PlantedFile> {
+        let inner = self.inner.open(&dir.inner, name, mode)?;
+        Ok(self.file(dir, name, mode, inner))
+    }
+
+    fn id_of(&self, dir: &PlantedDir, name: &str) -> io::Result<Option<FileId>> {
+        self.inner.id_of(&dir.inner, name)
+    }
+
+    fn list(&self, dir: &PlantedDir) -> io::Result<Vec<String>> {
+        self.inner.list(&dir.inner)
+    }
+
+    fn rename(&self, dir: &PlantedDir, from: &str, to: &str) -> io::Result<()> {
         *self.renamed.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.inner.rename(from, to)?;
+        self.inner.rename(&dir.inner, from, to)?;
         if self.plant == Some(Plant::RenameBeforeSync) {
-            self.inner.open(to, OpenMode::Write)?.sync_data()?;
+            self.inner.open(&dir.inner, to, OpenMode::Write)?.sync_data()?;
         }
         Ok(())
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
+    fn remove(&self, dir: &PlantedDir, name: &str) -> io::Result<()> {
+        self.inner.remove(&dir.inner, name)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let stream = dir.ends_with("stream");
+    fn sync_dir(&self, dir: &PlantedDir) -> io::Result<()> {
+        let stream = dir.path.ends_with("stream");
         let renamed = *self.renamed.lock().unwrap_or_else(PoisonError::into_inner);
         let dropped = match self.plant {
             Some(Plant::DirectorySyncDropped) => stream,
             Some(Plant::AppenderDirectorySyncDropped) => stream && !renamed,
-            Some(Plant::ParentSyncDropped) => dir == Path::new("/"),
-            Some(Plant::SaveNotSynced) => dir.ends_with("lost"),
+            Some(Plant::ParentSyncDropped) => dir.path == Path::new("/"),
+            Some(Plant::SaveNotSynced) => dir.path.ends_with("lost"),
             _ => false,
         };
-        if dropped { Ok(()) } else { self.inner.sync_dir(dir) }
+        if dropped { Ok(()) } else { self.inner.sync_dir(&dir.inner) }
     }
 
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
-        self.inner.free_bytes(dir)
+    fn free_bytes(&self, dir: &PlantedDir) -> io::Result<u64> {
+        self.inner.free_bytes(&dir.inner)
     }
 
-    fn file_system(&self, dir: &Path) -> io::Result<FileSystem> {
-        self.inner.file_system(dir)
+    fn file_system(&self, dir: &PlantedDir) -> io::Result<FileSystem> {
+        self.inner.file_system(&dir.inner)
     }
 
-    fn watch(&self, dir: &Path) -> io::Result<NoWatch> {
-        self.inner.watch(dir)
+    fn watch(&self, dir: &PlantedDir) -> io::Result<NoWatch> {
+        self.inner.watch(&dir.inner)
     }
 
     fn now_ms(&self) -> u64 {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use puro::dir::Directory;
-use puro::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::dir::{Directory, segment_name};
+use puro::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::{Consumer, ConsumerOptions, ProducerOptions, ReadError, Start};
 
 use crate::judge::{Journal, STREAM, open, open_consumer};
@@ -146,16 +146,15 @@ pub fn removes<T: Threads>(sequences: std::ops::Range<u32>) -> Role<T> {
 
 fn remove_segment<T: Threads>(world: &World<T>, sequence: u32) -> std::io::Result<bool> {
     let dir = Directory::new(world.clone(), Path::new(STREAM));
-    let path = dir.segment_path(sequence);
-    let file = world.open(&path, OpenMode::Write)?;
+    let name = segment_name(sequence);
+    let file = dir.open_file(&name, OpenMode::Write)?;
     if !file.lock(LockKind::Exclusive, LockWait::Try)? {
         return Ok(false);
     }
-    if world.id_of(&path)? != Some(file.status()?.id) {
+    if dir.id_of(&name).map_err(std::io::Error::other)? != Some(file.status()?.id) {
         return Ok(false);
     }
-    world.remove(&path)?;
-    world.sync_dir(&dir.path)?;
+    dir.remove(&name, "remove").and_then(|()| dir.sync()).map_err(std::io::Error::other)?;
     Ok(true)
 }
 

@@ -42,7 +42,7 @@ pub struct Content {
     /// How many syncs failed.
     pub failed_syncs: u64,
     /// Whether a name leads to the file.
-    pub linked: bool,
+    pub links: u64,
 }
 
 /// Who holds the file's lock.
@@ -55,7 +55,7 @@ pub struct Locks {
 impl<T: Threads> Inode<T> {
     /// A new file with a name.
     pub fn new(number: u64, bytes: Vec<u8>) -> Self {
-        let content = Content { disk: bytes.clone(), bytes, linked: true, ..Content::default() };
+        let content = Content { disk: bytes.clone(), bytes, links: 1, ..Content::default() };
         Self {
             number,
             bytes_gate: T::gate(),

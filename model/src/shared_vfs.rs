@@ -1,7 +1,7 @@
 //! The seam of the [shared world](crate::shared_world): open files, names, locks and watches.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -89,8 +89,8 @@ impl<T: Threads> VfsFile for SharedFile<T> {
     fn status(&self) -> io::Result<FileStatus> {
         let look = || {
             let content = self.inode.content();
-            let (len, linked) = (content.bytes.len() as u64, content.linked);
-            Ok(FileStatus { len, id: self.world.id(&self.inode), linked })
+            let (len, links) = (content.bytes.len() as u64, content.links);
+            Ok(FileStatus { len, id: self.world.id(&self.inode), links })
         };
         if self.world.shared.manner.every_look {
             return self.world.step(&self.inode.bytes_gate, look);
@@ -193,27 +193,29 @@ impl<T: Threads> Watch for SharedWatch<T> {
 }
 
 impl<T: Threads> World<T> {
-    /// Opens or makes a file, in one step. Its bytes are not a matter of this step: whoever
-    /// truncates is alone with the file.
-    fn open_now(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<Inode<T>>> {
+    fn open_now(&self, path: &Path) -> io::Result<Arc<Inode<T>>> {
+        Ok(Arc::clone(self.tree().names.get(path).ok_or(io::ErrorKind::NotFound)?))
+    }
+
+    fn create_now(&self, path: &Path) -> io::Result<Arc<Inode<T>>> {
         let mut tree = self.tree();
-        if let Some(inode) = tree.names.get(path) {
-            if mode == OpenMode::Truncate {
-                inode.content().set_len(0);
-            }
-            return Ok(Arc::clone(inode));
-        }
-        if !matches!(mode, OpenMode::WriteOrCreate | OpenMode::Truncate) {
-            return Err(io::ErrorKind::NotFound.into());
+        if tree.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
         tree.make(path, Vec::new())
+    }
+
+    fn handle(&self, inode: Arc<Inode<T>>) -> SharedFile<T> {
+        let handle = self.shared.next_handle.fetch_add(1, Ordering::Relaxed);
+        let owner = Owner { actor: self.actor.number, handle };
+        SharedFile { world: self.clone(), inode, owner, told: AtomicU64::new(0) }
     }
 
     fn rename_now(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut tree = self.tree();
         let inode = tree.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         if let Some(replaced) = tree.names.insert(to.to_owned(), inode) {
-            replaced.content().linked = false;
+            replaced.content().links = 0;
         }
         Ok(())
     }
@@ -221,22 +223,8 @@ impl<T: Threads> World<T> {
 
 impl<T: Threads> Vfs for World<T> {
     type File = SharedFile<T>;
+    type Dir = PathBuf;
     type Watch = SharedWatch<T>;
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Self::File> {
-        let inode = self.step(&self.shared.names_gate, || self.open_now(path, mode))?;
-        let handle = self.shared.next_handle.fetch_add(1, Ordering::Relaxed);
-        let owner = Owner { actor: self.actor.number, handle };
-        Ok(SharedFile { world: self.clone(), inode, owner, told: AtomicU64::new(0) })
-    }
-
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        self.step(&self.shared.names_gate, || {
-            let named = self.tree().names.get(path).map(|inode| self.id(inode));
-            let constant = FileId { device: 1, inode: 0 };
-            Ok(if self.sabotaged(Sabotage::ConstantId) { Some(constant) } else { named })
-        })
-    }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.step(&self.shared.names_gate, || {
@@ -245,7 +233,48 @@ impl<T: Threads> Vfs for World<T> {
         })
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+    /// Directories are never moved here: to open one is no step, for it only finds what was made.
+    fn open_dir(&self, path: &Path) -> io::Result<PathBuf> {
+        let there = self.tree().dirs.contains(path);
+        if there { Ok(path.to_owned()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn is_still_there(&self, _dir: &PathBuf) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn create_subdir(&self, dir: &PathBuf, name: &str, _alike: bool) -> io::Result<()> {
+        self.create_dir(&dir.join(name))
+    }
+
+    fn open_subdir(&self, dir: &PathBuf, name: &str) -> io::Result<PathBuf> {
+        self.open_dir(&dir.join(name))
+    }
+
+    fn create(
+        &self,
+        dir: &PathBuf,
+        name: &str,
+        _like: Option<&Self::File>,
+    ) -> io::Result<Self::File> {
+        let create = || self.create_now(&dir.join(name));
+        Ok(self.handle(self.step(&self.shared.names_gate, create)?))
+    }
+
+    fn open(&self, dir: &PathBuf, name: &str, _mode: OpenMode) -> io::Result<Self::File> {
+        let open = || self.open_now(&dir.join(name));
+        Ok(self.handle(self.step(&self.shared.names_gate, open)?))
+    }
+
+    fn id_of(&self, dir: &PathBuf, name: &str) -> io::Result<Option<FileId>> {
+        self.step(&self.shared.names_gate, || {
+            let named = self.tree().names.get(&dir.join(name)).map(|inode| self.id(inode));
+            let constant = FileId { device: 1, inode: 0 };
+            Ok(if self.sabotaged(Sabotage::ConstantId) { Some(constant) } else { named })
+        })
+    }
+
+    fn list(&self, dir: &PathBuf) -> io::Result<Vec<String>> {
         self.step(&self.shared.names_gate, || {
             let tree = self.tree();
             if !tree.dirs.contains(dir) {
@@ -257,23 +286,24 @@ impl<T: Threads> Vfs for World<T> {
         })
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename(&self, dir: &PathBuf, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (dir.join(from), dir.join(to));
         if self.sabotaged(Sabotage::TornRename) {
-            self.change(&self.shared.names_gate, || self.tree().make(to, Vec::new()).map(drop))?;
+            self.change(&self.shared.names_gate, || self.tree().make(&to, Vec::new()).map(drop))?;
         }
         self.tell(|| format!("renames to {}", to.display()));
-        self.change(&self.shared.names_gate, || self.rename_now(from, to))
+        self.change(&self.shared.names_gate, || self.rename_now(&from, &to))
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove(&self, dir: &PathBuf, name: &str) -> io::Result<()> {
         self.change(&self.shared.names_gate, || {
-            let inode = self.tree().names.remove(path).ok_or(io::ErrorKind::NotFound)?;
-            inode.content().linked = false;
+            let removed = self.tree().names.remove(&dir.join(name));
+            removed.ok_or(io::ErrorKind::NotFound)?.content().links = 0;
             Ok(())
         })
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &PathBuf) -> io::Result<()> {
         self.step(&self.shared.names_gate, || {
             if !self.sabotaged(Sabotage::LyingSync) {
                 self.tree().sync_names(dir);
@@ -282,15 +312,15 @@ impl<T: Threads> Vfs for World<T> {
         })
     }
 
-    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+    fn free_bytes(&self, _dir: &PathBuf) -> io::Result<u64> {
         Ok(u64::MAX / 2)
     }
 
-    fn file_system(&self, _dir: &Path) -> io::Result<FileSystem> {
+    fn file_system(&self, _dir: &PathBuf) -> io::Result<FileSystem> {
         Ok(FileSystem { name: "memory".to_owned(), network: false })
     }
 
-    fn watch(&self, _dir: &Path) -> io::Result<Self::Watch> {
+    fn watch(&self, _dir: &PathBuf) -> io::Result<Self::Watch> {
         if !self.shared.manner.watched {
             return Err(io::ErrorKind::Unsupported.into());
         }

@@ -185,7 +185,7 @@ impl<T: Threads> Tree<T> {
         let inode = Arc::new(Inode::new(self.next_number, bytes));
         self.next_number += 1;
         if let Some(replaced) = self.names.insert(path.to_owned(), Arc::clone(&inode)) {
-            replaced.content().linked = false;
+            replaced.content().links = 0;
         }
         Ok(inode)
     }

@@ -252,7 +252,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
                 Ok(Done::Yes)
             }
             Op::Tick { ms } => {
-                self.world.set_now_ms(self.world.now_ms() + ms);
+                self.world.tick(ms);
                 self.note_moment();
                 Ok(Done::Yes)
             }
@@ -344,7 +344,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
                 self.named[who] = Some(Actor { process, is: named });
                 Ok(true)
             }
-            Err(NamedError::Read(ReadError::OffsetOutOfRange { low, .. })) => {
+            Err(NamedError::Lost { low, .. }) => {
                 self.reset(who, low)?;
                 self.open_named(who)
             }
@@ -388,7 +388,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
                     from = self.ledger.check_step(&all, from, record.offset, &entry(&record))?;
                 }
                 Ok(None) => break,
-                Err(NamedError::Read(ReadError::OffsetOutOfRange { low, .. })) => {
+                Err(NamedError::Lost { low, .. }) => {
                     self.reset(who, low)?;
                     return Ok(Done::Yes);
                 }

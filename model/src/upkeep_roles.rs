@@ -122,7 +122,7 @@ pub fn takes_over<T: Threads>(name: usize, records: usize) -> Role<T> {
             let mut named = match options.open_in(world.clone(), STREAM, NAMES[name]) {
                 Ok(named) => named,
                 // Deleted meanwhile; it is told so.
-                Err(NamedError::Read(ReadError::OffsetOutOfRange { .. })) => return,
+                Err(NamedError::Lost { .. }) => return,
                 Err(error) => {
                     return minutes.wrong(&world, format!("Progress: cannot take over: {error}"));
                 }
@@ -154,7 +154,7 @@ fn work_under<T: Threads>(
         let read = match named.try_next() {
             Ok(Some(record)) => record.offset,
             Ok(None) => return,
-            Err(NamedError::Read(ReadError::OffsetOutOfRange { .. })) => return,
+            Err(NamedError::Lost { .. }) => return,
             Err(error) => {
                 return minutes.wrong(world, format!("Progress: a named consumer: {error}"));
             }

@@ -1,5 +1,7 @@
 //! Records to the bytes of a block.
 
+mod shift;
+
 use super::{Block, BlockKind, BlockStart, Link, Place};
 use crate::codec::{crc_continue, put};
 use crate::error::RecordError;
@@ -35,11 +37,16 @@ pub struct BuiltBlock<'a> {
 /// Builds one block after another in one buffer.
 #[derive(Clone, Debug)]
 pub struct BlockBuilder {
-    /// Start and body; pad and end too once the block was finished.
+    /// Start and body; pad and end too once the block was fitted to a place.
     bytes: Vec<u8>,
     body_end: usize,
     record_count: u32,
+    /// Whether a control record was added; that of the shift does not count.
     has_control: bool,
+    /// Bytes of the control record at the beginning of the body that shifts the rest (F-43).
+    shift: usize,
+    /// The place that the block was fitted to.
+    fitted: Option<Place>,
 }
 
 /// How far a block was built.
@@ -52,8 +59,14 @@ pub struct BuilderMark {
 
 impl Default for BlockBuilder {
     fn default() -> Self {
-        let bytes = vec![0; start::LEN];
-        Self { bytes, body_end: start::LEN, record_count: 0, has_control: false }
+        Self {
+            bytes: vec![0; start::LEN],
+            body_end: start::LEN,
+            record_count: 0,
+            has_control: false,
+            shift: 0,
+            fitted: None,
+        }
     }
 }
 
@@ -63,6 +76,7 @@ impl BlockBuilder {
         self.body_end = start::LEN;
         self.record_count = 0;
         self.has_control = false;
+        (self.shift, self.fitted) = (0, None);
     }
 
     /// Bytes of the body so far.
@@ -71,7 +85,12 @@ impl BlockBuilder {
         self.body_end - start::LEN
     }
 
-    /// Length of the block if it were finished now.
+    /// The body so far.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.get(start::LEN..self.body_end).unwrap_or_default()
+    }
+
+    /// Length of the block if it were finished now, where it was last fitted to.
     #[must_use]
     pub fn block_bytes(&self) -> u64 {
         block_bytes(self.body_len())
@@ -83,6 +102,7 @@ impl BlockBuilder {
     /// What is wrong with the record, or the body's limit; nothing was added then.
     pub fn push(&mut self, record: &NewRecord<'_>) -> Result<(), RecordError> {
         record.check()?;
+        self.unshift();
         self.bytes.truncate(self.body_end);
         record.encode(&mut self.bytes);
         let bytes = self.bytes.len() - start::LEN;
@@ -98,12 +118,13 @@ impl BlockBuilder {
     /// A mark to come back to with [`BlockBuilder::rollback`].
     #[must_use]
     pub fn mark(&self) -> BuilderMark {
-        let Self { body_end, record_count, has_control, .. } = *self;
-        BuilderMark { body_end, record_count, has_control }
+        let Self { body_end, record_count, has_control, shift, .. } = *self;
+        BuilderMark { body_end: body_end - shift, record_count, has_control }
     }
 
     /// Takes out what was added since the mark.
     pub fn rollback(&mut self, mark: BuilderMark) {
+        self.unshift();
         self.body_end = mark.body_end.min(self.body_end);
         self.record_count = mark.record_count;
         self.has_control = mark.has_control;
@@ -116,11 +137,33 @@ impl BlockBuilder {
     }
 
     /// The finished block for this place. May be asked for again with another meta or place.
-    pub fn finish(&mut self, meta: &BlockMeta, place: Place) -> BuiltBlock<'_> {
-        let length = self.block_bytes() as usize;
+    ///
+    /// # Errors
+    /// As [`BlockBuilder::fit`]; and where the stream has no offsets left for the records (F-18).
+    pub fn finish(
+        &mut self,
+        meta: &BlockMeta,
+        place: Place,
+    ) -> Result<BuiltBlock<'_>, RecordError> {
+        let next_offset = meta.link.next_offset;
+        if next_offset.checked_add(u64::from(self.record_count)).is_none() {
+            return Err(RecordError::OffsetsExhausted { next_offset });
+        }
+        self.fit(place)?;
+        Ok(self.seal(meta, place))
+    }
+
+    /// The finished block, its body byte for byte as it was added: for a copy of a block that
+    /// stands at this very place in another file.
+    pub fn finish_copy(&mut self, meta: &BlockMeta, place: Place) -> BuiltBlock<'_> {
+        self.unshift();
+        self.fill_up();
+        self.seal(meta, place)
+    }
+
+    fn seal(&mut self, meta: &BlockMeta, place: Place) -> BuiltBlock<'_> {
+        let length = self.bytes.len();
         let body_len = self.body_len();
-        self.bytes.truncate(self.body_end);
-        self.bytes.resize(length, 0);
         let mut start = self.block_start(meta);
         let bytes = self.bytes.as_mut_slice();
         start.encode(bytes, place);
@@ -136,7 +179,7 @@ impl BlockBuilder {
         BlockStart {
             committed: meta.committed,
             kind: meta.kind,
-            has_control: self.has_control,
+            has_control: self.has_control || self.shift > 0,
             body_len: self.body_len(),
             record_count: self.record_count,
             prev_crc: meta.link.prev_crc,

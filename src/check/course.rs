@@ -3,7 +3,7 @@
 use super::finding::Problem;
 use crate::block::{Block, BlockKind, Cause, Link};
 use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_VALUE_BYTES, header};
-use crate::record::Fields;
+use crate::record::{Fields, RecordCause};
 use crate::segment::SegmentHeader;
 use crate::state::State;
 use crate::topics::{TopicIndex, index_begin, index_in};
@@ -183,14 +183,15 @@ impl Course {
     }
 
     fn check_body(&mut self, block: &Block<'_>) -> Result<(), Cause> {
-        if self.deep {
-            block.check_records()?;
+        block.check_records()?;
+        if self.deep && !self.may_jump() && has_gap(block)? {
+            return Err(Cause::Control("gap"));
         }
         let checkpoint = block.start.kind == BlockKind::Checkpoint;
         if checkpoint && self.deep {
             self.checkpoint.get_or_insert_default().extend_from_slice(block.body);
-            if block.body.len() > CHECKPOINT_BODY_BYTES && !Fields::split(block.body)?.1.is_empty()
-            {
+            let (first, rest) = split_entry(block.body)?;
+            if first.len() + rest.len() > CHECKPOINT_BODY_BYTES && !rest.is_empty() {
                 return Err(Cause::Field("body length"));
             }
         }
@@ -202,9 +203,6 @@ impl Course {
 
     /// Compares an index of topics with the blocks that it speaks of (F-42).
     fn check_topics(&mut self, block: &Block<'_>) -> Option<Problem> {
-        if !self.deep {
-            return None;
-        }
         let index = index_in(block).filter(|_| !self.is_opening(block));
         let wrong = self.topics.as_ref().zip(index).is_some_and(|(topics, index)| {
             let silent = index.len() == size_of::<u64>();
@@ -240,20 +238,38 @@ impl Course {
         let expected = before.map_or(&self.state, |before| &before.state);
         let mut rest = bytes.as_slice();
         for entry in expected.entries() {
-            match Fields::split(rest) {
-                Ok((fields, after)) if fields.to_new() == entry => rest = after,
+            let Ok((found, after)) = split_entry(rest) else { return Some(Problem::Checkpoint) };
+            match Fields::split(found) {
+                Ok((fields, _)) if fields.to_new() == entry => rest = after,
                 _ => return Some(Problem::Checkpoint),
             }
         }
-        // What has no key is no part of the state (F-31).
-        let entry_left = loop {
-            match Fields::split(rest) {
-                Ok((fields, after)) if fields.key.is_none() => rest = after,
-                _ => break !rest.is_empty(),
-            }
-        };
-        entry_left.then_some(Problem::Checkpoint)
+        let left = split_entry(rest).map_or(true, |(entry, _)| !entry.is_empty());
+        left.then_some(Problem::Checkpoint)
     }
+}
+
+/// The bytes of the first entry, and what follows it; none where there is no entry any more. What
+/// has no key is no part of the state, and passed over (F-31).
+fn split_entry(mut bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordCause> {
+    while !bytes.is_empty() {
+        let (fields, after) = Fields::split(bytes)?;
+        if fields.key.is_some() {
+            return Ok(bytes.split_at(bytes.len() - after.len()));
+        }
+        bytes = after;
+    }
+    Ok((bytes, bytes))
+}
+
+/// Whether offsets stand in for records that a compaction removed (F-33).
+fn has_gap(block: &Block<'_>) -> Result<bool, Cause> {
+    for fields in block.control_records() {
+        if fields?.spanned_offsets().unwrap_or(0) > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An index of any length that a record may have.

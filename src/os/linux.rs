@@ -2,22 +2,18 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use nix::fcntl::{
-    FallocateFlags, FcntlArg, OFlag, PosixFadviseAdvice, fallocate, fcntl, posix_fadvise,
-};
+use nix::fcntl::{FallocateFlags, FcntlArg, PosixFadviseAdvice, fallocate, fcntl, posix_fadvise};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::time::TimeSpec;
 use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
 
+use super::OsDir;
 use crate::vfs::{FileId, FileStatus, FileSystem, LockKind, Watch};
-
-pub const NO_FOLLOW: i32 = OFlag::O_NOFOLLOW.bits();
-pub const NON_BLOCKING: i32 = OFlag::O_NONBLOCK.bits();
 
 /// The whole file (L-1).
 fn whole_file(kind: libc::c_int) -> libc::flock {
@@ -55,6 +51,11 @@ pub fn wait_for_lock(file: &File, kind: LockKind) -> io::Result<()> {
     }
 }
 
+/// Needs no more than permission to write, as setting the time of day does.
+pub fn touch(file: &File) {
+    let _ = nix::sys::stat::futimens(file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW);
+}
+
 pub fn unlock(file: &File) -> io::Result<()> {
     fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)))?;
     Ok(())
@@ -75,7 +76,7 @@ pub fn status(file: &File) -> io::Result<FileStatus> {
     let found = statx(file, c"", AtFlags::EMPTY_PATH, wanted)?;
     let device = makedev(found.stx_dev_major, found.stx_dev_minor);
     let id = FileId { device, inode: found.stx_ino };
-    Ok(FileStatus { len: found.stx_size, id, linked: found.stx_nlink > 0 })
+    Ok(FileStatus { len: found.stx_size, id, links: u64::from(found.stx_nlink) })
 }
 
 /// Linux takes this advice by beginning to write what is dirty there.
@@ -118,8 +119,8 @@ const NETWORK: [(i64, &str); 14] = [
     (0x6573_5546, "fuse"),
 ];
 
-pub fn file_system(dir: &Path) -> io::Result<FileSystem> {
-    let magic = nix::sys::statfs::statfs(dir)?.filesystem_type().0;
+pub fn file_system(dir: &File) -> io::Result<FileSystem> {
+    let magic = nix::sys::statfs::fstatfs(dir)?.filesystem_type().0;
     let known = NETWORK.iter().find(|(number, _)| *number == magic & 0xFFFF_FFFF);
     Ok(match known {
         Some((_, name)) => FileSystem { name: (*name).to_owned(), network: true },
@@ -135,11 +136,11 @@ pub struct OsWatch {
 }
 
 impl OsWatch {
-    /// Starts to watch.
+    /// Starts to watch the directory that is held, wherever it is by now.
     ///
     /// # Errors
     /// What the system says.
-    pub fn new(dir: &Path) -> io::Result<Self> {
+    pub(super) fn new(dir: &OsDir) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         // That somebody reads is not worth a look: looking is reading, too, and waiting consumers
         // would keep each other awake.
@@ -149,7 +150,7 @@ impl OsWatch {
             | AddWatchFlags::IN_MOVE
             | AddWatchFlags::IN_DELETE_SELF
             | AddWatchFlags::IN_ONLYDIR;
-        inotify.add_watch(dir, changes)?;
+        inotify.add_watch(format!("/proc/self/fd/{}", dir.file.as_raw_fd()).as_str(), changes)?;
         Ok(Self { inotify })
     }
 }

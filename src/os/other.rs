@@ -3,23 +3,18 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::Duration;
 
 use fs2::FileExt;
-use nix::fcntl::OFlag;
 use notify::Watcher as _;
 
+use super::OsDir;
 use crate::vfs::{FileStatus, FileSystem, LockKind, Watch};
 
-pub const NO_FOLLOW: i32 = OFlag::O_NOFOLLOW.bits();
-pub const NON_BLOCKING: i32 = OFlag::O_NONBLOCK.bits();
-
 pub fn status(file: &File) -> io::Result<FileStatus> {
-    let metadata = file.metadata()?;
-    let (len, linked) = (metadata.len(), metadata.nlink() > 0);
-    Ok(FileStatus { len, id: super::OsFile::id(&metadata), linked })
+    let found = rustix::fs::fstat(file)?;
+    let len = u64::try_from(found.st_size).unwrap_or(0);
+    Ok(FileStatus { len, id: super::id(&found), links: u64::from(found.st_nlink) })
 }
 
 pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
@@ -41,6 +36,11 @@ pub fn wait_for_lock(file: &File, kind: LockKind) -> io::Result<()> {
     }
 }
 
+/// Needs no more than permission to write, as setting the time of day does.
+pub fn touch(file: &File) {
+    let _ = nix::sys::stat::futimens(file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW);
+}
+
 pub fn unlock(file: &File) -> io::Result<()> {
     FileExt::unlock(file)
 }
@@ -55,8 +55,8 @@ pub fn boot_id() -> Option<[u8; 16]> {
     None
 }
 
-pub fn file_system(dir: &Path) -> io::Result<FileSystem> {
-    let found = nix::sys::statfs::statfs(dir)?;
+pub fn file_system(dir: &File) -> io::Result<FileSystem> {
+    let found = nix::sys::statfs::fstatfs(dir)?;
     let name = found.filesystem_type_name().to_owned();
     let network = ["nfs", "smbfs", "afpfs", "webdav", "fusefs", "macfuse"].contains(&name.as_str());
     Ok(FileSystem { name, network })
@@ -87,11 +87,12 @@ impl Watch for OsWatch {
 }
 
 impl OsWatch {
-    /// Starts to watch.
+    /// Starts to watch, where the directory was when it was opened: if it was moved since, who
+    /// waits learns of changes by polling.
     ///
     /// # Errors
     /// What the system says.
-    pub fn new(dir: &Path) -> io::Result<Self> {
+    pub(super) fn new(dir: &OsDir) -> io::Result<Self> {
         let (sender, noticed) = std::sync::mpsc::sync_channel(1);
         // What was noticed does not matter, nor how often; but that somebody reads is not worth
         // a look: looking is reading, too, and waiting consumers would keep each other awake.
@@ -101,7 +102,7 @@ impl OsWatch {
             }
         };
         let mut watcher = notify::recommended_watcher(handler).map_err(io::Error::other)?;
-        let watching = watcher.watch(dir, notify::RecursiveMode::NonRecursive);
+        let watching = watcher.watch(&dir.path, notify::RecursiveMode::NonRecursive);
         watching.map_err(io::Error::other)?;
         Ok(Self { _watcher: watcher, noticed })
     }

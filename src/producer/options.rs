@@ -111,7 +111,11 @@ impl ProducerOptions {
     /// # Errors
     /// See [`OpenError`].
     pub fn open_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<Producer<V>, OpenError> {
-        let dir = Directory::new(vfs, dir.as_ref());
+        self.open_at(Directory::new(vfs, dir.as_ref()))
+    }
+
+    /// The same in a directory that may be open already.
+    pub(crate) fn open_at<V: Vfs>(&self, dir: Directory<V>) -> Result<Producer<V>, OpenError> {
         if self.create {
             self.create_stream(&dir)?;
         }
@@ -122,7 +126,7 @@ impl ProducerOptions {
         if !self.allow_network {
             dir.check_local()?;
         }
-        let lock = WriterLock::open(&dir)?;
+        let mut lock = WriterLock::open(&dir)?;
         let mut writer = Writer::new(dir, tail);
         writer.checkpoint_every_bytes = self.checkpoint_every_bytes;
         let guard = lock.take(self.lock_wait)?;

@@ -1,7 +1,7 @@
 //! What there is to salvage from: segments whose header may be damaged.
 
 use crate::check::Problem;
-use crate::dir::{Directory, OpenSegment, SEEK};
+use crate::dir::{Directory, OpenSegment, SEEK, segment_name};
 use crate::error::Failure;
 use crate::layout::SIGNAL_LOW;
 use crate::producer::DEFAULT_LOCK_WAIT;
@@ -25,6 +25,16 @@ pub enum NoSource {
     Problem(Problem),
 }
 
+impl NoSource {
+    /// What is wrong, if anything is there.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Gone => None,
+            Self::Problem(problem) => Some(problem),
+        }
+    }
+}
+
 /// Opens a segment, whatever is wrong with it.
 pub fn open<V: Vfs>(
     dir: &Directory<V>,
@@ -39,7 +49,7 @@ pub fn open<V: Vfs>(
         Err(other) => return Err(other),
     };
     let path = dir.segment_path(sequence);
-    let Ok(file) = dir.vfs.open(&path, OpenMode::Read) else {
+    let Ok(file) = dir.open_file(&segment_name(sequence), OpenMode::Read) else {
         return Ok(Err(NoSource::Problem(problem)));
     };
     Ok(match restore_header(&file, sequence) {

@@ -23,7 +23,7 @@ use crate::steward::survey::{SealedSegment, Survey};
 use crate::vfs::{OpenMode, Vfs, VfsFile};
 
 /// Tells how old the segments of a survey are.
-pub struct Ages<'s, V> {
+pub struct Ages<'s, V: Vfs> {
     pub dir: &'s Directory<V>,
     pub survey: &'s Survey,
 }

@@ -39,6 +39,7 @@ use crate::record::Record;
 use crate::segment::Scan;
 use crate::settings::Settings;
 use crate::steward::Steward;
+use crate::steward::clock::millis;
 use crate::steward::offset_map::OffsetMap;
 use crate::steward::report::{Compacted, Kept, Report, Task, Why};
 use crate::steward::rewrite::{Rewritten, rewrite};
@@ -62,7 +63,7 @@ impl<V: Vfs> Steward<V> {
         report: &mut Report,
     ) -> Result<(), Failure> {
         let now_ms = self.dir.vfs.now_ms();
-        if !survey.settings.compacts() || self.has_nothing_to_do(survey, now_ms) {
+        if !survey.settings.compacts() || self.has_nothing_to_do(survey) {
             return Ok(());
         }
         self.memo = None;
@@ -74,6 +75,7 @@ impl<V: Vfs> Steward<V> {
                 settings: survey.settings.clone(),
                 map: &map,
                 now_ms,
+                believed_ms: survey.believed_ms,
                 markers_may_go: survey.unusable.is_empty(),
                 next_marker_ms,
             };
@@ -90,11 +92,11 @@ impl<V: Vfs> Steward<V> {
     }
 
     /// Whether nothing has changed since a pass that left nothing to do.
-    fn has_nothing_to_do(&self, survey: &Survey, now_ms: u64) -> bool {
+    fn has_nothing_to_do(&self, survey: &Survey) -> bool {
         self.memo.as_ref().is_some_and(|memo| {
             memo.sealed.ends_with(&survey.sealed)
                 && memo.settings == survey.settings
-                && now_ms <= memo.next_marker_ms
+                && survey.believed_ms <= memo.next_marker_ms
         })
     }
 
@@ -204,7 +206,7 @@ impl<V: Vfs> Steward<V> {
             return Ok(false);
         }
         self.looked_at = now;
-        let mut survey = Survey::of(&self.dir)?;
+        let mut survey = self.survey()?;
         let deletes = self.has_something_to_delete(&survey)?;
         if deletes {
             self.begin_pass(&survey)?;
@@ -231,6 +233,8 @@ pub(super) struct Judge<'m> {
     settings: Settings,
     map: &'m OffsetMap,
     now_ms: u64,
+    /// The same as far as it is believed (S-12).
+    believed_ms: u64,
     /// Whether all lower segments were rewritten as far as anything in them had to go, and
     /// nobody holds one (S-7).
     markers_may_go: bool,
@@ -261,14 +265,10 @@ impl Judge<'_> {
     /// Whether a marker of that time, the latest of its key, goes (S-7).
     fn marker_goes(&mut self, timestamp_ms: u64) -> bool {
         let over_ms = timestamp_ms.saturating_add(millis(self.settings.marker_grace));
-        let goes = self.markers_may_go && over_ms < self.now_ms;
+        let goes = self.markers_may_go && over_ms < self.believed_ms;
         if !goes {
             self.next_marker_ms = self.next_marker_ms.min(over_ms);
         }
         goes
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -93,4 +93,23 @@ pub enum Why {
     },
     /// Rewritten, a block of it would exceed the limits of a block.
     DoesNotFit,
+    /// It is the active segment, and only sealed ones are deleted (S-2). Sealed by age (setting
+    /// `roll_ms`), by size (`segment_bytes`), or on demand
+    /// ([`StewardOptions::roll`](crate::StewardOptions::roll)), it would go.
+    Active,
+    /// It is old only by this steward's clock, which is far ahead of the times in the stream
+    /// (S-12). If the clock is right, say so:
+    /// [`StewardOptions::clock_is_right`](crate::StewardOptions::clock_is_right).
+    ClockAhead {
+        /// What the clock says, in ms since 1970.
+        now_ms: u64,
+        /// The newest time in the stream that can be believed.
+        newest_ms: u64,
+    },
+    /// It is old only by this steward's clock, which has jumped since the last pass (S-12). The
+    /// next pass believes it.
+    ClockJumped {
+        /// By how much.
+        by_ms: u64,
+    },
 }

@@ -12,12 +12,13 @@
 use std::time::Duration;
 
 use crate::block::{BlockKind, Cause};
-use crate::dir::OpenSegment;
+use crate::dir::{Directory, OpenSegment};
 use crate::error::{Failure, IoContext};
 use crate::segment::Scan;
 use crate::settings::Settings;
 use crate::steward::Steward;
 use crate::steward::age::Ages;
+use crate::steward::clock::{Doubt, millis};
 use crate::steward::report::{Deleted, Kept, Report, Task, Why};
 use crate::steward::survey::{SealedSegment, Survey};
 use crate::trace::Action;
@@ -55,7 +56,7 @@ impl<V: Vfs> Steward<V> {
             let sequence = segment.header.sequence;
             let (due, held_back) = match self.judge(survey) {
                 Ok(Some(judged)) => judged,
-                Ok(None) => return Ok(()),
+                Ok(None) => return note_doubt(&self.dir, survey, report),
                 Err(Failure::Damage(damage)) => {
                     let why = Why::Damaged { message: damage.to_string() };
                     report.kept.push(Kept { sequence, task: Task::Delete, why });
@@ -79,6 +80,10 @@ impl<V: Vfs> Steward<V> {
                 }
             }
         }
+        if survey.limit_spares_active() && report.sealed.is_none() {
+            let sequence = survey.active.sequence;
+            report.kept.push(Kept { sequence, task: Task::Delete, why: Why::Active });
+        }
         Ok(())
     }
 
@@ -99,7 +104,7 @@ impl<V: Vfs> Steward<V> {
     }
 
     /// A topic with records in the segment that are never deleted, only compacted.
-    fn topic_that_stays(
+    pub(super) fn topic_that_stays(
         &self,
         settings: &Settings,
         segment: &SealedSegment,
@@ -142,18 +147,12 @@ impl<V: Vfs> Steward<V> {
         let Some(opened) = self.dir.open_segment(sequence, OpenMode::Write)? else {
             return Ok(Attempt::Gone { forced: false });
         };
-        let locked = opened.file.lock(LockKind::Exclusive, LockWait::Try);
-        let locked = locked.while_doing("lock", &opened.path)?;
-        let tried = Action::new("TryExclusive").at(sequence, 0).value(u64::from(locked));
-        self.dir.vfs.trace(&tried);
-        if locked {
-            self.dir.vfs.trace(&Action::new("LockToDelete").at(sequence, 0));
-        }
+        let locked = self.try_lock_to_delete(&opened)?;
         if !locked {
             let since_ms = due.since_ms.max(survey.active.settings_changed_ms);
             let since_ms = since_ms.filter(|_| due.since_ms.is_some());
             let until_ms = self.grace_ends(survey, sequence, since_ms);
-            if until_ms > survey.now_ms {
+            if until_ms > survey.believed_ms {
                 let until_ms = Some(until_ms);
                 return Ok(Attempt::Stays(Why::Held { file: segment.id, since_ms, until_ms }));
             }
@@ -167,29 +166,67 @@ impl<V: Vfs> Steward<V> {
         Ok(Attempt::Gone { forced: !locked })
     }
 
+    /// Tries the lock under which a segment is deleted (L-6).
+    pub(super) fn try_lock_to_delete(
+        &self,
+        opened: &OpenSegment<V::File>,
+    ) -> Result<bool, Failure> {
+        let sequence = opened.header.sequence;
+        let locked = opened.file.lock(LockKind::Exclusive, LockWait::Try);
+        let locked = locked.while_doing("lock", &opened.path)?;
+        let tried = Action::new("TryExclusive").at(sequence, 0).value(u64::from(locked));
+        self.dir.vfs.trace(&tried);
+        if locked {
+            self.dir.vfs.trace(&Action::new("LockToDelete").at(sequence, 0));
+        }
+        Ok(locked)
+    }
+
     /// When a segment that is held goes all the same, in ms since 1970.
     fn grace_ends(&mut self, survey: &Survey, sequence: u32, since_ms: Option<u64>) -> u64 {
         let grace = survey.settings.pin_grace;
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let monotonic = self.dir.vfs.monotonic();
         let first = *self.first_held.entry(sequence).or_insert(monotonic);
         match since_ms {
             Some(since_ms) => since_ms.saturating_add(millis(grace)),
             None => {
                 let left = grace.saturating_sub(monotonic.saturating_sub(first));
-                survey.now_ms.saturating_add(millis(left))
+                survey.believed_ms.saturating_add(millis(left))
             }
         }
     }
 
-    fn unlink(&self, segment: &OpenSegment<V::File>, action: &'static str) -> Result<(), Failure> {
+    pub(super) fn unlink(
+        &self,
+        segment: &OpenSegment<V::File>,
+        action: &'static str,
+    ) -> Result<(), Failure> {
         let trace = |name| self.dir.vfs.trace(&Action::new(name).at(segment.header.sequence, 0));
-        self.dir.vfs.remove(&segment.path).while_doing("delete", &segment.path)?;
+        self.dir.remove(segment.name(), "delete")?;
         trace(action);
         self.dir.sync()?;
         trace("SyncDelete");
         Ok(())
     }
+}
+
+/// Says why the lowest segment stays, if it would go by a clock that is not believed (S-12).
+fn note_doubt<V: Vfs>(
+    dir: &Directory<V>,
+    survey: &Survey,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let Some((doubt, lowest)) = survey.doubt.zip(survey.sealed.first()) else { return Ok(()) };
+    let (sequence, now_ms) = (lowest.header.sequence, survey.now_ms);
+    let believing = Survey { trusted_ms: now_ms, ..survey.clone() };
+    if lowest_is_due(&Ages { dir, survey: &believing })?.is_some() {
+        let why = match doubt {
+            Doubt::Jumped { by_ms } => Why::ClockJumped { by_ms },
+            Doubt::Ahead { newest_ms } => Why::ClockAhead { now_ms, newest_ms },
+        };
+        report.kept.push(Kept { sequence, task: Task::Delete, why });
+    }
+    Ok(())
 }
 
 /// Whether retention lets the lowest segment go, and since when (S-3, S-8).
@@ -214,7 +251,7 @@ fn lowest_is_due<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<Due>, Failure> {
 }
 
 fn outlived<V: Vfs>(ages: &Ages<'_, V>, retention: Duration) -> Result<Option<Due>, Failure> {
-    let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
+    let retention_ms = millis(retention);
     let Some(settled_ms) = ages.settled_ms(0)? else { return Ok(None) };
     let since_ms = settled_ms.saturating_add(retention_ms);
     Ok((since_ms < ages.survey.trusted_ms).then_some(Due { since_ms: Some(since_ms) }))
@@ -235,7 +272,7 @@ fn became_too_large<V: Vfs>(ages: &Ages<'_, V>, limit: u64) -> Result<Due, Failu
 
 /// The named consumer that is behind most among those that have not read the lowest segment,
 /// if it is to be kept for them (S-10).
-fn awaited_by<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<String>, Failure> {
+pub(super) fn awaited_by<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<String>, Failure> {
     let (survey, settings) = (ages.survey, &ages.survey.settings);
     if !settings.keep_unconsumed {
         return Ok(None);
@@ -252,7 +289,7 @@ fn awaited_by<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<String>, Failure> {
     let expiry_ms = settings.expiry.map(|expiry| expiry.as_millis());
     let counts = |time_ms: u64| {
         expiry_ms.is_none_or(|expiry_ms| {
-            u128::from(ages.survey.now_ms.saturating_sub(time_ms)) <= expiry_ms
+            u128::from(ages.survey.believed_ms.saturating_sub(time_ms)) <= expiry_ms
         })
     };
     let behind = survey.positions.iter();

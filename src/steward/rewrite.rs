@@ -6,10 +6,10 @@
 
 use crate::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link, spanned_offsets};
 use crate::codec::put_varint;
-use crate::dir::{Directory, OpenSegment};
+use crate::dir::{Directory, OpenSegment, compaction_name};
 use crate::error::{Failure, IoContext, IoError, RecordError};
 use crate::layout::header;
-use crate::record::{Fields, GAP, NewRecord, Record};
+use crate::record::{Fields, GAP, NewRecord, PAD, Record};
 use crate::segment::{Scan, SegmentHeader};
 use crate::steward::compact::Judge;
 use crate::steward::report::{Compacted, Why};
@@ -42,7 +42,7 @@ pub(super) fn rewrite<V: Vfs>(
     let Some(source) = dir.open_segment(sequence, OpenMode::Write)? else {
         return Ok(Rewritten::Not { held: false });
     };
-    let Some(plan) = Plan::of(&source, judge)? else {
+    let Some(mut plan) = Plan::of(&source, judge)? else {
         return Ok(Rewritten::Stays(Why::DoesNotFit));
     };
     let held = Why::Held { file: segment.id, since_ms: None, until_ms: None };
@@ -64,16 +64,21 @@ pub(super) fn rewrite<V: Vfs>(
     if dry_run {
         return Ok(Rewritten::Done(done));
     }
-    let temporary = dir.path.join(format!("{sequence:010}.puro.compact"));
-    let file = dir.vfs.open(&temporary, OpenMode::Truncate).while_doing("create", &temporary)?;
     let header = SegmentHeader {
         created_ms: dir.vfs.now_ms(),
         generation: source.header.generation.saturating_add(1),
         ..source.header
     };
-    let target = OpenSegment { file, header, path: temporary };
     let trace = |name| dir.vfs.trace(&Action::new(name).at(sequence, 0).value(plan.removed));
-    let replaced = write(&source, target, &plan, judge).and_then(|target| {
+    let written = match write(dir, &source, header, &plan, judge) {
+        Ok(Written::Longer { length }) => {
+            plan.length = length;
+            write(dir, &source, header, &plan, judge)
+        }
+        written => written,
+    };
+    let replaced = written.and_then(|written| {
+        let Written::As(target) = written else { return Err(changed(&source)) };
         trace("Build");
         target.file.sync_data().while_doing("sync", &target.path)?;
         trace("SyncBuilt");
@@ -82,12 +87,12 @@ pub(super) fn rewrite<V: Vfs>(
     });
     if !matches!(replaced, Ok(Some(_))) {
         // Of no consequence if it fails: the next pass removes it.
-        let _ = dir.vfs.remove(&dir.path.join(format!("{sequence:010}.puro.compact")));
+        let _ = dir.remove(&compaction_name(sequence), "remove");
     }
     let Some(target) = replaced? else { return Ok(Rewritten::Stays(held)) };
     let status = target.file.status().while_doing("look at", &source.path)?;
     *segment = SealedSegment { header: target.header, bytes: status.len, id: status.id };
-    Ok(Rewritten::Done(done))
+    Ok(Rewritten::Done(Compacted { bytes_after: plan.length, ..done }))
 }
 
 fn try_exclusive<V: Vfs>(
@@ -108,12 +113,15 @@ fn replace<V: Vfs>(
     target: &OpenSegment<V::File>,
 ) -> Result<bool, Failure> {
     let trace = |name| dir.vfs.trace(&Action::new(name).at(source.header.sequence, 0));
-    if !try_exclusive(dir, source)? || !dir.still_names(source)? {
+    // Another steward, which took its lock while that had lost its name, writes under the
+    // same temporary name.
+    let ours = dir.still_names(target)?;
+    if !ours || !try_exclusive(dir, source)? || !dir.still_names(source)? {
         trace("LeaveAsItIs");
         return Ok(false);
     }
     trace("LockToReplace");
-    dir.vfs.rename(&target.path, &source.path).while_doing("replace", &source.path)?;
+    dir.rename(target.name(), source.name(), "replace")?;
     trace("Replace");
     dir.sync()?;
     trace("SyncReplace");
@@ -230,8 +238,9 @@ fn shrink(
         let (fields, after) = Fields::split(rest)?;
         rest = after;
         let span = spanned_offsets(&fields)?;
-        if fields.control && fields.topic == TOPICS {
-            continue; // its positions are those of the old file (F-38)
+        let of_the_place = fields.topic == TOPICS || fields.topic == PAD;
+        if fields.control && fields.key.is_none() && of_the_place {
+            continue; // it speaks of the old file (F-38)
         }
         let was_gap = fields.control && span > 0;
         let record = Record::new(fields, offset, block.start.timestamp_ms);
@@ -295,19 +304,37 @@ fn each_block<F: VfsFile>(
 /// Bytes that are written in one go.
 const WRITE_BYTES: usize = 1024 * 1024;
 
-/// Writes the segment anew.
-fn write<F: VfsFile>(
-    source: &OpenSegment<F>,
-    mut target: OpenSegment<F>,
+/// What came of writing.
+enum Written<F> {
+    /// The file is as it was planned.
+    As(OpenSegment<F>),
+    /// Blocks had to be shifted (F-43), so that the file is longer than its opening checkpoints
+    /// say; written once more with this length, it fits, for no shift depends on it.
+    Longer { length: u64 },
+}
+
+fn changed<F>(source: &OpenSegment<F>) -> Failure {
+    let error = std::io::Error::other("a sealed segment has changed");
+    let path = source.path.clone();
+    IoError { operation: "compact", path, position: None, source: error }.into()
+}
+
+/// Writes the segment anew, under its temporary name.
+fn write<V: Vfs>(
+    dir: &Directory<V>,
+    source: &OpenSegment<V::File>,
+    mut header: SegmentHeader,
     plan: &Plan,
     judge: &mut Judge<'_>,
-) -> Result<OpenSegment<F>, Failure> {
-    let mut pending = target.header.encode().to_vec();
-    let header = target.header;
+) -> Result<Written<V::File>, Failure> {
+    let name = compaction_name(header.sequence);
+    let path = dir.path.join(&name);
+    let file = dir.create_anew(&name, Some(&source.file))?;
+    let mut pending = header.encode().to_vec();
     let (mut written, mut end, mut prev_crc) = (0, header::LEN as u64, header.crc);
-    let mut builder = BlockBuilder::default();
+    let (mut builder, mut shifted) = (BlockBuilder::default(), 0);
     let mut flush = |pending: &mut Vec<u8>| {
-        let done = write_full(&target.file, pending, written);
+        let done = write_full(&file, pending, written);
         written += pending.len() as u64;
         pending.clear();
         done
@@ -328,7 +355,9 @@ fn write<F: VfsFile>(
             epoch: start.epoch,
             committed: true,
         };
-        let built = builder.finish(&meta, header.place(end));
+        let planned = builder.block_bytes();
+        let Ok(built) = builder.finish(&meta, header.place(end)) else { return Ok(false) };
+        shifted += built.bytes.len() as u64 - planned;
         (prev_crc, end) = (built.block.crc, end + built.bytes.len() as u64);
         pending.extend_from_slice(built.bytes);
         if pending.len() >= WRITE_BYTES {
@@ -337,10 +366,10 @@ fn write<F: VfsFile>(
         Ok(failed.is_none())
     })?;
     failed = failed.or_else(|| flush(&mut pending).err());
-    failed.map_or(Ok(()), Err).while_doing("write", &target.path)?;
-    if !whole || end != plan.length {
-        let source = std::io::Error::other("a sealed segment has changed");
-        return Err(source).while_doing("compact into", &target.path).map_err(Failure::from);
+    failed.map_or(Ok(()), Err).while_doing("write", &path)?;
+    match end.checked_sub(plan.length) {
+        Some(0) if whole => Ok(Written::As(OpenSegment { file, header, path })),
+        Some(more) if whole && more == shifted => Ok(Written::Longer { length: end }),
+        _ => Err(changed(source)),
     }
-    Ok(target)
 }

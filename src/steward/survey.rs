@@ -6,6 +6,7 @@ use crate::error::{Failure, IoContext};
 use crate::segment::{Scan, SegmentHeader};
 use crate::settings::Settings;
 use crate::state::{Position, SETTING, State};
+use crate::steward::clock::{Doubt, millis, note_run};
 use crate::steward::report::Deleted;
 use crate::trace::Action;
 use crate::vfs::{FileId, OpenMode, Vfs, VfsFile};
@@ -17,7 +18,11 @@ pub struct Survey {
     pub sealed: Vec<SealedSegment>,
     /// The time of the survey.
     pub now_ms: u64,
-    /// The time by which old segments are deleted: the same, unless somebody is cautious.
+    /// The time as far as it is believed: the same, unless the clock is in doubt (S-12).
+    pub believed_ms: u64,
+    /// Why it is.
+    pub doubt: Option<Doubt>,
+    /// The time by which old segments are deleted: what is believed, unless somebody is cautious.
     pub trusted_ms: u64,
     /// Segments that cannot be used, with what is wrong.
     pub unusable: Vec<(u32, String)>,
@@ -50,8 +55,12 @@ pub struct ActiveSegment {
     pub bytes: u64,
     /// The offset at which it began.
     pub base_offset: u64,
+    /// When its file was made.
+    pub created_ms: u64,
     /// The highest timestamp of the stream when it began.
     pub opening_ms: u64,
+    /// The timestamps of its records blocks, as [`note_run`] keeps them.
+    pub runs: Vec<[u64; 2]>,
     /// Timestamps of its blocks that hold records: the lowest since each later block that
     /// was written by a clock set back, so that only [`ActiveSegment::first_ms`] looks.
     record_times: Vec<u64>,
@@ -88,8 +97,17 @@ impl Survey {
         let now_ms = dir.vfs.now_ms();
         let active = ActiveSegment::read(&active, now_ms, &mut state)?;
         let (positions, settings) = (state.positions().collect(), state.settings().clone());
-        let trusted_ms = now_ms;
-        Ok(Self { sealed, now_ms, trusted_ms, unusable, active, settings, positions })
+        Ok(Self {
+            sealed,
+            now_ms,
+            believed_ms: now_ms,
+            doubt: None,
+            trusted_ms: now_ms,
+            unusable,
+            active,
+            settings,
+            positions,
+        })
     }
 
     /// Makes the survey that of somebody who has just rolled, and whose clock may be decades
@@ -97,7 +115,7 @@ impl Survey {
     /// begun (S-9).
     pub fn trust_own_clock_less(&mut self) {
         let begun_ms = self.sealed.last().map_or(0, |last| last.header.created_ms);
-        self.trusted_ms = self.now_ms.min(self.active.opening_ms).min(begun_ms);
+        self.trusted_ms = self.believed_ms.min(self.active.opening_ms).min(begun_ms);
     }
 
     /// Whether the active segment is to be sealed.
@@ -114,6 +132,16 @@ impl Survey {
         let above = self.total_bytes().saturating_sub(limit);
         let segment_bytes = self.settings.segment_bytes;
         above > 0 && above / MOST_SEGMENTS <= segment_bytes
+    }
+
+    /// Whether a limit would take the active segment, were it sealed; not where roll_ms will seal
+    /// it in time.
+    pub fn limit_spares_active(&self) -> bool {
+        let by_bytes = self.settings.retention_bytes.is_some_and(|limit| self.active.bytes > limit);
+        let by_age = self.settings.retention.zip(self.active.highest_ms).is_some_and(
+            |(retention, newest_ms)| newest_ms.saturating_add(millis(retention)) < self.trusted_ms,
+        );
+        self.active.has_records() && (by_bytes || (by_age && self.settings.roll.is_none()))
     }
 
     /// Takes out segments that were deleted since.
@@ -158,6 +186,7 @@ impl ActiveSegment {
             sequence: segment.header.sequence,
             bytes: status.len,
             base_offset: segment.header.base_offset,
+            created_ms: segment.header.created_ms,
             ..Self::default()
         };
         let mut scan = Scan::new(&segment.file, segment.header);
@@ -189,10 +218,15 @@ impl ActiveSegment {
     fn pass(&mut self, timestamp_ms: u64, has_records: bool, now_ms: u64) {
         let past = Some(timestamp_ms).filter(|timestamp_ms| *timestamp_ms <= now_ms);
         self.highest_ms = self.highest_ms.max(past);
+        note_run(&mut self.runs, timestamp_ms);
         let lowest = self.record_times.last().is_none_or(|lowest| timestamp_ms < *lowest);
         if has_records && lowest {
             self.record_times.push(timestamp_ms);
         }
+    }
+
+    fn has_records(&self) -> bool {
+        !self.record_times.is_empty()
     }
 
     /// The time of the first record that does not lie in the future.
@@ -207,7 +241,7 @@ impl ActiveSegment {
             .roll
             .zip(self.first_ms(now_ms))
             .is_some_and(|(roll, first_ms)| u128::from(now_ms - first_ms) > roll.as_millis());
-        !self.record_times.is_empty() && (asked || old)
+        self.has_records() && (asked || old)
     }
 }
 

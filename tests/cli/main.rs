@@ -4,12 +4,22 @@
 
 #[path = "../common/cli.rs"]
 mod cli;
+#[path = "../common/disk.rs"]
+mod disk;
+#[path = "../common/forge.rs"]
+mod forge;
 #[path = "../common/real.rs"]
 mod real;
 
 mod backup;
 mod demo;
+mod directory;
+mod foreign;
+mod full_disk;
+mod hostile;
 mod live;
 mod named;
+mod one_bit;
 mod produce_consume;
+mod standard_streams;
 mod verify;

@@ -331,3 +331,17 @@ fn damage_is_told_and_left_alone() {
     place.puro_with(&args, "fourth\n").fails(2, "damaged");
     assert_eq!(std::fs::read(place.segment()).unwrap(), bytes);
 }
+
+/// A retention of a millisecond on a stream of one segment: "nothing to do", every time.
+#[test]
+fn a_steward_says_what_a_limit_waits_for() {
+    let place = Place::new();
+    place.puro_with(&["produce", "s", "-t", "t"], "1\n").text();
+    place.puro(&["config", "s", "set", "retention_bytes", "1"]).fails(0, "");
+    let said = place.puro(&["steward", "s", "--once"]).text();
+    assert!(said.contains("did not delete segment 0") && said.contains("roll_ms"), "{said}");
+    let json = place.puro(&["steward", "s", "--once", "--json", "--clock-is-right"]).text();
+    assert!(json.contains("\"why\":\"active\""), "{json}");
+    let said = place.puro(&["steward", "s", "--once", "--roll"]).text();
+    assert!(said.contains("deleted segment 0"), "{said}");
+}

@@ -26,7 +26,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn new(output: Output) -> Self {
+    pub fn new(output: Output) -> Self {
         Self {
             code: output.status.code().expect("it was killed"),
             stdout: output.stdout,
@@ -63,8 +63,13 @@ impl Place {
         std::fs::write(self.path(name), bytes).unwrap();
     }
 
+    /// The program.
+    pub fn program(&self) -> PathBuf {
+        env!("CARGO_BIN_EXE_puro").into()
+    }
+
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_puro"));
+        let mut command = Command::new(self.program());
         command.args(args).current_dir(self.scratch.path()).env("TMPDIR", self.scratch.path());
         command
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use puro::os::{OsFile, OsVfs, OsWatch};
+use puro::os::{OsDir, OsFile, OsVfs, OsWatch};
 use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// 2026-01-01T00:00:00Z: when every fixed world begins.
@@ -24,13 +24,20 @@ pub struct Fixed {
 struct World {
     now_ms: u64,
     boot: u8,
+    named_boot: Option<[u8; 16]>,
     random: u8,
     while_asleep: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Fixed {
     pub fn new() -> Self {
-        let world = World { now_ms: BEGINNING_MS, boot: 1, random: 0, while_asleep: None };
+        let world = World {
+            now_ms: BEGINNING_MS,
+            boot: 1,
+            named_boot: None,
+            random: 0,
+            while_asleep: None,
+        };
         Self { files: OsVfs::new(), world: Arc::new(Mutex::new(world)) }
     }
 
@@ -44,6 +51,11 @@ impl Fixed {
         self.world.lock().unwrap().while_asleep = Some(Box::new(act));
     }
 
+    /// From now on it is this boot.
+    pub fn name_boot(&self, boot_id: [u8; 16]) {
+        self.world.lock().unwrap().named_boot = Some(boot_id);
+    }
+
     /// The machine was restarted.
     pub fn reboot(&self) {
         self.world.lock().unwrap().boot += 1;
@@ -52,36 +64,52 @@ impl Fixed {
 
 impl Vfs for Fixed {
     type File = FixedFile;
+    type Dir = OsDir;
     type Watch = OsWatch;
 
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<FixedFile> {
-        self.files.open(path, mode).map(FixedFile)
-    }
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        self.files.id_of(path)
-    }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.files.create_dir(path)
     }
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+    fn open_dir(&self, path: &Path) -> io::Result<OsDir> {
+        self.files.open_dir(path)
+    }
+    fn is_still_there(&self, dir: &OsDir) -> io::Result<bool> {
+        self.files.is_still_there(dir)
+    }
+    fn create_subdir(&self, dir: &OsDir, name: &str, alike: bool) -> io::Result<()> {
+        self.files.create_subdir(dir, name, alike)
+    }
+    fn open_subdir(&self, dir: &OsDir, name: &str) -> io::Result<OsDir> {
+        self.files.open_subdir(dir, name)
+    }
+    fn create(&self, dir: &OsDir, name: &str, like: Option<&FixedFile>) -> io::Result<FixedFile> {
+        self.files.create(dir, name, like.map(|like| &like.0)).map(FixedFile)
+    }
+    fn open(&self, dir: &OsDir, name: &str, mode: OpenMode) -> io::Result<FixedFile> {
+        self.files.open(dir, name, mode).map(FixedFile)
+    }
+    fn id_of(&self, dir: &OsDir, name: &str) -> io::Result<Option<FileId>> {
+        self.files.id_of(dir, name)
+    }
+    fn list(&self, dir: &OsDir) -> io::Result<Vec<String>> {
         self.files.list(dir)
     }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.files.rename(from, to)
+    fn rename(&self, dir: &OsDir, from: &str, to: &str) -> io::Result<()> {
+        self.files.rename(dir, from, to)
     }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.files.remove(path)
+    fn remove(&self, dir: &OsDir, name: &str) -> io::Result<()> {
+        self.files.remove(dir, name)
     }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &OsDir) -> io::Result<()> {
         self.files.sync_dir(dir)
     }
-    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+    fn free_bytes(&self, _dir: &OsDir) -> io::Result<u64> {
         Ok(1 << 40)
     }
-    fn file_system(&self, _dir: &Path) -> io::Result<FileSystem> {
+    fn file_system(&self, _dir: &OsDir) -> io::Result<FileSystem> {
         Ok(FileSystem { name: "fixed".to_owned(), network: false })
     }
-    fn watch(&self, dir: &Path) -> io::Result<OsWatch> {
+    fn watch(&self, dir: &OsDir) -> io::Result<OsWatch> {
         self.files.watch(dir)
     }
     fn now_ms(&self) -> u64 {
@@ -98,7 +126,8 @@ impl Vfs for Fixed {
         }
     }
     fn boot_id(&self) -> Option<[u8; 16]> {
-        Some([0xB0 + self.world.lock().unwrap().boot; 16])
+        let world = self.world.lock().unwrap();
+        Some(world.named_boot.unwrap_or([0xB0 + world.boot; 16]))
     }
     fn pid(&self) -> u32 {
         4242

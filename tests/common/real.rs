@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use puro::block::BlockStart;
 use puro::dir::Directory;
-use puro::interpose::{Call, Interpose, Operation, Verdict};
+use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::os::OsVfs;
 use puro::segment::Scan;
 use puro::tail::open_tail;
@@ -240,4 +240,21 @@ pub fn die() -> io::Error {
     loop {
         std::thread::sleep(Duration::from_secs(1));
     }
+}
+
+/// Says that this is another boot.
+pub struct OtherBoot(pub Option<[u8; 16]>);
+
+impl Hook for OtherBoot {
+    fn before(&self, _call: &Call<'_>) -> Verdict {
+        Verdict::Proceed
+    }
+    fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
+        self.0
+    }
+}
+
+/// Real files in a boot of that id.
+pub fn boot(id: Option<[u8; 16]>) -> Interpose<OsVfs> {
+    Interpose::new(OsVfs::new(), OtherBoot(id))
 }

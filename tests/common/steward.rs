@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use puro::dir::parse_segment_name;
 use puro::interpose::{Call, Hook, Interpose, Verdict};
@@ -15,7 +16,12 @@ use puro::{NewRecord, Producer, ProducerOptions, Steward, StewardOptions};
 
 /// Real files, and a clock that stands where it is set.
 #[derive(Clone, Default)]
-pub struct Clock(Arc<AtomicU64>);
+pub struct Clock {
+    /// The time that has really come.
+    time_ms: Arc<AtomicU64>,
+    /// By how much the wall clock is ahead of it.
+    ahead_ms: Arc<AtomicU64>,
+}
 
 impl Hook for Clock {
     fn before(&self, _call: &Call<'_>) -> Verdict {
@@ -24,6 +30,10 @@ impl Hook for Clock {
 
     fn now_ms(&self, _real: u64) -> u64 {
         self.now()
+    }
+
+    fn monotonic(&self, real: Duration) -> Duration {
+        real + Duration::from_millis(self.time_ms.load(Ordering::SeqCst))
     }
 }
 
@@ -41,12 +51,18 @@ impl Clock {
         clock
     }
 
+    /// It has become so late.
     pub fn set(&self, now_ms: u64) {
-        self.0.store(now_ms, Ordering::SeqCst);
+        self.time_ms.store(now_ms, Ordering::SeqCst);
+    }
+
+    /// The wall clock jumps: from here on it is so far ahead of the time.
+    pub fn jump(&self, ahead_ms: u64) {
+        self.ahead_ms.store(ahead_ms, Ordering::SeqCst);
     }
 
     pub fn now(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.time_ms.load(Ordering::SeqCst) + self.ahead_ms.load(Ordering::SeqCst)
     }
 
     pub fn vfs(&self) -> Interpose<OsVfs> {

@@ -127,7 +127,7 @@ fn append_if_appends_only_at_the_offset_expected() {
     let appended = one.append_if(&start, &mut batch(&["a", "b"])).unwrap();
     let error = two.append_if(&start, &mut batch(&["lost race"])).unwrap_err();
     assert!(matches!(error, AppendError::Conflict { expected, actual: 2 } if expected == start));
-    assert_eq!(error.blame(), Blame::Caller);
+    assert_eq!(error.blame(), Blame::Environment);
     two.append_if(&appended.token, &mut batch(&["c"])).unwrap();
     one.append_if(&two.token(), &mut batch(&["d"])).unwrap();
     assert_eq!(values(dir.path()), ["a", "b", "c", "d"]);

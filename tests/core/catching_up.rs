@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::real::*;
+use puro::dir::open_path;
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::os::OsVfs;
-use puro::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::{AppendError, Batch, Consumer, Producer, ProducerOptions, ReadError, Start};
 use tempfile::TempDir;
 
@@ -167,7 +168,7 @@ fn a_segment_that_is_replaced_while_it_is_pinned_is_pinned_anew() {
     });
     let mut consumer = fast_consumer().open_in(world, dir.path()).unwrap();
     assert!(replaced.load(Ordering::SeqCst));
-    let steward = OsVfs::new().open(&path, OpenMode::Write).unwrap();
+    let steward = open_path(&OsVfs::new(), &path, OpenMode::Write).unwrap();
     let taken = steward.lock(LockKind::Exclusive, LockWait::Try).unwrap();
     assert!(!taken, "the file under the name is not the one that is locked");
     assert_eq!(drain(&mut consumer), ["a"]);

@@ -89,7 +89,7 @@ fn built(records: &[OwnedRecord], place: Place, link: Link) -> Vec<u8> {
     }
     let kind = BlockKind::Records;
     let meta = BlockMeta { kind, link, timestamp_ms: 5, durable_to: 6, epoch: 7, committed: true };
-    builder.finish(&meta, place).bytes.to_vec()
+    builder.finish(&meta, place).unwrap().bytes.to_vec()
 }
 
 /// Decodes a whole block, records too.
@@ -150,7 +150,7 @@ proptest! {
             let link = Link { prev_crc: 9, next_offset, may_jump: false };
             let kind = BlockKind::Records;
             let meta = BlockMeta { kind, link, timestamp_ms: 5, durable_to: 6, epoch: 7, committed: true };
-            builder.finish(&meta, place).bytes.to_vec()
+            builder.finish(&meta, place).unwrap().bytes.to_vec()
         };
         let (old, new) = (block(&other, next_offset), block(&value, next_offset + 1));
         let mixed = [&new[..48], &old[48..]].concat();
@@ -178,7 +178,7 @@ proptest! {
             let kind = BlockKind::Records;
             let link = Link { prev_crc: 0, next_offset: 0, may_jump: false };
             let meta = BlockMeta { kind, link, timestamp_ms: 0, durable_to: 0, epoch: 0, committed: false };
-            let again = builder.finish(&meta, place).block.body.to_vec();
+            let again = builder.finish(&meta, place).unwrap().block.body.to_vec();
             prop_assert_eq!(&again[..], &bytes[..bytes.len() - 3]);
         }
     }
@@ -235,7 +235,7 @@ fn encodes_back(file: &puro::os::OsFile, mut header: SegmentHeader, bytes: &[u8]
         }
         let BlockStart { kind, timestamp_ms, durable_to, epoch, committed, .. } = block.start;
         let meta = BlockMeta { kind, link, timestamp_ms, durable_to, epoch, committed };
-        let again = builder.finish(&meta, header.place(position)).bytes.to_vec();
+        let again = builder.finish(&meta, header.place(position)).unwrap().bytes.to_vec();
         assert!(again == bytes[position as usize..][..again.len()], "at {position}");
         link = block.link(false);
         end = position as usize + again.len();

@@ -3,43 +3,15 @@
 //! and through the seam anywhere.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::disk::{Mounted, make_room};
 use crate::real::*;
 use puro::error::Failure;
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::os::OsVfs;
 use puro::{AppendError, Blame, EndState, ProducerOptions, Start};
-use tempfile::TempDir;
-
-/// A file system in memory, gone with the value.
-struct Mounted(TempDir);
-
-impl Mounted {
-    /// `None` where that is not allowed.
-    fn new(kibibytes: u64) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let size = format!("size={kibibytes}k");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "puro-test"]).arg(dir.path());
-        let mounted = mount.output().is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(dir))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
-/// Gives back what a file takes of the disk. Removing it would not do: a child that another test
-/// has forked, and that did not come to its exec yet, may hold it open, and then its bytes stay.
-fn make_room(ballast: &Path) {
-    std::fs::write(ballast, "").unwrap();
-}
 
 /// Appends until it fails; what was appended, and how it failed.
 fn fill(dir: &Path, options: &ProducerOptions, bytes: usize) -> (Vec<String>, AppendError) {
@@ -63,9 +35,9 @@ fn a_full_disk_tears_nothing_and_can_be_left_again() {
             println!("skipped: cannot mount a file system");
             return;
         };
-        let dir = mounted.0.path().join("stream");
+        let dir = mounted.path().join("stream");
         let options = ProducerOptions::new().segment_bytes(segment_bytes).durable(durable);
-        let ballast = mounted.0.path().join("ballast");
+        let ballast = mounted.path().join("ballast");
         std::fs::write(&ballast, vec![1; 200 * 1024]).unwrap();
 
         let (appended, error) = fill(&dir, &options, value_bytes);
@@ -97,8 +69,8 @@ fn a_producer_goes_on_when_there_is_room_again() {
         println!("skipped: cannot mount a file system");
         return;
     };
-    let dir = mounted.0.path().join("stream");
-    let ballast = mounted.0.path().join("ballast");
+    let dir = mounted.path().join("stream");
+    let ballast = mounted.path().join("ballast");
     let mut producer = ProducerOptions::new().segment_bytes(16_384).open(&dir).unwrap();
     let mut appended = 0;
     for _ in 0..20 {
@@ -130,7 +102,7 @@ impl Hook for Left {
         Verdict::Then(call.length / 2, Box::new(|| errno(ENOSPC)))
     }
     fn free_bytes(&self, real: u64) -> u64 {
-        if self.1 == Operation::FreeBytes { self.0.load(Ordering::SeqCst) } else { real }
+        if self.1 == Operation::Write { real } else { self.0.load(Ordering::SeqCst) }
     }
 }
 

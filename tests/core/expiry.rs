@@ -67,9 +67,11 @@ fn a_clock_that_is_behind_makes_nobody_forgotten() {
     roll(&mut producer, dir.path(), 3);
     assert!(producer.position("anna").is_some());
     assert_eq!(producer.last_sequence("meter"), Some(1));
-    // In the end, both are: nobody has seen them for longer than expiry_ms.
+    // In the end, both are: nobody has seen them for longer than expiry_ms, and of what the meter
+    // has appended nothing is left (C-10).
+    producer.set_setting("retention_bytes", Some("5000")).unwrap();
     clock.set(NOON + 9 * DAY);
-    roll(&mut producer, dir.path(), 2);
+    roll(&mut producer, dir.path(), 3);
     assert_eq!((producer.position("anna"), producer.last_sequence("meter")), (None, None));
 }
 

@@ -6,7 +6,7 @@ use puro::NewRecord;
 use puro::block::{BlockBuilder, BlockKind, BlockMeta, Link, Place};
 use puro::codec::{crc, get_u32, split_varint};
 use puro::layout::{self, attribute, end, header, start};
-use puro::record::GAP;
+use puro::record::{GAP, PAD};
 use puro::state::{self, Position, ProducerEntry};
 use puro::token::Epoch;
 use puro::topics::TOPICS;
@@ -210,7 +210,7 @@ fn check_record(page: &BTreeMap<String, Table>) {
             epoch: 1,
             committed: true,
         };
-        let body = builder.finish(&meta, place).block.body.to_vec();
+        let body = builder.finish(&meta, place).unwrap().block.body.to_vec();
         let read = read_by_table(table, &body);
         let mut expected = vec![("topic", &b"topic"[..])];
         expected.extend(key.then_some(("key", &b"a key"[..])));
@@ -308,7 +308,7 @@ fn check_control_kinds(page: &BTreeMap<String, Table>) {
     };
     let table = &page["control kinds"];
     let names: Vec<&[u8]> = table.iter().map(|row| row[0].as_bytes()).collect();
-    let known = [state::SETTING, state::EPOCH, state::POSITION, state::PRODUCER, GAP, TOPICS];
+    let known = [state::SETTING, state::EPOCH, state::POSITION, state::PRODUCER, GAP, TOPICS, PAD];
     assert_eq!(names, known);
     let begun = Epoch { number, first_offset: offset, boot_id: Some(boot_id), time_ms: time };
     let (key, value) = state::encode_epoch(&begun);

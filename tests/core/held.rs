@@ -154,3 +154,19 @@ fn after_a_failure_it_looks_again() {
     assert_eq!(producer.repairs().len(), 1);
     assert_eq!(values(dir.path()), ["one", "two"]);
 }
+
+/// A thread kept a held producer and did not append; another one of the same process was told that
+/// "another process" had the lock "since 0ns", and looked for it in vain.
+#[test]
+fn who_meets_a_held_lock_is_told_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut producer = Producer::open(dir.path()).unwrap();
+    let _held = producer.hold().unwrap();
+    let options = |wait| ProducerOptions::new().lock_wait(wait);
+    let error = options(LockWait::Try).open(dir.path()).unwrap_err().to_string();
+    assert!(!error.contains("0ns") && error.contains("in this process or another"), "{error}");
+    assert!(error.contains("`hold`"), "{error}");
+    let wait = LockWait::AtMost(std::time::Duration::from_millis(3));
+    let error = options(wait).open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("not free for 3ms"), "{error}");
+}

@@ -8,16 +8,16 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::real::*;
-use puro::dir::Directory;
+use puro::dir::{Directory, open_path};
 use puro::error::Failure;
 use puro::interpose::{Call, Hook, Interpose, Verdict};
 use puro::os::{OsFile, OsVfs};
-use puro::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::writer::WriterLock;
 use puro::{AppendError, Blame, Producer, ProducerOptions, ReadError};
 
 fn open(path: &Path, mode: OpenMode) -> OsFile {
-    OsVfs::new().open(path, mode).unwrap()
+    open_path(&OsVfs::new(), path, mode).unwrap()
 }
 
 fn try_lock(file: &OsFile, kind: LockKind) -> bool {
@@ -31,7 +31,7 @@ fn a_wait_for_the_writer_lock_has_an_end_and_changes_nothing() {
     let options = ProducerOptions::new().lock_wait(LockWait::AtMost(wait));
     let mut producer = options.open(dir.path()).unwrap();
     append(&mut producer, "a");
-    let lock = WriterLock::open(&Directory::new(OsVfs::new(), dir.path())).unwrap();
+    let mut lock = WriterLock::open(&Directory::new(OsVfs::new(), dir.path())).unwrap();
     let guard = lock.take(LockWait::Try).unwrap();
     let before = files(dir.path());
 
@@ -58,7 +58,7 @@ fn a_writer_that_waits_gets_the_lock_when_it_is_given_back() {
     for wait in [LockWait::Forever, LockWait::AtMost(Duration::from_secs(60))] {
         let dir = scratch();
         let mut producer = ProducerOptions::new().lock_wait(wait).open(dir.path()).unwrap();
-        let lock = WriterLock::open(&Directory::new(OsVfs::new(), dir.path())).unwrap();
+        let mut lock = WriterLock::open(&Directory::new(OsVfs::new(), dir.path())).unwrap();
         let guard = lock.take(LockWait::Try).unwrap();
         let (sender, done) = mpsc::channel();
         let waiter = std::thread::spawn(move || {
@@ -78,7 +78,8 @@ fn a_writer_that_waits_gets_the_lock_when_it_is_given_back() {
 fn two_handles_of_one_process_exclude_each_other() {
     let dir = scratch();
     let path = dir.path().join("file");
-    let (one, two) = (open(&path, OpenMode::WriteOrCreate), open(&path, OpenMode::WriteOrCreate));
+    std::fs::write(&path, "").unwrap();
+    let (one, two) = (open(&path, OpenMode::Write), open(&path, OpenMode::Write));
     assert!(try_lock(&one, LockKind::Exclusive));
     assert!(!try_lock(&two, LockKind::Exclusive));
     assert!(!try_lock(&two, LockKind::Shared));
@@ -130,7 +131,7 @@ fn posix_locks_of_another_language_and_ours_exclude_each_other() {
     let options = ProducerOptions::new().lock_wait(LockWait::Try);
     let mut producer = options.open(dir.path()).unwrap();
     let path = dir.path().join("writer.lock");
-    let lock = WriterLock::open(&Directory::new(OsVfs::new(), dir.path())).unwrap();
+    let mut lock = WriterLock::open(&Directory::new(OsVfs::new(), dir.path())).unwrap();
     let guard = lock.take(LockWait::Try).unwrap();
     let Some(told) = python(TRY, &path) else {
         println!("skipped: there is no python3");

@@ -2,6 +2,8 @@
 //! and linked once; `cargo mutants` judges by it too (model/mutants.md), so what is here is fast
 //! and needs no command line.
 
+#[path = "../common/disk.rs"]
+mod disk;
 #[path = "../common/fixed.rs"]
 mod fixed;
 #[path = "../common/real.rs"]
@@ -18,15 +20,25 @@ mod codec_props;
 mod disk_full;
 mod expiry;
 mod faults;
+mod forged_blocks;
 mod format_tables;
 mod held;
+mod lasting_errors;
+mod lock_names;
 mod locks;
+mod lost_places;
+mod modes;
 mod named;
+mod names;
+mod once;
+mod passing_by;
 mod reading;
 mod recovery_table;
 mod refusals;
 mod rolling_state;
 mod rollover_cuts;
+mod seeking_times;
+mod stale_memory;
 mod strays;
 mod told;
 mod topic_index;

@@ -198,7 +198,7 @@ fn a_token_whose_history_was_lost_has_diverged() {
             (Ok(_), None) => {}
             (Err(error), Some(expected)) => {
                 assert_eq!(error.blame(), Blame::Data);
-                let ReadError::Diverged(Diverged::Lost { token: told, end }) = error else {
+                let ReadError::Diverged(Diverged::Lost { token: told, end, .. }) = error else {
                     panic!("{error}")
                 };
                 assert_eq!((told, end), (token, expected));

@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use crate::real::*;
-use puro::block::{BlockBuilder, BlockKind, BlockMeta, Link};
+use puro::block::{BlockBuilder, BlockKind, BlockMeta, Cause, Link};
 use puro::dir::Directory;
 use puro::error::Failure;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::interpose::{Interpose, Operation, Verdict};
 use puro::os::OsVfs;
 use puro::segment::Scan;
 use puro::vfs::OpenMode;
@@ -47,21 +47,6 @@ fn still_appends(dir: &Path, before: &[&str]) {
     assert!(producer.repairs().is_empty(), "a repair leaves a clean end");
     append(&mut producer, "after");
     assert_eq!(values(dir), [before, &["after"]].concat());
-}
-
-struct OtherBoot(Option<[u8; 16]>);
-
-impl Hook for OtherBoot {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
-    }
-    fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
-        self.0
-    }
-}
-
-fn boot(id: Option<[u8; 16]>) -> Interpose<OsVfs> {
-    Interpose::new(OsVfs::new(), OtherBoot(id))
 }
 
 // --- unreadable
@@ -165,6 +150,67 @@ fn what_a_later_start_knows_to_be_synced_is_damage_when_it_is_not_valid() {
     still_appends(dir.path(), &["a"]);
 }
 
+/// Field report A11. Fifty appends, not durable; one bit of the first block flipped, in the same boot;
+/// then one more append. It went on at offset 0, and said so with exit code 0; the fifty records were
+/// in `lost/` only. Without a loss of power committed bytes do not become invalid.
+#[test]
+fn a_committed_block_behind_an_invalid_one_is_damage_in_this_boot() {
+    for bit in [8 * 4, 8 * 50 + 3] {
+        let dir = scratch();
+        let mut producer = Producer::open(dir.path()).unwrap();
+        for number in 0..50 {
+            append(&mut producer, &number.to_string());
+        }
+        drop(producer);
+        let starts = blocks(&segment(dir.path(), 0));
+        let (harmed, behind) = (starts[1].0, starts[2].0);
+        flip(&segment(dir.path(), 0), harmed + bit / 8, 1 << (bit % 8));
+        let before = files(dir.path());
+        let later = copy(dir.path());
+        let error = Producer::open(dir.path()).unwrap_err();
+        let OpenError::Failure(Failure::Damage(damage)) = error else { panic!("{error}") };
+        assert_eq!(damage.position, harmed);
+        assert_eq!(damage.cause, Cause::CommittedBehind { position: behind });
+        assert_eq!(files(dir.path()), before, "nothing is changed");
+        // After a loss of power it is what a power failure leaves.
+        let other = boot(Some([7; 16]));
+        let producer = ProducerOptions::new().open_in(other, later.path()).unwrap();
+        assert_eq!(producer.repairs()[0].label, "lost");
+    }
+}
+
+/// F-24: what counts is a block that is valid in everything, high, and outside the extent
+/// of the one at the committed end.
+#[test]
+fn only_a_valid_and_high_block_behind_is_damage() {
+    type Harm = fn(&Path, u64, u64);
+    let harms: [(&str, Harm); 5] = [
+        ("damaged", |_, _, _| {}),
+        ("low", |dir, at, _| flip(&segment(dir, 0), at, 0xA5)),
+        ("signal", |dir, at, _| flip(&segment(dir, 0), at, 1)),
+        ("body", |dir, at, _| flip(&segment(dir, 0), at + 50, 1)),
+        ("cut", |dir, _, end| set_len(&segment(dir, 0), end - 1)),
+    ];
+    for (name, harm) in harms {
+        let (dir, end) = stream();
+        let mut producer = Producer::open(dir.path()).unwrap();
+        append(&mut producer, "c");
+        let behind = len(dir.path());
+        append(&mut producer, &"d".repeat(200_000));
+        drop(producer);
+        flip(&segment(dir.path(), 0), end + 4, 1); // the length in the start of "c"
+        let before = len(dir.path());
+        harm(dir.path(), behind, before);
+        match puro::repair(dir.path()) {
+            Ok(repairs) => assert_eq!(repairs[0].label, "lost", "{name}"),
+            Err(error) => {
+                assert_eq!(name, "damaged", "{error}");
+                assert_eq!(len(dir.path()), before);
+            }
+        }
+    }
+}
+
 // --- clean, zeros
 
 #[test]
@@ -264,7 +310,7 @@ fn a_start_is_found_wherever_it_stands_behind_the_end() {
     for unit in [0, 1, 1022, 1023, 1024, 1025, 2045, 2046, 2047, 2048] {
         let dir = copy(whole.path());
         let at = end + unit * 64;
-        write(dir.path(), &builder.finish(&meta, header.place(at)).bytes[..48], at);
+        write(dir.path(), &builder.finish(&meta, header.place(at)).unwrap().bytes[..48], at);
         set_len(&segment(dir.path(), 0), end + (200 << 10));
         let before = files(dir.path());
         match puro::repair(dir.path()) {
@@ -309,7 +355,7 @@ fn next_block(dir: &Path, link: impl Fn(Link) -> Link) -> Vec<u8> {
     let meta = BlockMeta { kind, link, timestamp_ms, durable_to, epoch, committed: true };
     let mut builder = BlockBuilder::default();
     builder.push(&record("c")).unwrap();
-    builder.finish(&meta, held.header.place(scan.position)).bytes.to_vec()
+    builder.finish(&meta, held.header.place(scan.position)).unwrap().bytes.to_vec()
 }
 
 /// F-21, F-24: a block that is valid and high but does not continue the chain was never

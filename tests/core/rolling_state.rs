@@ -62,6 +62,13 @@ impl Stream {
         assert!(files(self.dir.path()).len() > before);
     }
 
+    fn delete_sealed(&mut self) {
+        self.producer.set_setting("retention_bytes", Some("1")).unwrap();
+        puro::Steward::open(self.dir.path()).unwrap().run_once().unwrap();
+        assert_eq!(crate::steward::segments(self.dir.path()).len(), 1, "the active one");
+        self.producer.set_setting("retention_bytes", None).unwrap();
+    }
+
     /// Who of `one`, `two` and `three` is remembered, by whoever opens the stream now.
     fn known(&self) -> Vec<&'static str> {
         let producer = Producer::open(self.dir.path()).unwrap();
@@ -72,7 +79,7 @@ impl Stream {
 }
 
 /// C-5: who was silent for longer than expiry_ms is forgotten with the rollover, all of them at
-/// once; who came again is not.
+/// once; who came again is not. C-10: nor is anybody whose last records are there.
 #[test]
 fn who_was_silent_for_too_long_is_forgotten() {
     let mut stream = Stream::new();
@@ -84,6 +91,9 @@ fn who_was_silent_for_too_long_is_forgotten() {
     stream.at(15_000).append_as("three", 2);
     stream.roll();
     stream.at(15_001).roll();
+    assert_eq!(stream.known(), ["one", "two", "three"], "their records are there");
+    stream.delete_sealed();
+    stream.roll();
     assert_eq!(stream.known(), ["three"]);
     assert_eq!(stream.producer.last_sequence("one"), None, "its own memory agrees");
     // They begin anew.

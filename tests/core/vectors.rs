@@ -11,7 +11,9 @@ use std::time::Duration;
 use crate::fixed::Fixed;
 use crate::real::{self, blocks, flip, scratch, segment, set_len};
 use puro::check::Verdict;
-use puro::{Batch, CheckOptions, ConsumerOptions, NewRecord, Producer, ProducerOptions, check};
+use puro::{
+    Batch, CheckOptions, ConsumerOptions, NewRecord, Producer, ProducerOptions, Token, check,
+};
 
 /// A golden stream: its name, what makes it, what verification says of it, and how many
 /// records a consumer gets out of it.
@@ -47,6 +49,13 @@ const VECTORS: &[Vector] = &[
         verdict: Verdict::Sound,
         findings: &[],
         records: Some(3),
+    },
+    Vector {
+        name: "boot_id",
+        make: boot_id,
+        verdict: Verdict::Sound,
+        findings: &[],
+        records: Some(1),
     },
     Vector {
         name: "low_tail",
@@ -145,6 +154,22 @@ fn epochs(world: &Fixed, dir: &Path) {
         append(world, &mut open(world, dir), value);
         world.reboot();
     }
+}
+
+/// One record, in a boot whose id tells in which order its bytes stand (M-9).
+fn boot_id(world: &Fixed, dir: &Path) {
+    world.name_boot(bytes_of(BOOT_TEXT));
+    append(world, &mut open(world, dir), "only");
+}
+
+/// The boot id of the stream `boot_id`, as Linux writes it.
+const BOOT_TEXT: &str = "01234567-89ab-cdef-0123-456789abcdef";
+
+/// The bytes of a boot id (M-9): its hexadecimal digits in their order.
+fn bytes_of(text: &str) -> [u8; 16] {
+    let digits = text.replace('-', "");
+    let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap();
+    std::array::from_fn(byte)
 }
 
 /// The start of a segment's block, by its number.
@@ -302,4 +327,32 @@ fn every_golden_stream_has_its_generator() {
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
+}
+
+/// A port guessed another order of the boot id's bytes: each change from one program to the
+/// other raised the epoch, and nothing told (M-9).
+#[test]
+#[cfg(target_os = "linux")]
+fn the_bytes_of_a_boot_id_stand_in_the_order_of_its_text() {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let known = puro::vfs::Vfs::boot_id(&puro::os::OsVfs::new());
+    assert_eq!(known, Some(bytes_of(text.trim())));
+    let first = std::fs::read(committed("boot_id/0000000000.puro")).unwrap();
+    assert!(first.windows(16).any(|bytes| bytes == bytes_of(BOOT_TEXT)));
+}
+
+/// Nothing said how a token is written as text, so two programs could not hand one over (E-9).
+#[test]
+fn a_token_is_written_as_the_spec_says() {
+    let world = Fixed::new();
+    let mut consumer = ConsumerOptions::new().open_in(world.clone(), committed("epochs")).unwrap();
+    assert_eq!(consumer.try_iter().count(), 3);
+    let text = "101112131415161718191a1b1c1d1e1f:3:3";
+    assert_eq!(consumer.token().unwrap().to_string(), text);
+    for other in [text.to_uppercase(), text.replace(":3:", ":03:")] {
+        assert_eq!(other.parse::<Token>().unwrap().to_string(), text);
+    }
+    for other in ["1011:3:3", "101112131415161718191a1b1c1d1e1f:3", &format!("{text}:0")] {
+        assert!(other.parse::<Token>().is_err(), "{other}");
+    }
 }

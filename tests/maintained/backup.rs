@@ -13,7 +13,7 @@ use crate::real::{
     set_len, small_segments, values,
 };
 use puro::check::Verdict as Soundness;
-use puro::dir::Directory;
+use puro::dir::{Directory, open_path};
 use puro::interpose::{Operation, Verdict};
 use puro::os::OsVfs;
 use puro::tail::open_tail;
@@ -236,7 +236,8 @@ fn a_steward_cannot_break_a_backup() {
     let world = interpose(move |call| {
         if call.operation == Operation::Write && !seen.swap(true, Ordering::SeqCst) {
             for sequence in 0..count {
-                let file = OsVfs::new().open(&segment(&source, sequence), OpenMode::Write).unwrap();
+                let file =
+                    open_path(&OsVfs::new(), &segment(&source, sequence), OpenMode::Write).unwrap();
                 assert!(!file.lock(LockKind::Exclusive, LockWait::Try).unwrap(), "{sequence}");
             }
             for sequence in 0..count - 1 {
@@ -251,7 +252,7 @@ fn a_steward_cannot_break_a_backup() {
     assert_eq!(segments(&to), before);
     assert_sound(&to);
     // They are all given back.
-    let file = OsVfs::new().open(&segment(&dir, count - 1), OpenMode::Write).unwrap();
+    let file = open_path(&OsVfs::new(), &segment(&dir, count - 1), OpenMode::Write).unwrap();
     assert!(file.lock(LockKind::Exclusive, LockWait::Try).unwrap());
 }
 

@@ -107,10 +107,8 @@ fn threads_share_syncs() {
     assert!(syncs < 800, "{syncs} syncs for 800 appends");
 }
 
-/// A disk that is full for a while: who waits is told, nothing is lost, nothing comes twice.
-#[test]
-fn what_was_not_appended_is_tried_again() {
-    let dir = tempfile::tempdir().unwrap();
+/// A system whose writes fail while the value is 1.
+fn full_disk() -> (Arc<AtomicU64>, Interpose<OsVfs>) {
     let failing = Arc::new(AtomicU64::new(0));
     let fail = Arc::clone(&failing);
     let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
@@ -119,20 +117,90 @@ fn what_was_not_appended_is_tried_again() {
         }
         Verdict::Proceed
     });
+    (failing, system)
+}
+
+#[track_caller]
+fn not_appended(result: Result<(), BufferError>) {
+    let error = result.unwrap_err();
+    let BufferError::Append(error) = error else { panic!("{error}") };
+    assert!(matches!(*error, AppendError::NotAppended(_)), "{error}");
+}
+
+/// Field report A9. A disk was full for a while: who waited was told that his record was lost, and
+/// tried again; the record was appended all the same behind his back, by whoever came next, and was
+/// there twice.
+#[test]
+fn what_was_told_as_lost_is_never_appended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (failing, system) = full_disk();
     let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
     let buffered = BufferedProducer::new(producer, unhurried());
     buffered.append(&NewRecord::new("t", "one")).unwrap();
     failing.store(1, Ordering::Relaxed);
-    let ticket = buffered.push(&NewRecord::new("t", "two")).unwrap();
+    let two = buffered.push(&NewRecord::new("t", "two")).unwrap();
+    let three = buffered.push(&NewRecord::new("t", "three")).unwrap();
     for _ in 0..3 {
-        let error = buffered.wait(ticket).unwrap_err();
-        let BufferError::Append(error) = error else { panic!("{error}") };
-        assert!(matches!(*error, AppendError::NotAppended(_)), "{error}");
+        not_appended(buffered.wait(two));
+        not_appended(buffered.wait(three));
     }
-    buffered.push(&NewRecord::new("t", "three")).unwrap();
     failing.store(0, Ordering::Relaxed);
-    buffered.flush().unwrap();
-    assert_eq!(values(dir.path()), ["one", "two", "three"]);
+    not_appended(buffered.flush()); // It answers for all that was pushed before,
+    buffered.flush().unwrap(); // once.
+    assert_eq!(values(dir.path()), ["one"]);
+    buffered.append(&NewRecord::new("t", "two again")).unwrap();
+    not_appended(buffered.wait(two));
+    buffered.close().unwrap();
+    assert_eq!(values(dir.path()), ["one", "two again"]);
+}
+
+/// The same told by `close`: dropping what is left must not try once more.
+#[test]
+fn what_close_told_as_lost_is_not_appended_by_drop() {
+    let dir = tempfile::tempdir().unwrap();
+    let failing = Arc::new(AtomicU64::new(0));
+    let fail = Arc::clone(&failing);
+    let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
+        // The first write that fails is the last one.
+        if call.operation == Operation::Write && fail.swap(0, Ordering::Relaxed) == 1 {
+            return Verdict::Fail(std::io::ErrorKind::StorageFull.into());
+        }
+        Verdict::Proceed
+    });
+    let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
+    let buffered = BufferedProducer::new(producer, unhurried());
+    buffered.push(&NewRecord::new("t", "lost")).unwrap();
+    failing.store(1, Ordering::Relaxed);
+    buffered.close().unwrap_err();
+    assert!(values(dir.path()).is_empty());
+}
+
+/// A failure that nobody is there to be told of loses nothing: it is tried again.
+#[test]
+fn what_fails_while_nobody_waits_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let tries = Arc::new(AtomicU64::new(0));
+    let (count, failing) = (Arc::clone(&tries), Arc::new(AtomicU64::new(0)));
+    let fail = Arc::clone(&failing);
+    let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
+        if call.operation == Operation::Write
+            && fail.load(Ordering::Relaxed) == 1
+            && count.fetch_add(1, Ordering::Relaxed) < 3
+        {
+            return Verdict::Fail(std::io::ErrorKind::StorageFull.into());
+        }
+        Verdict::Proceed
+    });
+    let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
+    let options = BufferOptions::new().linger(Some(Duration::from_millis(1)));
+    let buffered = BufferedProducer::new(producer, options);
+    failing.store(1, Ordering::Relaxed);
+    buffered.push(&NewRecord::new("t", "late")).unwrap();
+    let mut consumer = Consumer::open(dir.path()).unwrap();
+    assert!(consumer.poll(Duration::from_secs(60)).unwrap().is_some());
+    assert!(tries.load(Ordering::Relaxed) > 3);
+    buffered.close().unwrap();
+    assert_eq!(values(dir.path()), ["late"]);
 }
 
 /// An append that may not be durable is told to everybody from then on: which records are safe

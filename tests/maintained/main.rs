@@ -3,6 +3,8 @@
 
 #[path = "../common/fixed.rs"]
 mod fixed;
+#[path = "../common/forge.rs"]
+mod forge;
 #[path = "../common/real.rs"]
 mod real;
 #[path = "../common/steward.rs"]
@@ -12,6 +14,8 @@ mod backup;
 mod buffered;
 mod large_state;
 mod salvage;
+mod steward_clock;
 mod steward_compact;
 mod steward_delete;
+mod steward_trim;
 mod verify;

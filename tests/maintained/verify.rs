@@ -6,16 +6,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::fixed::Fixed;
+use crate::forge::{make_control, mend_checksums};
 use crate::real::{
     self, EIO, append, blocks, copy, errno, flip, interpose, record, scratch, segment, set_len,
     small_segments,
 };
 use puro::block::{BlockKind, Cause};
 use puro::check::{Problem, Severity, Verdict};
-use puro::codec::{crc, crc_continue, get_u32};
+use puro::codec::crc;
 use puro::error::Failure;
 use puro::interpose::{Operation, Verdict as Call};
-use puro::layout::{block_bytes, end, header, start};
+use puro::layout::{header, start};
+use puro::os::OsVfs;
 use puro::record::RecordCause;
 use puro::vfs::Vfs;
 use puro::{Batch, CheckOptions, CheckReport, Producer, ProducerOptions, check};
@@ -82,28 +84,6 @@ fn write(path: &Path, position: u64, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;
     let file = std::fs::File::options().write(true).open(path).unwrap();
     file.write_all_at(bytes, position).unwrap();
-}
-
-/// Makes all checksums and the chain of a segment right again, whatever was changed in it.
-fn mend_checksums(path: &Path) {
-    let mut bytes = std::fs::read(path).unwrap();
-    let header_crc = crc(&bytes[..header::CRC]);
-    bytes[header::CRC..header::LEN].copy_from_slice(&header_crc.to_le_bytes());
-    let (mut position, mut before) = (header::LEN, header_crc);
-    while position < bytes.len() {
-        let body_len = get_u32(&bytes, position + start::BODY_LEN).unwrap() as usize;
-        let length = block_bytes(body_len) as usize;
-        let block = &mut bytes[position..position + length];
-        block[start::PREV_CRC..start::FIRST_OFFSET].copy_from_slice(&before.to_le_bytes());
-        let mut seed = header_crc.to_le_bytes().to_vec();
-        seed.extend((position as u64).to_le_bytes());
-        let start_crc = crc_continue(crc(&seed), &block[1..start::START_CRC]);
-        block[start::START_CRC..start::LEN].copy_from_slice(&start_crc.to_le_bytes());
-        before = crc_continue(start_crc, &block[start::LEN..length - end::CRC]);
-        block[length - end::CRC..].copy_from_slice(&before.to_le_bytes());
-        position += length;
-    }
-    std::fs::write(path, bytes).unwrap();
 }
 
 /// A copy in which a field of a block was changed and all checksums made right.
@@ -260,7 +240,7 @@ fn files_that_are_no_segments_are_damage() {
     std::fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(segment(dir.path(), 2), &path).unwrap();
     let report = check_in(Fixed::new(), dir.path(), false);
-    assert_eq!((report.findings.len(), report.verdict()), (1, Verdict::Damaged));
+    assert_eq!((report.findings.len(), report.verdict()), (1, Verdict::Unreadable));
     assert_eq!(report.findings[0].problem.label(), "unreadable");
     assert!(report.findings[0].to_string().contains("a symbolic link"), "{}", report.findings[0]);
 }
@@ -281,7 +261,7 @@ fn read_errors_are_told_as_such() {
         let finding = &report.findings[0];
         assert_eq!((finding.segment, finding.problem.label()), (Some(sequence), "unreadable"));
         assert!(finding.to_string().contains("os error 5"), "{finding}");
-        assert_eq!(report.verdict(), Verdict::Damaged);
+        assert_eq!(report.verdict(), Verdict::Unreadable);
     }
 }
 
@@ -383,9 +363,10 @@ fn a_segment_without_checkpoint_is_damage() {
     assert_eq!(findings.first(), Some(&found(0, 64, Cause::NoCheckpoint)), "{findings:?}");
 }
 
-/// What a deep verification finds and a shallow one does not look for.
+/// Field report D11: records that are malformed in blocks whose checksums are right. Every consumer stopped
+/// there; only a deep verification said so. What only a deep one looks for is the state in checkpoints.
 #[test]
-fn deep_verification_decodes_records_and_compares_checkpoints() {
+fn verification_decodes_records_and_a_deep_one_compares_checkpoints() {
     let dir = stream();
     let body = start::LEN;
     let (second, count) = (at(dir.path(), 1, 2), start::RECORD_COUNT);
@@ -398,7 +379,7 @@ fn deep_verification_decodes_records_and_compares_checkpoints() {
         let deep = findings(forged.path());
         assert_eq!(deep.first(), Some(&found(1, second, cause)), "{deep:?}");
         let shallow = check_in(Fixed::new(), forged.path(), false);
-        assert!(!shallow.findings.iter().any(|f| f.problem == cause.into()), "{shallow:?}");
+        assert_eq!(shallow.findings[0].problem, cause.into());
     }
     // A setting in the opening checkpoint that nobody set: found at the next block.
     let copy = copy(dir.path());
@@ -419,6 +400,14 @@ fn deep_verification_decodes_records_and_compares_checkpoints() {
         "{deep:?}"
     );
     assert_eq!(check_in(Fixed::new(), copy.path(), false).verdict(), Verdict::Sound);
+    // Field report D11: a backup of such a stream asked whether the disk was failing.
+    let out = scratch();
+    let options = puro::BackupOptions::new();
+    let backed_up =
+        puro::backup(OsVfs::new(), copy.path(), &out.path().join("b"), &options, &mut |_, _| {});
+    let error = backed_up.unwrap_err();
+    assert!(matches!(error, puro::BackupError::Source { .. }), "{error}");
+    assert_eq!(error.blame(), puro::Blame::Data);
 }
 
 /// A block that is being written right now: low at the first look, committed at the second.
@@ -480,4 +469,39 @@ fn what_is_no_stream_or_from_a_newer_puro_is_an_error() {
     mend_checksums(&path);
     let refused = check(Fixed::new(), dir.path(), &options, &mut |_, _| {}).unwrap_err();
     assert!(matches!(refused, Failure::Newer { .. }));
+}
+
+/// Field report B22. A gap stood in a segment that was never compacted, where nothing can have been
+/// removed (F-33). `verify --deep` called it sound, and consumers passed over an offset.
+#[test]
+fn a_gap_where_nothing_was_removed_is_found() {
+    let dir = scratch();
+    let mut producer = ProducerOptions::new().open_in(Fixed::new(), dir.path()).unwrap();
+    producer.append(&puro::NewRecord::new("gap", &[1])).unwrap();
+    append(&mut producer, "behind it");
+    drop(producer);
+    let position = at(dir.path(), 0, 1);
+    assert_eq!(findings(dir.path()), []);
+    make_control(&segment(dir.path(), 0), position, 1);
+    assert_eq!(findings(dir.path()), [found(0, position, Cause::Control("gap"))]);
+}
+
+/// Field report D11: the last segment that there can be, sealed. `verify` wanted it repaired, repair said that it
+/// could not, and consumers that all was well. It is full, and nothing else.
+#[test]
+fn a_stream_that_is_full_is_sound() {
+    let dir = stream();
+    for sequence in [0, 2] {
+        std::fs::remove_file(segment(dir.path(), sequence)).unwrap();
+    }
+    let path = segment(dir.path(), u32::MAX);
+    std::fs::rename(segment(dir.path(), 1), &path).unwrap();
+    write(&path, header::SEQUENCE as u64, &u32::MAX.to_le_bytes());
+    mend_checksums(&path);
+    let report = check_in(Fixed::new(), dir.path(), true);
+    let problems: Vec<_> = report.findings.iter().map(|finding| &finding.problem).collect();
+    assert_eq!(problems, [&Problem::Full]);
+    assert_eq!(report.verdict(), Verdict::Sound);
+    let error = Producer::open(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("2^32 segments"), "{error}");
 }

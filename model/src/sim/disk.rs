@@ -117,9 +117,14 @@ pub enum Node {
     Directory,
 }
 
+/// A directory, whatever its path.
+pub type DirNumber = u32;
+
 /// The names of a directory.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
+    /// Which directory it is.
+    pub number: DirNumber,
     /// As everyone sees them.
     pub cache: BTreeMap<String, Node>,
     /// As they are on the disk.
@@ -144,6 +149,7 @@ pub struct Disk {
     files: BTreeMap<FileNumber, Arc<FileState>>,
     directories: BTreeMap<PathBuf, Arc<Names>>,
     made: FileNumber,
+    made_directories: DirNumber,
     /// How often the machine was started.
     pub boot: u64,
 }
@@ -158,7 +164,7 @@ impl Default for Disk {
     /// An empty root directory.
     fn default() -> Self {
         let directories = BTreeMap::from([(PathBuf::from("/"), Arc::default())]);
-        Self { files: BTreeMap::new(), directories, made: 0, boot: 1 }
+        Self { files: BTreeMap::new(), directories, made: 0, made_directories: 0, boot: 1 }
     }
 }
 
@@ -190,10 +196,10 @@ impl Disk {
         }
     }
 
-    /// Whether some name leads to the file.
-    pub fn is_linked(&self, file: FileNumber) -> bool {
-        let mut names = self.directories.values().flat_map(|names| names.cache.values());
-        names.any(|node| *node == Node::File(file))
+    /// How many names lead to the file.
+    pub fn links(&self, file: FileNumber) -> u64 {
+        let names = self.directories.values().flat_map(|names| names.cache.values());
+        names.filter(|node| **node == Node::File(file)).count() as u64
     }
 
     /// Makes an empty file; `None` where there is no directory for it.
@@ -214,8 +220,21 @@ impl Disk {
         let (dir, name) = split(path);
         let Some(names) = self.names(dir) else { return false };
         names.set(name, Some(Node::Directory));
-        self.directories.insert(path.to_owned(), Arc::default());
+        self.made_directories += 1;
+        let names = Names { number: self.made_directories, ..Names::default() };
+        self.directories.insert(path.to_owned(), Arc::new(names));
         true
+    }
+
+    /// Which directory stands at a path.
+    pub fn directory(&self, path: &Path) -> Option<DirNumber> {
+        self.directories.get(path).map(|names| names.number)
+    }
+
+    /// Where a directory is by now; `None` if it is gone.
+    pub fn path_of(&self, number: DirNumber) -> Option<&Path> {
+        let mut all = self.directories.iter();
+        all.find(|(_, names)| names.number == number).map(|(path, _)| path.as_path())
     }
 
     /// The names in a directory.
@@ -223,13 +242,16 @@ impl Disk {
         Some(self.directories.get(dir)?.cache.keys().cloned().collect())
     }
 
-    /// Renames a file. On the disk, that the new name is there and that the old one is
-    /// gone are two things.
+    /// Renames a file or a directory. On the disk, that the new name is there and that the old
+    /// one is gone are two things.
     pub fn rename(&mut self, from: &Path, to: &Path) -> bool {
         let Some(node) = self.look_up(from) else { return false };
         let ((from_dir, from), (to_dir, to)) = (split(from), split(to));
         if !self.directories.contains_key(to_dir) {
             return false;
+        }
+        if node == Node::Directory {
+            self.move_directories(&from_dir.join(from), &to_dir.join(to));
         }
         if let Some(names) = self.names(to_dir) {
             names.set(to, Some(node));
@@ -238,6 +260,17 @@ impl Disk {
             names.set(from, None);
         }
         true
+    }
+
+    fn move_directories(&mut self, from: &Path, to: &Path) {
+        for (path, names) in std::mem::take(&mut self.directories) {
+            let path = match path.strip_prefix(from) {
+                Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
+                Ok(rest) => to.join(rest),
+                Err(_) => path,
+            };
+            self.directories.insert(path, names);
+        }
     }
 
     /// Removes a name.
@@ -362,7 +395,8 @@ impl Disk {
             disk.files.insert(number, Arc::new(file));
         }
         for (dir, names) in chosen {
-            let names = Names { cache: names.clone(), disk: names, ..Names::default() };
+            let number = disk.directory(&dir).unwrap_or_default();
+            let names = Names { number, cache: names.clone(), disk: names, ..Names::default() };
             disk.directories.insert(dir, Arc::new(names));
         }
         disk.drop_lost_directories();

@@ -68,7 +68,7 @@ impl<'d> PowerLoss<'d> {
             decide_names(&mut decisions, dir, names);
         }
         for (number, file) in disk.pending_files() {
-            if disk.is_linked(number) || is_pending_name(disk, number) {
+            if disk.links(number) > 0 || is_pending_name(disk, number) {
                 decide_file(&mut decisions, number, file, grain);
             }
         }

@@ -1,14 +1,15 @@
 //! The seam of the simulated machine.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use puro::vfs::{
     FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
 };
 
-use super::disk::{FileNumber, Node};
+use super::disk::{DirNumber, FileNumber, Node};
 use super::world::{Fault, Machine, Verdict, World};
 use crate::locks::{Descriptor, ProcessId};
 
@@ -26,6 +27,13 @@ pub struct SimFile {
     descriptor: Descriptor,
     /// How many failures of writing back this descriptor was told of (M-6).
     told: std::sync::atomic::AtomicU64,
+}
+
+/// A directory that a process has open, wherever it is by now.
+#[derive(Clone, Debug)]
+pub struct SimDir {
+    number: DirNumber,
+    opened_as: Arc<Path>,
 }
 
 /// Nothing is ever noticed here: whoever waits, polls.
@@ -61,6 +69,19 @@ impl SimVfs {
         }
     }
 
+    /// Opens the file that is found in one call.
+    fn open_descriptor(
+        &self,
+        find: impl FnOnce(&mut Machine) -> io::Result<FileNumber>,
+    ) -> io::Result<SimFile> {
+        let (file, descriptor, failures) = self.call(|machine| {
+            let file = find(machine)?;
+            let descriptor = machine.locks.open(self.process, file);
+            Ok((file, descriptor, machine.disk.file(file).failures))
+        })?;
+        Ok(SimFile { vfs: self.clone(), file, descriptor, told: failures.into() })
+    }
+
     fn die(&self) -> io::Error {
         self.world.kill(self.process);
         io::Error::other("this process dies")
@@ -77,6 +98,22 @@ fn error(fault: Fault) -> io::Error {
 
 fn not_found<T>() -> io::Result<T> {
     Err(io::ErrorKind::NotFound.into())
+}
+
+/// Where an open directory is by now.
+fn path_of<'m>(machine: &'m Machine, dir: &SimDir) -> io::Result<&'m Path> {
+    machine.disk.path_of(dir.number).map_or_else(not_found, Ok)
+}
+
+fn path_in(machine: &Machine, dir: &SimDir, name: &str) -> io::Result<PathBuf> {
+    Ok(path_of(machine, dir)?.join(name))
+}
+
+fn create_directory(machine: &mut Machine, path: &Path) -> io::Result<()> {
+    if machine.disk.look_up(path).is_none() {
+        machine.note_step(None);
+    }
+    if machine.disk.create_directory(path) { Ok(()) } else { not_found() }
 }
 
 impl SimFile {
@@ -131,7 +168,8 @@ impl Drop for SimFile {
     fn drop(&mut self) {
         let mut machine = self.vfs.world.machine();
         if !machine.dead.contains(&self.vfs.process) {
-            machine.locks.close(self.descriptor);
+            let descriptor = machine.descriptor(self.descriptor);
+            machine.locks.close(descriptor);
         }
     }
 }
@@ -178,7 +216,7 @@ impl VfsFile for SimFile {
         self.vfs.call(|machine| {
             let len = machine.disk.file(self.file).cache.len() as u64;
             let id = FileId { device: 1, inode: u64::from(self.file) };
-            Ok(FileStatus { len, id, linked: machine.disk.is_linked(self.file) })
+            Ok(FileStatus { len, id, links: machine.disk.links(self.file) })
         })
     }
 
@@ -206,7 +244,8 @@ impl VfsFile for SimFile {
     fn lock(&self, kind: LockKind, _wait: LockWait) -> io::Result<bool> {
         self.vfs.call(|machine| {
             let family = machine.family;
-            Ok(machine.locks.try_lock(self.descriptor, family, kind))
+            let descriptor = machine.descriptor(self.descriptor);
+            Ok(machine.locks.try_lock(descriptor, family, kind))
         })
     }
 
@@ -214,7 +253,8 @@ impl VfsFile for SimFile {
     fn unlock(&self) -> io::Result<()> {
         let unlock = |machine: &mut Machine| {
             let family = machine.family;
-            machine.locks.unlock(self.descriptor, family);
+            let descriptor = machine.descriptor(self.descriptor);
+            machine.locks.unlock(descriptor, family);
         };
         match self.vfs.world.before(self.vfs.process)? {
             Verdict::Go | Verdict::Fail(_) => {
@@ -228,80 +268,104 @@ impl VfsFile for SimFile {
 
 impl Vfs for SimVfs {
     type File = SimFile;
+    type Dir = SimDir;
     type Watch = NoWatch;
 
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<SimFile> {
-        let (file, descriptor, failures) = self.call(|machine| {
-            let file = match machine.disk.look_up(path) {
-                Some(Node::File(file)) => file,
-                Some(Node::Directory) => return Err(io::ErrorKind::InvalidInput.into()),
-                None if matches!(mode, OpenMode::Read | OpenMode::Write) => return not_found(),
-                None => {
-                    machine.note_step(None);
-                    let Some(file) = machine.disk.create(path) else { return not_found() };
-                    file
-                }
-            };
-            if mode == OpenMode::Truncate && !machine.disk.file(file).cache.is_empty() {
-                machine.note_step(None);
-                machine.disk.set_len(file, 0);
-            }
-            let descriptor = machine.locks.open(self.process, file);
-            Ok((file, descriptor, machine.disk.file(file).failures))
-        })?;
-        Ok(SimFile { vfs: self.clone(), file, descriptor, told: failures.into() })
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.call(|machine| create_directory(machine, path))
     }
 
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        self.call(|machine| match machine.disk.look_up(path) {
+    fn open_dir(&self, path: &Path) -> io::Result<SimDir> {
+        self.call(|machine| {
+            let number = machine.disk.directory(path).map_or_else(not_found, Ok)?;
+            Ok(SimDir { number, opened_as: path.into() })
+        })
+    }
+
+    fn is_still_there(&self, dir: &SimDir) -> io::Result<bool> {
+        self.call(|machine| Ok(machine.disk.directory(&dir.opened_as) == Some(dir.number)))
+    }
+
+    fn create_subdir(&self, dir: &SimDir, name: &str, _alike: bool) -> io::Result<()> {
+        self.call(|machine| create_directory(machine, &path_in(machine, dir, name)?))
+    }
+
+    fn open_subdir(&self, dir: &SimDir, name: &str) -> io::Result<SimDir> {
+        self.call(|machine| {
+            let path = path_in(machine, dir, name)?;
+            let number = machine.disk.directory(&path).map_or_else(not_found, Ok)?;
+            Ok(SimDir { number, opened_as: dir.opened_as.join(name).into() })
+        })
+    }
+
+    /// Modes and owners are not simulated.
+    fn create(&self, dir: &SimDir, name: &str, _like: Option<&SimFile>) -> io::Result<SimFile> {
+        self.open_descriptor(|machine| {
+            let path = path_in(machine, dir, name)?;
+            if machine.disk.look_up(&path).is_some() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            machine.note_step(None);
+            machine.disk.create(&path).map_or_else(not_found, Ok)
+        })
+    }
+
+    fn open(&self, dir: &SimDir, name: &str, _mode: OpenMode) -> io::Result<SimFile> {
+        self.open_descriptor(|machine| match machine.disk.look_up(&path_in(machine, dir, name)?) {
+            Some(Node::File(file)) => Ok(file),
+            Some(Node::Directory) => Err(io::ErrorKind::InvalidInput.into()),
+            None => not_found(),
+        })
+    }
+
+    fn id_of(&self, dir: &SimDir, name: &str) -> io::Result<Option<FileId>> {
+        self.call(|machine| match machine.disk.look_up(&path_in(machine, dir, name)?) {
             Some(Node::File(file)) => Ok(Some(FileId { device: 1, inode: u64::from(file) })),
             _ => Ok(None),
         })
     }
 
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
+    fn list(&self, dir: &SimDir) -> io::Result<Vec<String>> {
         self.call(|machine| {
-            if machine.disk.look_up(path).is_none() {
-                machine.note_step(None);
-            }
-            if machine.disk.create_directory(path) { Ok(()) } else { not_found() }
+            let mut names = machine.disk.list(path_of(machine, dir)?).map_or_else(not_found, Ok)?;
+            names.retain(|name| !machine.hidden.contains(name));
+            Ok(names)
         })
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.call(|machine| machine.disk.list(dir).map_or_else(not_found, Ok))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    fn rename(&self, dir: &SimDir, from: &str, to: &str) -> io::Result<()> {
         self.call(|machine| {
+            let (from, to) = (path_in(machine, dir, from)?, path_in(machine, dir, to)?);
             machine.note_step(None);
-            if machine.disk.rename(from, to) { Ok(()) } else { not_found() }
+            if machine.disk.rename(&from, &to) { Ok(()) } else { not_found() }
         })
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove(&self, dir: &SimDir, name: &str) -> io::Result<()> {
         self.call(|machine| {
+            let path = path_in(machine, dir, name)?;
             machine.note_step(None);
-            if machine.disk.remove(path) { Ok(()) } else { not_found() }
+            if machine.disk.remove(&path) { Ok(()) } else { not_found() }
         })
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &SimDir) -> io::Result<()> {
         self.call(|machine| {
+            let path = path_of(machine, dir)?.to_owned();
             machine.note_step(None);
-            if machine.disk.sync_directory(dir) { Ok(()) } else { not_found() }
+            if machine.disk.sync_directory(&path) { Ok(()) } else { not_found() }
         })
     }
 
-    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+    fn free_bytes(&self, _dir: &SimDir) -> io::Result<u64> {
         self.call(|machine| Ok(machine.free_bytes))
     }
 
-    fn file_system(&self, _dir: &Path) -> io::Result<FileSystem> {
+    fn file_system(&self, _dir: &SimDir) -> io::Result<FileSystem> {
         self.call(|_| Ok(FileSystem { name: "memory".to_owned(), network: false }))
     }
 
-    fn watch(&self, _dir: &Path) -> io::Result<NoWatch> {
+    fn watch(&self, _dir: &SimDir) -> io::Result<NoWatch> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -322,7 +386,7 @@ impl Vfs for SimVfs {
     }
 
     fn pid(&self) -> u32 {
-        self.process
+        self.world.machine().running(self.process)
     }
 
     fn random(&self) -> io::Result<[u8; 16]> {

@@ -1,13 +1,13 @@
 //! The machine: a disk, locks, processes, and what is to go wrong at which step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::disk::{Disk, FileNumber, Node};
-use crate::locks::{Family, LockTable, ProcessId};
+use crate::locks::{Descriptor, Family, LockTable, ProcessId};
 
 /// What the wall clock shows until it is set.
 pub const NOW_MS: u64 = 1_700_000_000_000;
@@ -68,6 +68,16 @@ pub(super) struct Machine {
     pub now_ms: u64,
     pub random: u64,
     pub free_bytes: u64,
+    /// Names that listings do not show, though they are there.
+    pub hidden: BTreeSet<String>,
+    pub fork: Option<Fork>,
+}
+
+/// A process has forked, and it is the child that runs what was the parent's.
+pub(super) struct Fork {
+    parent: ProcessId,
+    child: ProcessId,
+    descriptors: BTreeMap<Descriptor, Descriptor>,
 }
 
 /// A machine that others hold too.
@@ -141,6 +151,13 @@ impl World {
     /// What the wall clock shows.
     pub fn now_ms(&self) -> u64 {
         self.machine().now_ms
+    }
+
+    /// Time goes by, for both clocks.
+    pub fn tick(&self, ms: u64) {
+        let mut machine = self.machine();
+        machine.now_ms += ms;
+        machine.slept += std::time::Duration::from_millis(ms);
     }
 
     /// Sets the wall clock, which moves only so.
@@ -227,6 +244,45 @@ impl World {
         machine.locks.holder(file)
     }
 
+    /// Removes a name, as people and cleaners of old files do.
+    pub fn remove(&self, path: &Path) -> bool {
+        self.machine().disk.remove(path)
+    }
+
+    /// Gives a file or a directory another name, as people do.
+    pub fn rename(&self, from: &Path, to: &Path) -> bool {
+        self.machine().disk.rename(from, to)
+    }
+
+    /// Flips the bits of a byte, in the cache and on the disk (M-8).
+    pub fn harm(&self, path: &Path, position: usize) {
+        let mut machine = self.machine();
+        let Some(Node::File(file)) = machine.disk.look_up(path) else { return };
+        if let Some(byte) = machine.disk.file(file).cache.get(position).map(|byte| !byte) {
+            machine.disk.write(file, position, &[byte]);
+            machine.disk.sync(file);
+        }
+    }
+
+    /// From now on listings do not show a name that is there: it came while the directory was
+    /// read (V-11).
+    pub fn hide_from_listings(&self, name: &str) {
+        self.machine().hidden.insert(name.to_owned());
+    }
+
+    /// From now on it is a child that runs what belongs to this process, with duplicates of all
+    /// its descriptors (L-3).
+    pub fn enter_child(&self, parent: ProcessId, child: ProcessId) {
+        let mut machine = self.machine();
+        let descriptors = machine.locks.fork(parent, child);
+        machine.fork = Some(Fork { parent, child, descriptors });
+    }
+
+    /// From now on it is the parent again.
+    pub fn leave_child(&self) {
+        self.machine().fork = None;
+    }
+
     /// Starts the machine again with what a loss of power left of its disk. All that ran
     /// before is dead.
     pub fn restart(&self, disk: Disk, last_process: ProcessId) {
@@ -298,6 +354,18 @@ impl Machine {
             }
             None => Verdict::Go,
         }
+    }
+
+    /// The process that runs what belongs to this one.
+    pub fn running(&self, process: ProcessId) -> ProcessId {
+        let fork = self.fork.as_ref().filter(|fork| fork.parent == process);
+        fork.map_or(process, |fork| fork.child)
+    }
+
+    /// The descriptor that whoever runs uses for this one.
+    pub fn descriptor(&self, descriptor: Descriptor) -> Descriptor {
+        let duplicate = self.fork.as_ref().and_then(|fork| fork.descriptors.get(&descriptor));
+        duplicate.copied().unwrap_or(descriptor)
     }
 
     /// Keeps the disk as it is before a change, if that is asked for.

@@ -6,7 +6,7 @@
 //! consumer was given and when it ends is no action of the code, so the actors note it.
 
 use puro::vfs::LockWait;
-use puro::{AutoCommit, ConsumerOptions, NamedConsumer, NamedError, NamedOptions, ReadError};
+use puro::{AutoCommit, ConsumerOptions, NamedConsumer, NamedError, NamedOptions};
 use puro::{Batch, NewRecord, Producer, Steward, StewardOptions};
 
 use super::Event;
@@ -167,7 +167,7 @@ fn look(scene: &Scene, rng: &mut Rng, process: u32, named: &mut NamedConsumer<He
     match named.try_next().map(|record| record.map(|record| record.offset)) {
         Ok(Some(offset)) => scene.stage.note(process, "Read", offset + 1, ""),
         Ok(None) => {}
-        Err(NamedError::Read(ReadError::OffsetOutOfRange { .. })) => return false,
+        Err(NamedError::Lost { .. }) => return false,
         // A steward has the next segment.
         Err(_) => {}
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use puro::dir::Directory;
+use puro::dir::{Directory, open_path};
 use puro::segment::{Scan, SegmentHeader};
 use puro::tail::open_tail;
 use puro::vfs::{OpenMode, Vfs};
@@ -13,7 +13,7 @@ use crate::sim::{Disk, SimVfs, World};
 /// The offsets of the records in a segment, up to its committed end; none where it has no name.
 #[must_use]
 pub fn offsets_in<V: Vfs>(vfs: &V, path: &Path) -> Option<Vec<u64>> {
-    let file = vfs.open(path, OpenMode::Read).ok()?;
+    let file = open_path(vfs, path, OpenMode::Read).ok()?;
     let mut offsets = Vec::new();
     let Ok(Ok(header)) = SegmentHeader::read(&file, false) else { return Some(offsets) };
     let mut scan = Scan::new(&file, header);

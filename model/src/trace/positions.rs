@@ -8,8 +8,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use puro::dir::Directory;
 use puro::positions::change_in;
-use puro::vfs::{LockWait, Vfs};
+use puro::vfs::LockWait;
 use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewRecord};
 use puro::{Producer, Start};
 
@@ -116,8 +117,9 @@ impl Program {
     /// Takes the name from whoever has it: its lock's file is gone, against L-4.
     fn steal(&self) {
         let (thief, _) = self.stage.process("thief");
-        let path = Path::new(STREAM).join("consumers").join(format!("{}.lock", NAMES[JOB]));
-        if SimVfs::new(self.stage.world(), thief).remove(&path).is_ok() {
+        let locks = Path::new(STREAM).join("consumers");
+        let locks = Directory::new(SimVfs::new(self.stage.world(), thief), &locks);
+        if locks.remove(&format!("{}.lock", NAMES[JOB]), "remove").is_ok() {
             self.stage.note(thief, "LoseLock", 0, "");
         }
     }

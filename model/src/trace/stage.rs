@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use puro::dir::open_path;
 use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::trace::Action;
-use puro::vfs::{OpenMode, Vfs, VfsFile};
+use puro::vfs::{OpenMode, VfsFile};
 
 use super::turns::{Part, Turns};
 use super::{Begun, Event, Log, contents};
@@ -237,7 +238,8 @@ impl Stage {
     pub fn harm(&self, position: u64) {
         let bytes: Vec<u8> = (0..64).map(|i| (i * 37) as u8 | 1).collect();
         let path = Path::new(STREAM).join(format!("{:010}.puro", 0));
-        let file = SimVfs::new(&self.world, 0).open(&path, OpenMode::Write).expect("a segment");
+        let file =
+            open_path(&SimVfs::new(&self.world, 0), &path, OpenMode::Write).expect("a segment");
         file.write_at(&bytes, position).expect("room for what is there");
         file.sync_data().expect("a disk");
         let event = Event { position, ..Event::of_the_world(0, "Harm") };

@@ -231,60 +231,91 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
     }
 }
 
-impl<V: Vfs> Vfs for GateVfs<V> {
-    type File = GateFile<V::File>;
-    type Watch = V::Watch;
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Self::File> {
-        let inner = self.inner.open(path, mode)?;
-        let role = if path.extension().is_some_and(|extension| extension == "puro") {
+impl<V: Vfs> GateVfs<V> {
+    fn file(&self, name: &str, inner: V::File) -> GateFile<V::File> {
+        let role = if name.ends_with(".puro") {
             Role::Segment
-        } else if path.ends_with("writer.lock") {
+        } else if name == "writer.lock" {
             Role::WriterLock
         } else {
             Role::Other
         };
-        Ok(GateFile { inner, gate: Arc::clone(&self.gate), role, shown: Mutex::new(None) })
+        GateFile { inner, gate: Arc::clone(&self.gate), role, shown: Mutex::new(None) }
     }
+}
+
+impl<V: Vfs> Vfs for GateVfs<V> {
+    type File = GateFile<V::File>;
+    type Dir = V::Dir;
+    type Watch = V::Watch;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let stops = matches!(self.gate.phase(), Phase::Work | Phase::Opening);
-        if stops && path.ends_with("lost") && self.gate.stop(Place::Save) != Permit::Go {
-            return stopped();
-        }
         self.inner.create_dir(path)
     }
 
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        self.inner.id_of(path)
+    fn open_dir(&self, path: &Path) -> io::Result<V::Dir> {
+        self.inner.open_dir(path)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+    fn is_still_there(&self, dir: &V::Dir) -> io::Result<bool> {
+        self.inner.is_still_there(dir)
+    }
+
+    fn create_subdir(&self, dir: &V::Dir, name: &str, alike: bool) -> io::Result<()> {
+        let stops = matches!(self.gate.phase(), Phase::Work | Phase::Opening);
+        if stops && name == "lost" && self.gate.stop(Place::Save) != Permit::Go {
+            return stopped();
+        }
+        self.inner.create_subdir(dir, name, alike)
+    }
+
+    fn open_subdir(&self, dir: &V::Dir, name: &str) -> io::Result<V::Dir> {
+        self.inner.open_subdir(dir, name)
+    }
+
+    fn create(
+        &self,
+        dir: &V::Dir,
+        name: &str,
+        like: Option<&Self::File>,
+    ) -> io::Result<Self::File> {
+        Ok(self.file(name, self.inner.create(dir, name, like.map(|like| &like.inner))?))
+    }
+
+    fn open(&self, dir: &V::Dir, name: &str, mode: OpenMode) -> io::Result<Self::File> {
+        Ok(self.file(name, self.inner.open(dir, name, mode)?))
+    }
+
+    fn id_of(&self, dir: &V::Dir, name: &str) -> io::Result<Option<FileId>> {
+        self.inner.id_of(dir, name)
+    }
+
+    fn list(&self, dir: &V::Dir) -> io::Result<Vec<String>> {
         self.inner.list(dir)
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
+    fn rename(&self, dir: &V::Dir, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(dir, from, to)
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
+    fn remove(&self, dir: &V::Dir, name: &str) -> io::Result<()> {
+        self.inner.remove(dir, name)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &V::Dir) -> io::Result<()> {
         self.inner.sync_dir(dir)
     }
 
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+    fn free_bytes(&self, dir: &V::Dir) -> io::Result<u64> {
         let leaves = self.gate.inside().order.leaves;
         if leaves == Some(Leaving::NoRoom) { Ok(0) } else { self.inner.free_bytes(dir) }
     }
 
-    fn file_system(&self, dir: &Path) -> io::Result<FileSystem> {
+    fn file_system(&self, dir: &V::Dir) -> io::Result<FileSystem> {
         self.inner.file_system(dir)
     }
 
-    fn watch(&self, dir: &Path) -> io::Result<V::Watch> {
+    fn watch(&self, dir: &V::Dir) -> io::Result<V::Watch> {
         self.inner.watch(dir)
     }
 

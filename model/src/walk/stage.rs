@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path as FilePath;
 
-use puro::vfs::{OpenMode, Vfs, VfsFile};
+use puro::dir::open_path;
+use puro::vfs::{OpenMode, VfsFile};
 
 use super::cast::{UNIT, value};
 use super::gate::{Leaving, Order, Permit, Place};
@@ -299,8 +300,8 @@ impl<'g> Stage<'g> {
             let Place::Write { position, .. } = self.writers[w].place else {
                 return Err(format!("writer {w} is not about to write"));
             };
-            let segment = SimVfs::new(&self.world, process)
-                .open(FilePath::new(SEGMENT), OpenMode::Write)
+            let vfs = SimVfs::new(&self.world, process);
+            let segment = open_path(&vfs, FilePath::new(SEGMENT), OpenMode::Write)
                 .and_then(|file| file.write_at(&[0; UNIT], position));
             segment.map_err(|error| error.to_string())?;
         }

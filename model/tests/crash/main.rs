@@ -4,6 +4,7 @@
 
 mod corpora;
 mod exhaustive;
+mod field_worlds;
 mod lock_worlds;
 mod oracle;
 mod planted_bugs;

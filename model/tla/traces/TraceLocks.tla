@@ -23,6 +23,7 @@ Event(k) ==
 
 Happens(e) ==
   CASE e.op = "Lock" -> Lock(e.a)
+    [] e.op = "CheckLockName" -> CheckLockName(e.a) /\ UNCHANGED fd
     [] e.op = "Commit" ->
          Commit(e.a) /\ committed' = e.n /\ (pc'[e.a] = "rolled" <=> e.l = "rolled")
     [] e.op = "Unlock" -> Unlock(e.a)
@@ -50,11 +51,11 @@ Happens(e) ==
     [] e.op = "CommitTimesOut" -> CommitTimesOut(e.a)
     [] e.op = "GoAway" -> GoAway(e.a)
        \* A lock could not be had in time: then somebody holds it.
-    [] e.op = "TimesOut" -> UNCHANGED vars /\ wl # Nobody
+    [] e.op = "TimesOut" -> UNCHANGED vars /\ wl[fd[e.a]] # Nobody
     [] e.op = "PinTimesOut" -> UNCHANGED vars /\ excl[e.p] # Nobody
     [] OTHER -> FALSE
 
-Kept == TypeOK /\ Exclusion /\ LockOrder /\ NothingKept
+Kept == TypeOK /\ Exclusion /\ OneWriter /\ LockOrder /\ NothingKept
 
 TraceInit == Init /\ v \in {m \in 1..Len(Variants) : Variants[m].kind = "none"} /\ i = 0
 Mutate ==

@@ -39,19 +39,14 @@ PowerLossTo(n, units) ==
   /\ IsLeft(n, units)
   /\ Restart
 
-\* Chapter 1 rules out that bytes on the disk change by themselves. Where they do, nothing is
-\* promised but that nobody appends (X-2).
-Harm(u) ==
-  /\ unit' = [unit EXCEPT ![u] = Junk]
-  /\ may' = [may EXCEPT ![u] = {Junk}]
-  /\ UNCHANGED <<len, mayLen, forgot, made, writerVars, rd, countVars, ghostVars>>
-Harmed == \E k \in 1..i : Event(k).op = "Harm"
+\* What is harmed in these runs was on the disk: so nobody may append any more (X-2).
+WasHarmed == \E k \in 1..i : Event(k).op = "Harm"
 
 Happens(e) ==
   CASE e.op = "Lock" -> Lock(e.a)
     [] e.op = "StepOver" -> StepOver(e.a) /\ EndIs(e) /\ OffsetIs(e)
     [] e.op = "Classify" ->
-         Classify(e.a) /\ e.l = IF LongerThanEnd(e.a) THEN Row(mem[e.a], boot) ELSE "clean"
+         Classify(e.a) /\ e.l = Finding(e.a)
     [] e.op = "StopDamaged" -> StopDamaged(e.a)
     [] e.op = "SaveTail" -> SaveTail(e.a)
     [] e.op = "Truncate" -> Truncate(e.a) /\ EndIs(e)
@@ -76,6 +71,7 @@ Happens(e) ==
     [] e.op = "ReadBody" -> ReadBody(e.a) /\ Place(e.a) = e.p
     [] e.op = "Deliver" -> Deliver(e.a) /\ Place(e.a) = e.p /\ (e.n >= 0 => OffsetOf(rd'[e.a].last) = e.n)
     [] e.op = "ReadAfresh" -> ReadAfresh(e.a) /\ Place(e.a) = e.p
+    [] e.op = "LookBehind" -> LookBehind(e.a) /\ Place(e.a) = e.p
     [] e.op = "Resume" -> Resume(e.a)
     [] e.op = "Die" -> Die(e.a)
     [] e.op = "PowerLoss" -> PowerLossTo(e.p, [u \in 1..Units |-> IF u <= Len(e.u) THEN e.u[u] ELSE Zero])
@@ -86,9 +82,9 @@ Happens(e) ==
     [] OTHER -> FALSE
 
 Kept ==            \* all that is promised holds here; asked after losses of power, and at the end
-  IF Harmed THEN TypeOK /\ alarm /\ cut \subseteq kept ELSE
+  /\ WasHarmed => alarm
   /\ TypeOK /\ Atomic /\ Prefix /\ Durable /\ NothingDestroyed /\ NoStaleResurrection
-  /\ NoDuplicate /\ RepairIdempotent /\ DurableToTrue
+  /\ NoDuplicate /\ RepairIdempotent /\ DurableToTrue /\ ToldOfCut
 
 \* A mutation shares the states before it with its run.
 TraceInit == Init /\ v \in {m \in 1..Len(Variants) : Variants[m].kind = "none"} /\ i = 0

@@ -9,6 +9,9 @@ use puro::{BackupError, BackupOptions, BackupReport, backup};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, hex};
+use crate::limits;
+use crate::printable::shown_path;
+use crate::streams;
 
 /// Make a verified copy of a stream, while others work in it
 ///
@@ -16,7 +19,7 @@ use crate::common::{CliError, Progress, hex};
 /// It is written as OUT.partial, synced, read back, and only then named OUT; when this fails or
 /// is interrupted there is no OUT, and the next backup to OUT takes over what is left. A copy is
 /// for `puro restore` and for reading, not for writing. Every segment is held open while it is
-/// copied: `ulimit -n` must allow for so many.
+/// copied: the hard limit, `ulimit -Hn`, must allow for so many.
 #[derive(clap::Args)]
 pub struct Args {
     /// The stream's directory
@@ -41,6 +44,7 @@ impl From<BackupError> for CliError {
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = BackupOptions::new().allow_network(args.allow_network);
     let mut shown = Shown::new("backup");
+    limits::raise_open_files();
     let made = backup(OsVfs::new(), &args.dir, &args.out, &options, &mut |done, total| {
         shown.set(done, total);
     });
@@ -59,8 +63,7 @@ pub fn tell(
     as_json: bool,
 ) -> io::Result<()> {
     let BackupReport { segments, bytes, blocks, base_offset, token } = report;
-    let mut out = io::stdout().lock();
-    if as_json {
+    let text = if as_json {
         let report = json!({
             "segments": segments,
             "bytes": bytes,
@@ -70,16 +73,17 @@ pub fn tell(
             "stream_id": hex(&token.stream_id),
             "token": token.to_string(),
         });
-        return writeln!(out, "{report}");
-    }
-    writeln!(
-        out,
-        "{what} {} as {}: offsets {base_offset} to {} in {segments} segments ({bytes} bytes), \
-         read back and found sound; its end is {token}",
-        from.display(),
-        to.display(),
-        token.offset
-    )
+        report.to_string()
+    } else {
+        format!(
+            "{what} {} as {}: offsets {base_offset} to {} in {segments} segments ({bytes} bytes), \
+             read back and found sound; its end is {token}",
+            shown_path(from),
+            shown_path(to),
+            token.offset
+        )
+    };
+    streams::report(|out| writeln!(out, "{text}"))
 }
 
 /// Progress whose total is known only once the work has begun.

@@ -14,13 +14,16 @@ use puro::{
     AppendError, Blame, Failure, NamedError, OpenError, ReadError, RecordError, StewardError,
 };
 
+use crate::printable::one_line;
+
 /// The exit codes. Scripts rely on them: they are part of `puro --help`.
 pub mod exit {
     /// All went well; also when whoever read the output went away.
     pub const OK: u8 = 0;
     /// The stream ends in bytes that the next writer, or `puro repair`, will cut off.
     pub const NEEDS_REPAIR: u8 = 1;
-    /// Stored data is damaged, or its history was lost.
+    /// Stored data is damaged, its history was lost, or it was deleted before a named consumer
+    /// had read it.
     pub const DAMAGED: u8 = 2;
     /// The command line, or what it asks for, cannot be (EX_USAGE of sysexits.h).
     pub const USAGE: u8 = 64;
@@ -33,8 +36,9 @@ pub mod exit {
 /// The exit codes as `puro --help` tells them.
 pub const EXIT_CODES: &str = "Exit codes:
   0    all went well (also when the reader of the output went away)
-  1    the stream's end needs repair (`verify`, `consume -e`); `puro repair` mends it
-  2    stored data is damaged, or its history was lost
+  1    the stream's end needs repair (`verify`, `consume -e`, `export`); `puro repair` mends it
+  2    stored data is damaged, its history was lost, or it was deleted before the consumer of
+       that name had read it
   64   wrong usage
   74   the system is in the way: no permission, no space, a lock held for too long
   130  interrupted by Ctrl-C, between two blocks";
@@ -125,10 +129,9 @@ impl From<io::Error> for CliError {
     }
 }
 
-/// Tells something to whoever runs the command. Data goes to stdout, this to stderr.
+/// Tells something to whoever runs the command, in one line. Data goes to stdout, this to stderr.
 pub fn message(text: impl Display) {
-    // Where stderr is closed there is nobody to tell.
-    let _ = writeln!(io::stderr(), "puro: {text}");
+    crate::streams::tell(&format!("puro: {}", one_line(&text.to_string())));
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);

@@ -1,14 +1,16 @@
 //! `puro config`: the settings of a stream.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use puro::{ProducerOptions, settings};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, message};
+use crate::printable::one_line;
+use crate::streams;
 
 /// Show or change a stream's settings; all who use it obey from their next append on
 #[derive(clap::Args)]
@@ -25,6 +27,9 @@ enum Action {
     Get {
         /// Its name
         name: String,
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Change a setting; without a value it goes back to its default
     Set {
@@ -32,6 +37,9 @@ enum Action {
         name: String,
         /// Its value
         value: Option<String>,
+        /// Report as one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Print all settings, those that are set marked with *
     List {
@@ -43,22 +51,49 @@ enum Action {
 
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     match &args.action {
-        Action::Get { name } => writeln!(io::stdout(), "{}", value_of(&args.dir, name)?)?,
-        Action::Set { name, value } => {
-            let mut producer = ProducerOptions::new().create(false).open(&args.dir)?;
-            producer.set_setting(name, value.as_deref())?;
-            match value {
-                Some(value) => message(format_args!("{name} is {value} from now on")),
-                None => message(format_args!("{name} is at its default from now on")),
-            }
-        }
+        Action::Get { name, json } => get(&args.dir, name, *json)?,
+        Action::Set { name, value, json } => set(&args.dir, name, value.as_deref(), *json)?,
         Action::List { json } => list(&args.dir, *json)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn value_of(dir: &std::path::Path, name: &str) -> Result<String, CliError> {
-    let set = settings::read(dir)?;
+fn set(dir: &Path, name: &str, value: Option<&str>, json: bool) -> Result<(), CliError> {
+    let mut producer = ProducerOptions::new().create(false).open(dir)?;
+    producer.set_setting(name, value)?;
+    match value {
+        value if json => streams::report(|out| writeln!(out, "{}", json!({ name: value })))?,
+        Some(value) => message(format_args!("{name} is {value} from now on")),
+        None => message(format_args!("{name} is at its default from now on")),
+    }
+    Ok(())
+}
+
+fn get(dir: &Path, name: &str, json: bool) -> Result<(), CliError> {
+    let value = value_of(dir, name)?;
+    Ok(streams::report(|out| {
+        if json { writeln!(out, "{}", json!({ name: value })) } else { writeln!(out, "{value}") }
+    })?)
+}
+
+/// The settings that are set. What cannot be one counts as not set, for all who use the stream.
+fn read(dir: &Path) -> Result<Vec<(String, String)>, CliError> {
+    let (set, others): (Vec<_>, Vec<_>) =
+        settings::read(dir)?.into_iter().partition(|(name, value)| counts(name, value));
+    for (name, value) in others {
+        let why = settings::check(&name, &value).err().map(|why| why.to_string());
+        message(format_args!("{name} = {value} counts as not set: {}", why.unwrap_or_default()));
+    }
+    Ok(set)
+}
+
+/// Whether a setting that stands in a stream is obeyed (F-34).
+pub fn counts(name: &str, value: &str) -> bool {
+    settings::check(name, value).is_ok()
+}
+
+fn value_of(dir: &Path, name: &str) -> Result<String, CliError> {
+    let set = read(dir)?;
     if let Some((_, value)) = set.into_iter().find(|(known, _)| known == name) {
         return Ok(value);
     }
@@ -72,14 +107,16 @@ fn value_of(dir: &std::path::Path, name: &str) -> Result<String, CliError> {
     Err(CliError::usage(settings::SettingError::Unknown { name: name.to_owned() }))
 }
 
-fn list(dir: &std::path::Path, json: bool) -> Result<(), CliError> {
-    let set = settings::read(dir)?;
-    let mut out = io::stdout().lock();
+fn list(dir: &Path, json: bool) -> Result<(), CliError> {
+    let set = read(dir)?;
+    Ok(streams::report(|out| write_list(out, set, json))?)
+}
+
+fn write_list(out: &mut impl Write, set: Vec<(String, String)>, json: bool) -> io::Result<()> {
     if json {
         let object: Map<String, Value> =
             set.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-        writeln!(out, "{}", Value::Object(object))?;
-        return Ok(());
+        return writeln!(out, "{}", Value::Object(object));
     }
     for (name, default) in settings::defaults() {
         let known = set.iter().find(|(known, _)| known == name);
@@ -87,7 +124,7 @@ fn list(dir: &std::path::Path, json: bool) -> Result<(), CliError> {
         writeln!(out, "{mark} {name} {value}")?;
     }
     for (name, value) in set.iter().filter(|(name, _)| name.starts_with("cleanup:")) {
-        writeln!(out, "* {name} {value}")?;
+        writeln!(out, "* {} {value}", one_line(name))?;
     }
     Ok(())
 }

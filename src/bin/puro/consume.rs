@@ -8,12 +8,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use puro::{
-    AutoCommit, Consumer, ConsumerOptions, EndState, NamedConsumer, NamedOptions, Record, Start,
+    AutoCommit, Blame, Consumer, ConsumerOptions, EndState, IfLost, NamedConsumer, NamedOptions,
+    Record, Start, Started,
 };
 
-use crate::common::{CliError, at_work, check_interrupt, exit, interrupted, message};
+use crate::common::{CliError, Work, at_work, check_interrupt, exit, interrupted, message};
 use crate::format::{Format, parse_format, write_json};
 use crate::parse::parse_start;
+use crate::streams::{self, Waiting};
 
 /// Print the records of a stream, and wait for more
 #[derive(clap::Args)]
@@ -29,9 +31,15 @@ pub struct Args {
     #[arg(long, value_name = "PLACE", value_parser = parse_from, allow_hyphen_values = true)]
     from: Option<From>,
     /// Keep the position in the stream under this name, and go on from there the next time.
-    /// It is committed when records were printed, about every second, and at the end
+    /// It is committed when records were printed, about every second, and at the end; every ten
+    /// seconds where there are only records of other topics
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// With --name: what to do where the records behind the position were deleted before they
+    /// were read. beginning: go on with the oldest there is; end: behind the newest; fail: exit
+    /// code 2
+    #[arg(long, value_name = "PLACE", value_enum, default_value = "fail", requires = "name")]
+    if_lost: IfLostArg,
     /// Stop after so many records
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -66,6 +74,24 @@ fn parse_from(text: &str) -> Result<From, String> {
     if text == "stored" { Ok(From::Stored) } else { parse_start(text).map(From::Place) }
 }
 
+/// What `--if-lost` says.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum IfLostArg {
+    Beginning,
+    End,
+    Fail,
+}
+
+impl IfLostArg {
+    fn of_library(self) -> IfLost {
+        match self {
+            Self::Beginning => IfLost::Beginning,
+            Self::End => IfLost::End,
+            Self::Fail => IfLost::Fail,
+        }
+    }
+}
+
 /// A consumer with a name or without.
 enum Source {
     Plain(Box<Consumer>),
@@ -78,6 +104,46 @@ impl Source {
             Self::Plain(consumer) => consumer,
             Self::Named(named) => named.consumer_mut(),
         }
+    }
+
+    /// The next record, if there is one now.
+    #[inline]
+    fn try_next(&mut self) -> Result<Option<Record<'_>>, CliError> {
+        Ok(match self {
+            Self::Plain(consumer) => consumer.try_next()?,
+            Self::Named(named) => named.try_next()?,
+        })
+    }
+
+    /// How many offsets it passed over because they were deleted.
+    fn missed(&self) -> u64 {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Named(named) => named.missed_offsets(),
+        }
+    }
+
+    /// Waits for a record. Nobody else commits what is passed by meanwhile, so one with a name
+    /// comes back soon, and does not end in between.
+    fn wait(&mut self, working: &mut Work) -> Result<(), CliError> {
+        match self {
+            Self::Plain(consumer) => _ = working.pause(|| consumer.wait(WAIT))?,
+            Self::Named(named) => _ = named.wait(LOOK_INTERVAL)?,
+        }
+        Ok(())
+    }
+
+    /// Refuses to go on where the position behind the next records could not be committed: they
+    /// would be printed again by every run until there is room.
+    fn check_room(&mut self) -> Result<(), CliError> {
+        if let Self::Named(named) = self
+            && named.consumer_mut().wait(Duration::ZERO)?
+        {
+            named.make_room().map_err(|error| {
+                CliError::from(error).context("nothing more is printed, for it could not be noted")
+            })?;
+        }
+        Ok(())
     }
 
     /// Commits the position behind what was printed, if there is anything to commit.
@@ -93,28 +159,41 @@ impl Source {
 const COMMIT_RECORDS: u64 = 10_000;
 /// How long a named consumer goes on after its last commit, while there are more records.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often it is looked whether a stream has come into being.
+/// How often it commits that records of other topics were passed by (C-8).
+const PASSING_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it is looked whether a stream has come into being, or somebody wants an end.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a waiting consumer sleeps in one go; Ctrl-C does not wait for it.
-const WAIT: Duration = Duration::from_secs(3600);
+/// How long a waiting consumer sleeps until it sees whether anybody still reads what it prints;
+/// neither records nor Ctrl-C wait for that.
+const WAIT: Duration = Duration::from_millis(250);
 /// Bytes of output that are gathered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Prints records until the count is reached, the end (with `-e`), or Ctrl-C.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut source = open(args)?;
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+    refuse_to_print_nowhere(args)?;
+    let Some(mut source) = open(args)? else { return Ok(ExitCode::SUCCESS) };
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, Waiting::stdout()?);
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut working = at_work();
     let mut committed = Instant::now();
+    let mut missed = 0;
+    source.check_room()?;
     loop {
         // Whatever happens, what was read before it is printed first.
-        let printed = print_some(source.consumer(), args, &mut out, &mut left);
+        let before = left;
+        let printed = print_some(&mut source, args, &mut out, &mut left);
         out.flush()?;
+        tell_missed(args, &source, &mut missed);
         let more = matches!(printed, Ok(true));
-        if !more || committed.elapsed() >= COMMIT_INTERVAL {
+        let rests = printed.is_ok() && !more && left > 0 && !args.exit && left == before;
+        let interval = if rests { PASSING_INTERVAL } else { COMMIT_INTERVAL };
+        if !(more || rests) || committed.elapsed() >= interval {
             source.commit()?;
             committed = Instant::now();
+            if more {
+                source.check_room()?;
+            }
         }
         if printed? {
             continue;
@@ -123,13 +202,59 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
             return Ok(ExitCode::SUCCESS);
         }
         if args.exit {
+            // Its own commit stands behind what it has read; that is not yet the end.
+            source.consumer().wait(Duration::ZERO)?;
             return at_end(source.consumer(), &args.dir);
         }
-        working.pause(|| source.consumer().wait(WAIT))?;
+        source.wait(&mut working)?;
+        if streams::nobody_reads() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        source.check_room()?;
     }
 }
 
-fn open(args: &Args) -> Result<Source, CliError> {
+/// Says what was missed since the last time (C-9).
+fn tell_missed(args: &Args, source: &Source, told: &mut u64) {
+    let missed = source.missed();
+    if missed > *told
+        && let Some(name) = &args.name
+    {
+        message(format_args!(
+            "consumer `{name}` lost its place and missed {} offsets, which were deleted before it \
+             read them; it goes on as --if-lost says",
+            missed - *told
+        ));
+        *told = missed;
+    }
+}
+
+/// Says where it begins, if that is not where the last run was (C-9).
+fn tell_start(name: &str, named: &NamedConsumer) {
+    let Started::WithoutPosition { ran_before } = named.started() else { return };
+    let why = if ran_before {
+        "has no position any more: it was deleted, or forgotten after expiry_ms, or never committed"
+    } else {
+        "has no position yet"
+    };
+    message(format_args!("consumer `{name}` {why}; it starts at the beginning"));
+}
+
+/// A named consumer whose stdout is closed would mark records as read that went nowhere.
+fn refuse_to_print_nowhere(args: &Args) -> Result<(), CliError> {
+    if args.name.is_some() && streams::is_closed() {
+        return Err(CliError::new(
+            Blame::Environment,
+            "stdout is closed, or is /dev/null opened for reading too, which looks the same: nothing \
+             is printed, for it would be noted as read. `>/dev/null` drops records, `puro \
+             positions DIR set NAME end` skips them",
+        ));
+    }
+    Ok(())
+}
+
+/// Opens the source; `None` where whoever was to read what it prints went away before.
+fn open(args: &Args) -> Result<Option<Source>, CliError> {
     let from = match (args.from, &args.name) {
         (Some(From::Stored), None) => {
             return Err(CliError::usage("--from stored needs --name NAME"));
@@ -139,12 +264,15 @@ fn open(args: &Args) -> Result<Source, CliError> {
     };
     let Some(name) = &args.name else {
         return open_plain(args, from.unwrap_or(Start::Beginning))
-            .map(|plain| Source::Plain(Box::new(plain)));
+            .map(|plain| Some(Source::Plain(Box::new(plain))));
     };
     let mut waiting = open_plain(args, Start::Beginning)?;
     let begins = waiting.token().is_none();
     while waiting.token().is_none() {
         waiting.wait(LOOK_INTERVAL)?;
+        if streams::nobody_reads() {
+            return Ok(None);
+        }
     }
     // The end of what is not there yet is before its first record.
     let start = from.filter(|start| !begins || *start != Start::End);
@@ -153,8 +281,11 @@ fn open(args: &Args) -> Result<Source, CliError> {
         .consumer(options(args))
         .start(start.unwrap_or(Start::Beginning))
         .ignore_stored(from.is_some())
+        .if_lost(args.if_lost.of_library())
         .allow_network(args.allow_network);
-    Ok(Source::Named(Box::new(options.open(&args.dir, name)?)))
+    let named = options.open(&args.dir, name)?;
+    tell_start(name, &named);
+    Ok(Some(Source::Named(Box::new(named))))
 }
 
 fn options(args: &Args) -> ConsumerOptions {
@@ -177,13 +308,13 @@ fn open_plain(args: &Args, from: Start) -> Result<Consumer, CliError> {
 /// Prints what is there now, up to `left` records and as many as may go before a commit;
 /// tells whether there may be more.
 fn print_some(
-    consumer: &mut Consumer,
+    source: &mut Source,
     args: &Args,
     out: &mut impl Write,
     left: &mut u64,
 ) -> Result<bool, CliError> {
     for _ in 0..COMMIT_RECORDS.min(*left) {
-        let Some(record) = consumer.try_next()? else {
+        let Some(record) = source.try_next()? else {
             check_interrupt()?;
             return Ok(false);
         };

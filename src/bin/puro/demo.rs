@@ -11,14 +11,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use puro::dir::Directory;
 use puro::os::OsVfs;
 use puro::vfs::Vfs;
-use puro::{Blame, NewRecord, ProducerOptions};
+use puro::{NewRecord, ProducerOptions};
 
 use self::crew::{Crew, Id};
 use self::proof::{Acknowledged, Reading};
 use self::report::{Digest, Report};
 use crate::common::{CliError, at_work, exit, hex};
+use crate::printable::shown_path;
+use crate::streams;
 
 /// Watch producers and consumers share a stream, and one of them die
 ///
@@ -50,7 +53,8 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     demo.play()?;
     let proven = demo.prove()?;
     if args.dir.is_some() {
-        writeln!(io::stdout(), "\nThe stream is kept: puro consume {} -e", place.dir.display())?;
+        let dir = shown_path(&place.dir);
+        streams::report(|out| writeln!(out, "\nThe stream is kept: puro consume {dir} -e"))?;
     }
     Ok(ExitCode::from(if proven { exit::OK } else { exit::DAMAGED }))
 }
@@ -112,7 +116,7 @@ impl<'d> Demo<'d> {
 
     /// Says what happens.
     fn tell(&self, what: impl std::fmt::Display) -> io::Result<()> {
-        writeln!(io::stdout(), "{:7.3} s  {what}", self.begun.elapsed().as_secs_f64())
+        streams::report(|out| writeln!(out, "{:7.3} s  {what}", self.begun.elapsed().as_secs_f64()))
     }
 
     /// All that happens, in its order.
@@ -252,16 +256,17 @@ impl<'d> Demo<'d> {
                 ),
             ),
         ];
-        let mut out = io::stdout().lock();
-        writeln!(out, "\nProof:")?;
-        for (holds, what) in &checks {
-            writeln!(out, "  {}  {what}", if *holds { "yes" } else { "NO " })?;
-        }
+        streams::report(|out| {
+            writeln!(out, "\nProof:")?;
+            checks.iter().try_for_each(|(holds, what)| {
+                writeln!(out, "  {}  {what}", if *holds { "yes" } else { "NO " })
+            })
+        })?;
         Ok(checks.iter().all(|(holds, _)| *holds))
     }
 }
 
 fn count_segments(dir: &Path) -> Result<usize, CliError> {
-    let names = OsVfs::new().list(dir).map_err(|error| CliError::new(Blame::Environment, error))?;
-    Ok(names.iter().filter(|name| puro::dir::parse_segment_name(name).is_some()).count())
+    let listing = Directory::new(OsVfs::new(), dir).list()?.unwrap_or_default();
+    Ok(listing.segments.len())
 }

@@ -1,6 +1,6 @@
 //! `puro export`: all records as lines of JSON.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use crate::common::{CliError, at_work, check_interrupt, message};
 use crate::consume::at_end;
 use crate::format::write_json;
 use crate::parse::parse_start;
+use crate::streams::Waiting;
 
 /// Print all records as lines of JSON, for `puro import` and other programs
 ///
@@ -46,7 +47,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options =
         ConsumerOptions::new().start(*from).durable(*durable).allow_network(*allow_network);
     let mut consumer = options.open(dir)?;
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, Waiting::stdout()?);
     let _working = at_work();
     let mut exported = 0;
     let printed = print_all(&mut consumer, &mut out, &mut exported);

@@ -16,6 +16,8 @@ use puro::{ConsumerOptions, Failure, Token};
 use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, Progress, check_interrupt, format_time, hex, insert_json_bytes};
+use crate::printable::{shown, shown_path};
+use crate::streams::report;
 
 /// Tell what a stream holds
 ///
@@ -59,12 +61,13 @@ impl Info {
 /// Looks at the stream, and tells.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let info = gather(args)?;
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", info_json(&info))?;
-    } else {
-        write_text(&mut out, &args.dir, &info)?;
-    }
+    report(|out| {
+        if args.json {
+            writeln!(out, "{}", info_json(&info))
+        } else {
+            write_text(out, &args.dir, &info)
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -120,13 +123,14 @@ fn count_topics(args: &Args, info: &mut Info) -> Result<(), CliError> {
 }
 
 fn write_text(out: &mut impl Write, dir: &Path, info: &Info) -> io::Result<()> {
-    writeln!(out, "stream    {}", dir.display())?;
+    writeln!(out, "stream    {}", shown_path(dir))?;
     writeln!(out, "id        {}", hex(&info.end.stream_id))?;
     writeln!(out, "offsets   {} to {} (the next)", info.lowest_offset(), info.end.offset)?;
     writeln!(out, "epoch     {}", info.end.epoch)?;
     writeln!(out, "bytes     {}", info.bytes())?;
     for (name, value) in &info.settings {
-        writeln!(out, "setting   {} = {}", name.escape_ascii(), value.escape_ascii())?;
+        let note = if counts(name, value) { "" } else { " (cannot be: counts as not set)" };
+        writeln!(out, "setting   {} = {}{note}", shown(name), shown(value))?;
     }
     for Segment { header, bytes, active } in &info.segments {
         let SegmentHeader { sequence, base_offset, generation, created_ms, .. } = header;
@@ -139,9 +143,15 @@ fn write_text(out: &mut impl Write, dir: &Path, info: &Info) -> io::Result<()> {
         )?;
     }
     for (topic, count) in &info.topics {
-        writeln!(out, "topic     {count:>12} {}", String::from_utf8_lossy(topic))?;
+        writeln!(out, "topic     {count:>12} {}", shown(topic))?;
     }
     Ok(())
+}
+
+/// Whether a setting is obeyed (F-34).
+fn counts(name: &[u8], value: &[u8]) -> bool {
+    let texts = str::from_utf8(name).ok().zip(str::from_utf8(value).ok());
+    texts.is_some_and(|(name, value)| crate::config::counts(name, value))
 }
 
 fn named(name: &[u8], field: &str, value: Value) -> Value {
@@ -163,7 +173,11 @@ fn info_json(info: &Info) -> Value {
         })
     };
     let setting = |(name, value): &(Vec<u8>, Vec<u8>)| {
-        named(name, "value", String::from_utf8_lossy(value).into())
+        let mut setting = named(name, "value", String::from_utf8_lossy(value).into());
+        if let Some(members) = setting.as_object_mut() {
+            members.insert("counts".to_owned(), counts(name, value).into());
+        }
+        setting
     };
     let topic = |(name, count): (&Vec<u8>, &u64)| named(name, "records", (*count).into());
     json!({

@@ -1,29 +1,32 @@
 //! `puro inspect`: what stands in the files, block by block.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use puro::Failure;
 use puro::block::{BlockKind, Cause};
-use puro::dir::{Directory, parse_segment_name};
+use puro::dir::{Directory, open_path, parse_segment_name};
 use puro::error::IoError;
 use puro::layout::{SIGNAL_HIGH, SIGNAL_LOW, start};
-use puro::os::{OsFile, OsVfs};
+use puro::os::OsVfs;
 use puro::record::Fields;
+use puro::salvage::{SavedTail, parse_saved_tail_name};
 use puro::segment::{HeaderCause, SegmentHeader};
-use puro::vfs::{OpenMode, Vfs, VfsFile};
+use puro::vfs::{OpenMode, VfsFile};
 use puro::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
 use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, format_time, hex, insert_json_bytes};
+use crate::printable::one_line;
+use crate::streams::report;
 
 /// Show every block of a stream, or of one segment's file
 ///
 /// Shows what is there, good or bad: behind bytes that are no block it goes on at the next one.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A segment's file, or a stream's directory
+    /// A segment's file, one that a repair saved in `lost`, or a stream's directory
     path: PathBuf,
     /// Show the records of each block too
     #[arg(long)]
@@ -35,11 +38,8 @@ pub struct Args {
 
 /// Shows all segments, or the one.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    for path in segment_paths(&args.path)? {
-        show_segment(&mut out, args, &path)?;
-    }
-    out.flush()?;
+    let paths = segment_paths(&args.path)?;
+    report(|out| paths.iter().try_for_each(|path| show_segment(out, args, path)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -55,12 +55,37 @@ fn segment_paths(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(sequences.into_iter().map(|sequence| dir.segment_path(sequence)).collect())
 }
 
+/// Shows what a repair saved, if the path leads to that; tells whether it does.
+fn show_saved_tail(out: &mut impl Write, args: &Args, path: &Path) -> Result<bool, CliError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if parse_saved_tail_name(&name).is_none() {
+        return Ok(false);
+    }
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let Some(stream) = full.parent().and_then(Path::parent) else { return Ok(false) };
+    let dir = Directory::new(OsVfs::new(), stream);
+    let Some(tail) = SavedTail::open(&dir, &name)? else { return Ok(false) };
+    let error =
+        |source| IoError { operation: "look at", path: path.to_owned(), position: None, source };
+    let (bytes, header) = (tail.bytes().map_err(error)?, Some(tail.header()));
+    if args.json {
+        writeln!(out, "{}", segment_json(&name, bytes, header, None))?;
+    } else {
+        write_segment(out, &name, bytes, header, None)?;
+    }
+    show_blocks(out, args, tail.walk().map_err(error)?)?;
+    Ok(true)
+}
+
 fn show_segment(out: &mut impl Write, args: &Args, path: &Path) -> Result<(), CliError> {
+    if show_saved_tail(out, args, path)? {
+        return Ok(());
+    }
     let error = |operation: &'static str| {
         let path = path.to_owned();
         move |source| IoError { operation, path, position: None, source }
     };
-    let file = OsVfs::new().open(path, OpenMode::Read).map_err(error("open"))?;
+    let file = open_path(&OsVfs::new(), path, OpenMode::Read).map_err(error("open"))?;
     let read = SegmentHeader::read(&file, false).map_err(error("read"))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
@@ -93,10 +118,10 @@ fn header_problem(cause: &HeaderCause) -> String {
     }
 }
 
-fn show_blocks(
+fn show_blocks<F: VfsFile>(
     out: &mut impl Write,
     args: &Args,
-    mut walk: Walk<'_, OsFile>,
+    mut walk: Walk<'_, F>,
 ) -> Result<(), CliError> {
     // Whether everything up to here is committed: without that nothing behind it is (F-24).
     let mut reached = true;
@@ -162,7 +187,7 @@ fn write_segment(
     header: Option<&SegmentHeader>,
     problem: Option<&str>,
 ) -> io::Result<()> {
-    write!(out, "{name}: {length} bytes")?;
+    write!(out, "{}: {length} bytes", one_line(name))?;
     if let Some(header) = header {
         let SegmentHeader { base_offset, sequence, generation, epoch, .. } = header;
         let (id, created) = (hex(&header.stream_id), format_time(header.created_ms));

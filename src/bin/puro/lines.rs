@@ -3,19 +3,19 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use puro::Blame;
 
 use crate::common::CliError;
+use crate::streams::Waiting;
 
 /// Bytes that are read in one go, at most.
 const READ_BYTES: usize = 256 * 1024;
 
 /// A file, or stdin, read line by line.
 pub struct Lines {
-    reader: BufReader<File>,
+    reader: BufReader<Waiting>,
     /// For messages.
     name: String,
     /// Whether it is a regular file, whose next bytes are there or will never be.
@@ -33,12 +33,12 @@ impl Lines {
     pub fn open(path: &Path, limit: usize) -> Result<Self, CliError> {
         let from_stdin = path.as_os_str() == "-";
         let name = if from_stdin { "stdin".to_owned() } else { path.display().to_string() };
-        let opened = if from_stdin { stdin() } else { File::open(path) };
+        let opened = if from_stdin { Waiting::stdin() } else { File::open(path).map(Waiting::new) };
         let describe = |error: io::Error| {
             CliError::new(Blame::Environment, format_args!("cannot read {name}: {error}"))
         };
         let file = opened.map_err(describe)?;
-        let is_file = file.metadata().map_err(describe)?.is_file();
+        let is_file = file.is_file().map_err(describe)?;
         Ok(Self {
             reader: BufReader::with_capacity(READ_BYTES, file),
             name,
@@ -84,13 +84,22 @@ impl Lines {
         Ok(count > 0)
     }
 
+    /// Whether the line that was read last is empty, but for white space.
+    pub fn is_blank(&self) -> bool {
+        self.text().trim_ascii().is_empty()
+    }
+
+    /// The line that was read last as text: without the mark of UTF-8 that some programs put
+    /// before the first line of a file.
+    pub fn text(&self) -> &[u8] {
+        const MARK: &[u8] = "\u{FEFF}".as_bytes();
+        let line = self.line();
+        let marked = if self.number == 1 { line.strip_prefix(MARK) } else { None };
+        marked.unwrap_or(line)
+    }
+
     /// The line that was read last, without its newline.
     pub fn line(&self) -> &[u8] {
         &self.line
     }
-}
-
-/// Stdin as a file of its own: read unbuffered, and seen for what it is.
-fn stdin() -> io::Result<File> {
-    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }

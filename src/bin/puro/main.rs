@@ -12,14 +12,18 @@ mod format;
 mod import;
 mod info;
 mod inspect;
+mod limits;
 mod lines;
 mod parse;
 mod positions;
+mod printable;
 mod produce;
 mod repair;
 mod restore;
 mod salvage;
 mod steward;
+mod streams;
+mod trim;
 mod verify;
 mod who;
 
@@ -51,6 +55,7 @@ enum Command {
     Repair(repair::Args),
     Salvage(salvage::Args),
     Steward(steward::Args),
+    Trim(trim::Args),
     Who(who::Args),
     Backup(backup::Args),
     Restore(restore::Args),
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     common::watch_for_interrupts();
+    limits::survive_large_files();
     run(&cli.command).unwrap_or_else(|error| error.report())
 }
 
@@ -83,6 +89,7 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Repair(args) => repair::run(args),
         Command::Salvage(args) => salvage::run(args),
         Command::Steward(args) => steward::run(args),
+        Command::Trim(args) => trim::run(args),
         Command::Who(args) => who::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),

@@ -1,6 +1,6 @@
 //! `puro positions`: where the named consumers of a stream are.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +11,8 @@ use serde_json::json;
 
 use crate::common::{CliError, format_time, message};
 use crate::parse::parse_start;
+use crate::printable::one_line;
+use crate::streams;
 
 /// Show or change the positions of named consumers
 #[derive(clap::Args)]
@@ -36,31 +38,45 @@ enum Action {
         /// beginning, end, an offset, -N, a time, how long ago, or a token
         #[arg(value_parser = parse_start, allow_hyphen_values = true)]
         to: Start,
+        /// Report as one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Set it to the beginning
     Reset {
         /// The consumer
         name: String,
+        /// Report as one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Forget it
     Delete {
         /// The consumer
         name: String,
+        /// Report as one JSON object
+        #[arg(long)]
+        json: bool,
     },
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     match &args.action {
         Action::List { json } => list(&args.dir, *json)?,
-        Action::Set { name, to } => change(&args.dir, name, Some(*to))?,
-        Action::Reset { name } => change(&args.dir, name, Some(Start::Beginning))?,
-        Action::Delete { name } => change(&args.dir, name, None)?,
+        Action::Set { name, to, json } => change(&args.dir, name, Some(*to), *json)?,
+        Action::Reset { name, json } => change(&args.dir, name, Some(Start::Beginning), *json)?,
+        Action::Delete { name, json } => change(&args.dir, name, None, *json)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn change(dir: &Path, name: &str, to: Option<Start>) -> Result<(), CliError> {
+fn change(dir: &Path, name: &str, to: Option<Start>, json: bool) -> Result<(), CliError> {
     match positions::change(dir, name, to)? {
+        position if json => {
+            let offset = position.map(|position| position.offset);
+            let told = json!({ "name": name, "offset": offset });
+            streams::report(|out| writeln!(out, "{told}"))?;
+        }
         Some(position) => message(format_args!("{name} is at offset {}", position.offset)),
         None => message(format_args!("{name} has no position")),
     }
@@ -68,15 +84,16 @@ fn change(dir: &Path, name: &str, to: Option<Start>) -> Result<(), CliError> {
 }
 
 fn list(dir: &Path, json: bool) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    for report in positions::list(dir)? {
-        if json {
-            writeln!(out, "{}", to_json(&report))?;
-        } else {
-            writeln!(out, "{}", to_text(&report))?;
-        }
-    }
-    Ok(())
+    let listed = positions::list(dir)?;
+    Ok(streams::report(|out| {
+        listed.iter().try_for_each(|report| {
+            if json {
+                writeln!(out, "{}", to_json(report))
+            } else {
+                writeln!(out, "{}", to_text(report))
+            }
+        })
+    })?)
 }
 
 fn to_json(report: &PositionReport) -> serde_json::Value {
@@ -85,7 +102,8 @@ fn to_json(report: &PositionReport) -> serde_json::Value {
         "epoch": report.position.epoch,
         "offset": report.position.offset,
         "time_ms": report.position.time_ms,
-        "lag_records": report.lag_records,
+        "lag_offsets": report.lag_offsets,
+        "missed_offsets": report.missed_offsets,
         "lag_bytes": report.lag_bytes,
         "running": report.running,
         "owner_pid": report.owner_pid,
@@ -95,7 +113,7 @@ fn to_json(report: &PositionReport) -> serde_json::Value {
 fn to_text(report: &PositionReport) -> String {
     let lag_bytes = match report.lag_bytes {
         Some(bytes) => format!("{bytes} bytes"),
-        None => "out of range".to_owned(),
+        None => format!("out of range: {} offsets were deleted unread", report.missed_offsets),
     };
     let running = match (report.running, report.owner_pid) {
         (true, Some(pid)) => format!("running as process {pid}"),
@@ -103,10 +121,10 @@ fn to_text(report: &PositionReport) -> String {
         (false, _) => "not running".to_owned(),
     };
     format!(
-        "{}\toffset {}\tlag {} records, {lag_bytes}\tcommitted {}\t{running}",
-        report.name,
+        "{}\toffset {}\tlag {} offsets, {lag_bytes}\tcommitted {}\t{running}",
+        one_line(&report.name),
         report.position.offset,
-        report.lag_records,
+        report.lag_offsets,
         format_time(report.position.time_ms),
     )
 }

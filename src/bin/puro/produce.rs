@@ -1,18 +1,22 @@
 //! `puro produce`: lines to records.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use puro::layout::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
-use puro::{AppendError, Batch, NewRecord, Producer, ProducerOptions, RecordError};
+use puro::{
+    AppendError, Appended, Batch, Blame, NewRecord, Producer, ProducerOptions, RecordError,
+};
 
 use crate::common::{CliError, Progress, Work, at_work, check_interrupt, message};
 use crate::lines::Lines;
 use crate::parse::{Delimiter, parse_delimiter};
 use crate::repair::describe;
+use crate::streams::Waiting;
 
 /// Append lines of files or of stdin, each as a record
 ///
@@ -50,6 +54,9 @@ pub struct Args {
     /// Fail if the stream is missing, instead of making it
     #[arg(long)]
     no_create: bool,
+    /// After each block print a line with the offset of its first record, and how many it holds
+    #[arg(long)]
+    ack: bool,
     /// At the end, tell what was appended
     #[arg(short, long)]
     verbose: bool,
@@ -209,6 +216,8 @@ struct Appender {
     blocks: u64,
     /// Repairs that were told.
     told: usize,
+    /// Where each block is acknowledged.
+    acks: Option<Waiting>,
 }
 
 impl Appender {
@@ -231,6 +240,7 @@ impl Appender {
             appended: 0,
             blocks: 0,
             told: 0,
+            acks: if args.ack { Some(Waiting::stdout()?) } else { None },
         };
         appender.tell_repairs();
         Ok(appender)
@@ -263,7 +273,15 @@ impl Appender {
             self.appended += u64::from(appended.record_count);
             self.blocks += 1;
         }
-        appended?;
+        let appended = appended?;
+        if let Some(acks) = &mut self.acks {
+            // One write, and unbuffered: whoever reads it may kill us right behind it.
+            let Appended { first_offset, record_count, .. } = appended;
+            let line = format!("{first_offset} {record_count}\n");
+            acks.write_all(line.as_bytes()).map_err(|error| {
+                CliError::new(Blame::Environment, format_args!("cannot acknowledge: {error}"))
+            })?;
+        }
         Ok(())
     }
 

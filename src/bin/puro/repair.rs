@@ -4,10 +4,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use puro::repair::repair_with;
 use puro::{ProducerOptions, RepairReport};
 use serde_json::json;
 
 use crate::common::CliError;
+use crate::printable::shown_path;
+use crate::streams::report;
 
 /// Cut off what a dead writer or a loss of power left at the end
 ///
@@ -29,20 +32,23 @@ pub struct Args {
 /// Opens the stream for writing, which repairs it, and says what was done.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = ProducerOptions::new().create(false).allow_network(args.allow_network);
-    let producer = options.open(&args.dir)?;
-    let reports = producer.repairs();
-    let mut out = io::stdout().lock();
+    let reports = repair_with(&options, &args.dir)?;
+    report(|out| write_reports(out, args, &reports))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_reports(out: &mut impl Write, args: &Args, reports: &[RepairReport]) -> io::Result<()> {
     if args.json {
         let repairs: Vec<_> = reports.iter().map(to_json).collect();
-        writeln!(out, "{}", json!({ "repairs": repairs }))?;
-    } else if reports.is_empty() {
-        writeln!(out, "{}: nothing to repair", args.dir.display())?;
-    } else {
-        for report in reports {
-            writeln!(out, "{}", describe(report))?;
-        }
+        return writeln!(out, "{}", json!({ "repairs": repairs }));
     }
-    Ok(ExitCode::SUCCESS)
+    if reports.is_empty() {
+        return writeln!(out, "{}: nothing to repair", shown_path(&args.dir));
+    }
+    for report in reports {
+        writeln!(out, "{}", describe(report))?;
+    }
+    Ok(())
 }
 
 /// What a repair did, in words.

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use puro::os::OsVfs;
-use puro::salvage::{Gap, Trouble};
-use puro::{SalvageError, SalvageReport, salvage};
+use puro::salvage::{Doubtful, Gap, SalvageOptions, Trouble, salvage_with};
+use puro::{SalvageError, SalvageReport};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, at_work};
+use crate::printable::shown_path;
+use crate::streams;
 
 /// Copy every good record of a damaged stream into a new one
 ///
@@ -22,6 +24,12 @@ pub struct Args {
     dir: PathBuf,
     /// The new stream's directory, which must be empty or not exist
     out: PathBuf,
+    /// Take what repairs saved in the stream's `lost` directory, instead of the stream itself
+    #[arg(long)]
+    lost: bool,
+    /// Go on where the system does not let something be read, and leave that out
+    #[arg(long)]
+    leave_out_unreadable: bool,
     /// Report as one JSON object
     #[arg(long)]
     json: bool,
@@ -37,14 +45,18 @@ impl From<SalvageError> for CliError {
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let working = at_work();
     let mut bar = Progress::of_bytes("salvage", stream_bytes(args));
-    let report = salvage(OsVfs::new(), &args.dir, &args.out, &mut |done| bar.set(done))?;
+    let options =
+        SalvageOptions::new().lost(args.lost).leave_out_unreadable(args.leave_out_unreadable);
+    let tell = &mut |done| bar.set(done);
+    let report = salvage_with(OsVfs::new(), &args.dir, &args.out, &options, tell)?;
     drop((bar, working));
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", report_json(&report))?;
-    } else {
-        write_text(&mut out, args, &report)?;
-    }
+    streams::report(|out| {
+        if args.json {
+            writeln!(out, "{}", report_json(&report))
+        } else {
+            write_text(out, args, &report)
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -74,6 +86,15 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
             _ => writeln!(out, "lost: whatever followed from offset {from} on: {place}")?,
         }
     }
+    for Doubtful { first_offset, records, trouble } in &report.doubtful {
+        let last = first_offset + records - 1;
+        writeln!(
+            out,
+            "doubtful: {records} records, now at offsets {first_offset} to {last}, may have been \
+             part of another one's value: {}",
+            place(trouble)
+        )?;
+    }
     if let Some(tail) = &report.uncommitted {
         let (segment, position) = (tail.segment, tail.position);
         writeln!(
@@ -83,14 +104,14 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
         )?;
     }
     for stray in &report.strays {
-        writeln!(out, "left out: {} is not of this stream", stray.display())?;
+        writeln!(out, "left out: {} is not of this stream", shown_path(stray))?;
     }
     writeln!(
         out,
         "{}: {} records saved from {}",
-        args.out.display(),
+        shown_path(&args.out),
         report.records,
-        args.dir.display()
+        shown_path(&args.dir)
     )
 }
 
@@ -113,9 +134,16 @@ fn report_json(report: &SalvageReport) -> serde_json::Value {
         fields.insert("lost".to_owned(), gap.lost.into());
         fields
     };
+    let doubtful = |doubtful: &Doubtful| {
+        let mut fields = trouble_json(&doubtful.trouble);
+        fields.insert("first_offset".to_owned(), doubtful.first_offset.into());
+        fields.insert("records".to_owned(), doubtful.records.into());
+        fields
+    };
     json!({
         "records": report.records,
         "gaps": report.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "doubtful": report.doubtful.iter().map(doubtful).collect::<Vec<_>>(),
         "without_loss": report.without_loss.iter().map(trouble_json).collect::<Vec<_>>(),
         "uncommitted": report.uncommitted.map(|tail| json!({
             "segment": tail.segment,

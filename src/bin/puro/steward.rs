@@ -1,6 +1,6 @@
 //! `puro steward`: deletes, seals and compacts as the stream's settings say.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,6 +11,9 @@ use puro::{Steward, StewardError, StewardOptions};
 use serde_json::{Value, json};
 
 use crate::common::{CliError, at_work, check_interrupt, format_time, message};
+use crate::parse::parse_size;
+use crate::printable::one_line;
+use crate::streams;
 use crate::who::describe_process;
 
 /// Delete, seal and compact as the stream's settings say
@@ -31,9 +34,21 @@ pub struct Args {
     /// Seal the active segment first, so that its records can be deleted and compacted, too
     #[arg(long)]
     roll: bool,
+    /// In this pass delete what is older than so many milliseconds, whatever retention_ms says
+    #[arg(long, value_name = "N", conflicts_with = "interval")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    retention_ms: Option<u64>,
+    /// In this pass delete the oldest segments while the stream is larger than so many bytes,
+    /// whatever retention_bytes says
+    #[arg(long, value_name = "N", conflicts_with = "interval", value_parser = parse_limit)]
+    retention_bytes: Option<u64>,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    /// This machine's clock is right. Without this, what is old only by a clock that is far ahead
+    /// of the times in the stream stays, and is told
+    #[arg(long)]
+    clock_is_right: bool,
     /// Report as one JSON object for each pass
     #[arg(long)]
     json: bool,
@@ -42,9 +57,24 @@ pub struct Args {
     allow_network: bool,
 }
 
+/// A limit that would be no limit as a setting: nobody means to delete all by it.
+fn parse_limit(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("it must be at least 1; `puro trim --before end` deletes all it can".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// Runs one pass, or one after another.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let options = StewardOptions::new().roll(args.roll).dry_run(args.dry_run);
+    let mut options = StewardOptions::new().roll(args.roll).dry_run(args.dry_run);
+    if let Some(milliseconds) = args.retention_ms {
+        options = options.retention(Duration::from_millis(milliseconds));
+    }
+    if let Some(bytes) = args.retention_bytes {
+        options = options.retention_bytes(bytes);
+    }
+    options = options.clock_is_right(args.clock_is_right);
     let mut steward = options.allow_network(args.allow_network).open(&args.dir)?;
     let Some(interval) = args.interval else {
         pass(args, &mut steward)?;
@@ -84,24 +114,21 @@ fn pass(args: &Args, steward: &mut Steward) -> Result<(), PassError> {
 fn tell(args: &Args, report: &Report) -> Result<(), CliError> {
     let held = report.kept.iter().any(|kept| matches!(kept.why, Why::Held { .. }));
     let holders = if held { who(&args.dir)? } else { WhoReport::default() };
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", to_json(report, &holders))?;
-        return Ok(());
-    }
-    for line in lines(report, &holders) {
-        writeln!(out, "{line}")?;
-    }
+    let mut told = lines(report, &holders);
     let nothing = report.sealed.is_none() && report.deleted.is_empty();
     if nothing && report.compacted.is_empty() && args.interval.is_none() {
-        writeln!(out, "nothing {}to do", if report.kept.is_empty() { "" } else { "else " })?;
+        told.push(format!("nothing {}to do", if report.kept.is_empty() { "" } else { "else " }));
     }
-    out.flush()?;
-    Ok(())
+    Ok(streams::report(|out| {
+        if args.json {
+            return writeln!(out, "{}", to_json(report, &holders));
+        }
+        told.iter().try_for_each(|line| writeln!(out, "{}", one_line(line)))
+    })?)
 }
 
 /// What a pass did, in words.
-fn lines(report: &Report, holders: &WhoReport) -> Vec<String> {
+pub fn lines(report: &Report, holders: &WhoReport) -> Vec<String> {
     let would = if report.dry_run { "would have " } else { "" };
     let mut lines = Vec::new();
     lines.extend(report.sealed.map(|sequence| format!("{would}sealed segment {sequence}")));
@@ -135,6 +162,19 @@ fn describe_kept(kept: &Kept, holders: &WhoReport) -> String {
         ),
         Why::Damaged { message } => message.clone(),
         Why::DoesNotFit => "rewritten, a block would be too large".to_owned(),
+        Why::Active => "it is the active one, and only sealed ones are deleted; setting roll_ms \
+                        seals it by age, a smaller segment_bytes sooner, and --roll now"
+            .to_owned(),
+        Why::ClockAhead { now_ms, newest_ms } => format!(
+            "it is old only by this clock, which says {}, and the newest time in the stream is {}; \
+             if the clock is right, say --clock-is-right",
+            format_time(*now_ms),
+            format_time(*newest_ms)
+        ),
+        Why::ClockJumped { by_ms } => format!(
+            "this clock has jumped by {} since the last pass; the next one believes it",
+            humantime::format_duration(Duration::from_secs(by_ms / 1000))
+        ),
         other => format!("{other:?}"),
     };
     format!("did not {task} segment {}: {why}", kept.sequence)
@@ -156,7 +196,7 @@ fn holders_of<'w>(kept: &Kept, holders: &'w WhoReport) -> impl Iterator<Item = &
     holders.holders.iter().filter(move |holder| Some(holder.id) == held && holder.lock.is_some())
 }
 
-fn to_json(report: &Report, holders: &WhoReport) -> Value {
+pub fn to_json(report: &Report, holders: &WhoReport) -> Value {
     let deleted = report.deleted.iter().map(|Deleted { sequence, bytes, forced }| {
         json!({ "segment": sequence, "bytes": bytes, "forced": forced })
     });
@@ -195,6 +235,11 @@ fn kept_json(kept: &Kept, holders: &WhoReport) -> Value {
         }
         Why::Damaged { message } => ("damaged", json!({ "message": message })),
         Why::DoesNotFit => ("does_not_fit", Value::Null),
+        Why::Active => ("active", Value::Null),
+        Why::ClockAhead { now_ms, newest_ms } => {
+            ("clock_ahead", json!({ "now_ms": now_ms, "newest_ms": newest_ms }))
+        }
+        Why::ClockJumped { by_ms } => ("clock_jumped", json!({ "by_ms": by_ms })),
         other => ("other", json!(format!("{other:?}"))),
     };
     let task = task_name(kept.task);

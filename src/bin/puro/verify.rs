@@ -10,17 +10,20 @@ use puro::{CheckOptions, CheckReport, check};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, exit, hex};
+use crate::printable::{one_line, shown_path};
+use crate::streams;
 
 /// Check every byte of a stream
 ///
 /// Exit code 0: sound. 1: its end needs repair, which the next writer, or `puro repair`, does.
-/// 2: damaged; `puro salvage` gets out what is good. It only reads, and may run beside
+/// 2: damaged; `puro salvage` gets out what is good. 74: the system did not let all of it be read, and
+/// nothing else is wrong. It only reads, and may run beside
 /// writers and readers.
 #[derive(clap::Args)]
 pub struct Args {
     /// The stream's directory
     dir: PathBuf,
-    /// Decode every record too, and compare every checkpoint with what came before it
+    /// Compare every checkpoint too with what the blocks before it amount to
     #[arg(long)]
     deep: bool,
     /// Report as one JSON object
@@ -37,15 +40,17 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     };
     let report = check(OsVfs::new(), &args.dir, &options, &mut progress)?;
     drop(bar);
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", report_json(&report))?;
-    } else {
-        write_text(&mut out, args, &report)?;
-    }
+    streams::report(|out| {
+        if args.json {
+            writeln!(out, "{}", report_json(&report))
+        } else {
+            write_text(out, args, &report)
+        }
+    })?;
     Ok(ExitCode::from(match report.verdict() {
         Verdict::Sound => exit::OK,
         Verdict::Repairable => exit::NEEDS_REPAIR,
+        Verdict::Unreadable => exit::ENVIRONMENT,
         Verdict::Damaged => exit::DAMAGED,
     }))
 }
@@ -54,6 +59,7 @@ fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Sound => "sound",
         Verdict::Repairable => "repairable",
+        Verdict::Unreadable => "unreadable",
         Verdict::Damaged => "damaged",
     }
 }
@@ -62,19 +68,21 @@ fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         Severity::Repairable => "repairable",
+        Severity::Unreadable => "unreadable",
         Severity::Damage => "damage",
     }
 }
 
 fn write_text(out: &mut impl Write, args: &Args, report: &CheckReport) -> io::Result<()> {
     for finding in &report.findings {
-        writeln!(out, "{}: {finding}", severity_name(finding.severity()))?;
+        let finding_line = one_line(&finding.to_string());
+        writeln!(out, "{}: {finding_line}", severity_name(finding.severity()))?;
     }
     let CheckReport { segments, bytes, blocks, records, .. } = report;
     let verdict = verdict_name(report.verdict());
     let what =
         format_args!("{segments} segments, {bytes} bytes, {blocks} blocks, {records} records");
-    writeln!(out, "{}: {verdict} ({what})", args.dir.display())
+    writeln!(out, "{}: {verdict} ({what})", shown_path(&args.dir))
 }
 
 fn report_json(report: &CheckReport) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! `puro who`: which processes use a stream.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +9,8 @@ use puro::who::{Holder, WhoReport, who};
 use serde_json::{Value, json};
 
 use crate::common::{CliError, format_time, message};
+use crate::printable::one_line;
+use crate::streams;
 
 /// Show which processes hold which files of a stream
 ///
@@ -29,22 +31,15 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let report = who(&args.dir).map_err(|error| {
         CliError::from(error).context(format_args!("cannot list {}", args.dir.display()))
     })?;
-    let mut out = io::stdout().lock();
+    streams::report(|out| {
+        if args.json {
+            return writeln!(out, "{}", to_json(&report));
+        }
+        let mut holders = report.holders.iter();
+        holders.try_for_each(|holder| writeln!(out, "{}", one_line(&describe(holder))))
+    })?;
     if args.json {
-        writeln!(out, "{}", to_json(&report))?;
         return Ok(ExitCode::SUCCESS);
-    }
-    for holder in &report.holders {
-        let deleted = if holder.deleted { " (deleted)" } else { "" };
-        let since = holder.since_ms.map(|since| format!(" since {}", format_time(since)));
-        writeln!(
-            out,
-            "{}{deleted}: {} by {}{}",
-            holder.file,
-            lock_name(holder.lock),
-            describe_process(holder),
-            since.unwrap_or_default()
-        )?;
     }
     if !report.complete {
         message("this system does not tell who has a file open; these are hints of lock files");
@@ -53,6 +48,19 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         message(format_args!("{count} processes of other users could not be looked into"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a process holds, in words.
+fn describe(holder: &Holder) -> String {
+    let deleted = if holder.deleted { " (deleted)" } else { "" };
+    let since = holder.since_ms.map(|since| format!(" since {}", format_time(since)));
+    format!(
+        "{}{deleted}: {} by {}{}",
+        holder.file,
+        lock_name(holder.lock),
+        describe_process(holder),
+        since.unwrap_or_default()
+    )
 }
 
 /// A process in words.

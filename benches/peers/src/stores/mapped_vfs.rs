@@ -1,11 +1,11 @@
 //! A system whose files are read by copying out of a memory map: all else is [`OsVfs`].
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use memmap2::Mmap;
-use puro::os::{OsFile, OsVfs, OsWatch};
+use puro::os::{OsDir, OsFile, OsVfs, OsWatch};
 use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 use super::mapped;
@@ -67,50 +67,85 @@ impl VfsFile for MappedFile {
     }
 }
 
+/// A directory, and its path for the maps: nobody moves it here.
+#[derive(Clone, Debug)]
+pub struct MappedDir {
+    inner: OsDir,
+    path: PathBuf,
+}
+
 impl Vfs for MappedVfs {
     type File = MappedFile;
+    type Dir = MappedDir;
     type Watch = OsWatch;
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<MappedFile> {
-        let file = self.0.open(path, mode)?;
-        let map = mapped::map(path, &file)?;
-        Ok(MappedFile { file, map })
-    }
-
-    fn id_of(&self, path: &Path) -> io::Result<Option<FileId>> {
-        self.0.id_of(path)
-    }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.0.create_dir(path)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.0.list(dir)
+    fn open_dir(&self, path: &Path) -> io::Result<MappedDir> {
+        Ok(MappedDir { inner: self.0.open_dir(path)?, path: path.to_owned() })
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(from, to)
+    fn is_still_there(&self, dir: &MappedDir) -> io::Result<bool> {
+        self.0.is_still_there(&dir.inner)
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.0.remove(path)
+    fn create_subdir(&self, dir: &MappedDir, name: &str, alike: bool) -> io::Result<()> {
+        self.0.create_subdir(&dir.inner, name, alike)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.sync_dir(dir)
+    fn open_subdir(&self, dir: &MappedDir, name: &str) -> io::Result<MappedDir> {
+        Ok(MappedDir { inner: self.0.open_subdir(&dir.inner, name)?, path: dir.path.join(name) })
     }
 
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
-        self.0.free_bytes(dir)
+    fn create(
+        &self,
+        dir: &MappedDir,
+        name: &str,
+        like: Option<&MappedFile>,
+    ) -> io::Result<MappedFile> {
+        let file = self.0.create(&dir.inner, name, like.map(|like| &like.file))?;
+        let map = mapped::map(&dir.path.join(name), &file)?;
+        Ok(MappedFile { file, map })
     }
 
-    fn file_system(&self, dir: &Path) -> io::Result<FileSystem> {
-        self.0.file_system(dir)
+    fn open(&self, dir: &MappedDir, name: &str, mode: OpenMode) -> io::Result<MappedFile> {
+        let file = self.0.open(&dir.inner, name, mode)?;
+        let map = mapped::map(&dir.path.join(name), &file)?;
+        Ok(MappedFile { file, map })
     }
 
-    fn watch(&self, dir: &Path) -> io::Result<OsWatch> {
-        self.0.watch(dir)
+    fn id_of(&self, dir: &MappedDir, name: &str) -> io::Result<Option<FileId>> {
+        self.0.id_of(&dir.inner, name)
+    }
+
+    fn list(&self, dir: &MappedDir) -> io::Result<Vec<String>> {
+        self.0.list(&dir.inner)
+    }
+
+    fn rename(&self, dir: &MappedDir, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(&dir.inner, from, to)
+    }
+
+    fn remove(&self, dir: &MappedDir, name: &str) -> io::Result<()> {
+        self.0.remove(&dir.inner, name)
+    }
+
+    fn sync_dir(&self, dir: &MappedDir) -> io::Result<()> {
+        self.0.sync_dir(&dir.inner)
+    }
+
+    fn free_bytes(&self, dir: &MappedDir) -> io::Result<u64> {
+        self.0.free_bytes(&dir.inner)
+    }
+
+    fn file_system(&self, dir: &MappedDir) -> io::Result<FileSystem> {
+        self.0.file_system(&dir.inner)
+    }
+
+    fn watch(&self, dir: &MappedDir) -> io::Result<OsWatch> {
+        self.0.watch(&dir.inner)
     }
 
     fn now_ms(&self) -> u64 {

@@ -14,7 +14,7 @@ const REFUSED: usize = 99;
 const MODULES: [&str; 5] = ["Segment", "Stream", "Steward", "State", "Locks"];
 /// Actions of the modules that every campaign must show, and those of Segment that only the
 /// world does.
-const SEGMENT: [&str; 30] = [
+const SEGMENT: [&str; 31] = [
     "Lock",
     "StepOver",
     "Classify",
@@ -41,6 +41,7 @@ const SEGMENT: [&str; 30] = [
     "ReadBody",
     "Deliver",
     "ReadAfresh",
+    "LookBehind",
     "Resume",
     "Die",
     "PowerLoss",
@@ -111,8 +112,9 @@ const STATE: [&str; 11] = [
     "PowerLoss",
 ];
 
-const LOCKS: [&str; 25] = [
+const LOCKS: [&str; 26] = [
     "Lock",
+    "CheckLockName",
     "Commit",
     "Unlock",
     "LockSteward",
@@ -140,7 +142,8 @@ const LOCKS: [&str; 25] = [
 ];
 
 /// Actions that no run of the code in these worlds can show, with why: module, action, reason.
-pub const UNSHOWN: [(&str, &str, &str); 0] = [];
+pub const UNSHOWN: [(&str, &str, &str); 1] =
+    [("Segment", "LookBehind", "what is harmed in these runs is on the disk, and nobody cuts it")];
 
 const INTRODUCTION: &str = "\
 # Traces of the real thing
@@ -162,6 +165,8 @@ Nobody dies in them: what is left of a lock then is looked at in the runs of the
 `HopBack` needs a steward that deletes what is held (S-4), as in every fourth of these runs.
 
 Where a mutation of State passes, it changed to what a position was set by hand, and nobody read it any more.
+
+In no run of Locks does a lock file lose its name, so `RemoveLockName` and `KeepLock` are not there.
 
 Settings (C-6) are set at the beginning of the runs of Steward and Locks: commits like any other, which no module
 tells apart.

@@ -8,6 +8,7 @@
 //!   A segment that was deleted is let go at `SyncDelete`. Of a hop that failed because the old
 //!   segment lost its name, the new one is let go when the consumer is told, which its next event
 //!   tells.
+//! - Whoever takes `writer.lock` looks at its name before it tells so (L-4): `CheckLockName` follows.
 //! - Blocks without records are no commits of the module, but for those of positions.
 
 use std::collections::BTreeMap;
@@ -54,6 +55,7 @@ pub fn constants() -> Vec<(&'static str, String)> {
         ("Segs", set(0..SEGMENTS)),
         ("Appends", "999".to_owned()),
         ("Tries", "999".to_owned()),
+        ("Losses", "0".to_owned()),
     ]
 }
 
@@ -151,7 +153,10 @@ impl View {
             | "Read" | "HopPin" | "Unpin" => step,
             _ => return,
         };
+        let checks = TAKES.contains(&step.op.as_str());
+        let check = Step::new("CheckLockName", step.actor);
         self.steps.push(step);
+        self.steps.extend(checks.then_some(check));
     }
 }
 
@@ -184,6 +189,9 @@ impl Process {
     }
 }
 
+/// What takes `writer.lock`, and for what.
+const TAKES: [&str; 5] = ["Lock", "LockToExpire", "LockToCommit", "LockToLook", "HoldUp"];
+
 /// What of an event module TraceLocks looks at.
 pub struct Judged;
 
@@ -200,9 +208,7 @@ fn is_look(step: &Step) -> bool {
 fn is_given(first: &Step, second: &Step) -> bool {
     let (first, second) = (first.op.as_str(), second.op.as_str());
     match first {
-        "Unlock" => {
-            ["Lock", "LockToExpire", "LockToCommit", "LockToLook", "HoldUp"].contains(&second)
-        }
+        "Unlock" => TAKES.contains(&second),
         "UnlockSteward" => ["LockSteward", "TrySteward"].contains(&second),
         _ => false,
     }

@@ -12,7 +12,7 @@
 //! is a role always: its token outlives it.
 //!
 //! # What is added
-//! `Deliver` and `ReadAfresh` get the `ReadStart` and `ReadBody` that each is made of. A reader
+//! `Deliver`, `ReadAfresh` and `LookBehind` get the `ReadStart` and `ReadBody` that each is made of. A reader
 //! that is placed behind blocks has read them. An `Unlock` in a session that appended nothing is
 //! `Leave`; one after an action that in the model unlocks is left out. Who dies, or has a write
 //! fail, may have done the work of that call or not: `Maybe...`.
@@ -49,7 +49,8 @@ impl Seen {
 
     /// The constants of the specification that have room for it.
     pub fn constants(&self) -> Vec<(&'static str, String)> {
-        let bounds = ["Requests", "MaxMade", "MaxDeaths", "MaxBoots", "MaxFails", "MaxGiveUps"];
+        let bounds =
+            ["Requests", "MaxMade", "MaxDeaths", "MaxBoots", "MaxFails", "MaxGiveUps", "MaxHarms"];
         let mut constants = vec![
             ("Units", self.units.to_string()),
             ("Writers", numbers(self.writers)),
@@ -155,7 +156,9 @@ impl Converter {
     fn take(&mut self, event: &Event) -> Result<(), String> {
         let place = self.unit(event.position);
         match event.name.as_str() {
-            "ReadAfresh" | "Deliver" | "Placed" | "Resume" => self.take_reading(event, place),
+            "ReadAfresh" | "Deliver" | "Placed" | "LookBehind" | "Resume" => {
+                self.take_reading(event, place);
+            }
             "PowerLoss" => self.lose_power(event),
             "Die" => self.die(event),
             "Harm" => self.push(Step::new("Harm", 0).at(place)),
@@ -318,7 +321,8 @@ impl Converter {
 /// What of an event module TraceSegment looks at.
 pub struct Judged;
 
-const READING: [&str; 5] = ["ReadStart", "ReadBody", "Deliver", "ReadAfresh", "Resume"];
+const READING: [&str; 6] =
+    ["ReadStart", "ReadBody", "Deliver", "ReadAfresh", "LookBehind", "Resume"];
 const WORLD: [&str; 5] = ["Die", "PowerLoss", "Harm", "Maybe", "MaybeWrite"];
 
 fn same_actor(one: &Step, other: &Step) -> bool {
