@@ -63,14 +63,14 @@ const fn but_for_a_hard_link(all: &'static str, hard: &'static str) -> [&'static
 /// `0000000001.puro` is the active segment of two, `0000000000.puro` the sealed one.
 #[rustfmt::skip]
 const NAMES: &[Named] = &[
-    Named { name: "0000000000.puro", rows: but_for_a_hard_link(NO_FILE, SEALED_DAMAGED) },
+    Named { name: "0000000000.puro", rows: but_for_a_hard_link(NO_FILE, LOWEST_GONE) },
     Named { name: "0000000001.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
     Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
     Named { name: "0000000002.puro.new", rows: but_for_a_hard_link(NO_STEWARD, SOUND) },
     Named { name: "0000000000.puro.compact", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
     Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, SOUND) },
     Named { name: "steward.lock", rows: but_for_a_hard_link(NO_STEWARD, SOUND) },
-    Named { name: "consumers", rows: ["....s.. ..... s....s ...", "....s.. ..... s....s ...", SOUND, "....s.. ..... s....s ...", SOUND, NO_NAMED, "....s.. ..... s....s ...", "....s.. ..... s....s ..."] },
+    Named { name: "consumers", rows: [NO_OWNERS, NO_OWNERS, SOUND, NO_OWNERS, SOUND, NO_NAMED, NO_OWNERS, NO_OWNERS] },
     Named { name: "consumers/n.lock", rows: but_for_a_hard_link(NO_NAMED, SOUND) },
     Named { name: "lost", rows: [SOUND; 8] },
     Named { name: "other", rows: [SOUND; 8] },
@@ -139,16 +139,25 @@ fn a_stray() {
         two(place);
         place.segment(3, Segment::new(&Header::new(3, 2)).record("c"));
     };
+    let second_name = |sequence: u32| {
+        move |place: &Place| {
+            two(place);
+            let name = format!("{sequence:010}.puro");
+            fs::hard_link(place.inside(&name), place.path("outside/second")).unwrap();
+        }
+    };
     try_cases(&[
+        Case::new("the active segment has a second name", NO_WRITING, second_name(1)),
+        Case::new("a sealed segment has a second name", SOUND, second_name(0)),
         Case::new("a stray under the next number", NO_STEWARD, other(2, 2)),
-        Case::new("a stray under a high number", SOUND, other(900, 900)),
-        Case::new("a stray under 4294967295", SOUND, other(u32::MAX, u32::MAX)),
-        Case::new("a stray under a lower number", SOUND, below),
+        Case::new("a stray under a high number", SOUND, other(900, 900)).prints("a\nb\n"),
+        Case::new("a stray under 4294967295", SOUND, other(u32::MAX, u32::MAX)).prints("a\nb\n"),
+        Case::new("a stray under a lower number", SOUND, below).prints("a\nb\n"),
         Case::new("a stray of another number", NO_STEWARD, own(2, 7, 0)),
-        Case::new("a copy of a segment under a later number", SOUND, own(9, 1, 1)),
+        Case::new("a copy of a segment under a later number", SOUND, own(9, 1, 1)).prints("a\nb\n"),
         Case::new("a segment of the stream behind a gap", LIE, gap),
-        Case::new("segment 4294967295, alone", "2...... 22222 2...uu ...", highest),
-        Case::new("segment 4294967295, sealed", "2.11... 22222 uuuuuu ...", highest_sealed),
+        Case::new("segment 4294967295, alone", "....... ..... ....u. ...", highest),
+        Case::new("segment 4294967295, sealed", "..11... ..... uuuuuu ...", highest_sealed),
         Case::new("a name of ESC", SOUND, name(b"\x1b[2J\x1b]0;x\x07")),
         Case::new("a name of newlines", SOUND, name(b"one\ntwo\rthree")),
         Case::new("a name of no UTF-8", SOUND, name(b"\xFF\xFE\x80")),

@@ -167,6 +167,6 @@ fn a_body_of_many_small_records() {
     };
     try_cases(&[
         Case::new("40,000 records in a block", SOUND, body(40_000, false)),
-        Case::new("40,000 records in a damaged block", END_DAMAGED, body(40_000, true)),
+        Case::new("40,000 records in a damaged block", BEGIN_DAMAGED, body(40_000, true)),
     ]);
 }

@@ -24,14 +24,12 @@ pub const SEALED_DAMAGED: &str = "2.22... 222.2 2..... 22.";
 pub const RECORD_ACTIVE: &str = "2.22... 22222 2..... 22.";
 /// The active segment has no valid header.
 pub const NO_HEADER: &str = "2.22.22 22222 222222 22.";
-/// The active segment has no opening checkpoint.
-pub const NO_OPENING: &str = "..22... 22222 2222.2 22.";
 /// A segment's name on what is no file.
-pub const NO_FILE: &str = "ss22.ss sssss ssssss 22.";
+pub const NO_FILE: &str = "ss22.ss sssss ssssss sss";
 /// From a newer Puro.
 pub const NEWER: &str = "ssss.ss sssss ssssss sss";
 /// A segment that nobody needs who works at either end is from a newer Puro.
-pub const NEWER_BETWEEN: &str = "ssss... sss.s s...ss sss";
+pub const NEWER_BETWEEN: &str = "ssss..s sss.s s...s. sss";
 /// Whoever would write is refused.
 pub const NO_WRITING: &str = "....... ..... ssssss ...";
 /// A steward that would seal is refused.
@@ -48,3 +46,13 @@ pub const LOST_PLACE: &str = "....... ..... 2..... ...";
 pub const STATE_DAMAGED: &str = "2.22.22 ..... 222222 22.";
 /// The lowest segment decides whose segments they are.
 pub const OTHER_STREAM: &str = "2.11... 22222 222222 ...";
+/// Damage in the active segment before any record.
+pub const BEGIN_DAMAGED: &str = "..22... 22222 2222.2 22.";
+/// The lowest segment has no valid header.
+pub const LOWEST_GONE: &str = "2.22..2 222.2 2....2 22.";
+/// A sealed segment between others has none.
+pub const MIDDLE_GONE: &str = "2.22..2 222.2 2..... 22.";
+/// Locks of consumers cannot be had.
+pub const NO_OWNERS: &str = "....s.s ..... s....s ...";
+/// The epoch that blocks name is not that of the state: positions have no history.
+pub const NO_EPOCH: &str = "..22... ..... 2..... 22.";
