@@ -43,17 +43,17 @@ pub fn record(order: &Order<'_>) -> Result<Seen> {
 
 /// Starts this program again as the child, which stops itself before it becomes the command.
 fn start(order: &Order<'_>) -> Result<Child> {
+    // Not its path: the program may have been replaced by a newer one meanwhile.
     let own = Path::new("/proc/self/exe");
-    let own = fs::read_link(own).at("read", own)?;
-    let mut command = Command::new(&own);
+    let mut command = Command::new(own);
     command.arg(CHILD).args(order.command).current_dir(order.dir);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     if order.injection.is_some() {
         // Complaints are what a fault is expected to cause.
         command.stderr(Stdio::null());
     }
-    let mut child = command.spawn().at("start", &own)?;
-    match sys::wait_for_stop(child.id() as i32).at("wait for", &own)? {
+    let mut child = command.spawn().at("start", own)?;
+    match sys::wait_for_stop(child.id() as i32).at("wait for", own)? {
         sys::Stop::Signal(libc::SIGSTOP) => Ok(child),
         other => {
             let _ = child.kill();
