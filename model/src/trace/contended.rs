@@ -6,7 +6,7 @@
 //! consumer was given and when it ends is no action of the code, so the actors note it.
 
 use puro::vfs::LockWait;
-use puro::{AutoCommit, ConsumerOptions, NamedConsumer, NamedError, NamedOptions, ReadError};
+use puro::{AutoCommit, ConsumerOptions, NamedConsumer, NamedError, NamedOptions};
 use puro::{Batch, NewRecord, Producer, Steward, StewardOptions};
 
 use super::Event;
