@@ -26,7 +26,7 @@ use thiserror::Error;
 use self::copy::{Copied, copy_segment};
 use self::target::Target;
 use crate::block::Cause;
-use crate::check::{CheckOptions, Finding, Verdict, check_at};
+use crate::check::{CheckOptions, Finding, Severity, Verdict, check_at};
 use crate::dir::{Directory, LOOKS, OpenSegment, SEEK};
 use crate::error::{Blame, Damage, Failure, IoContext, IoError};
 use crate::producer::DEFAULT_LOCK_WAIT;
@@ -122,6 +122,16 @@ pub enum BackupError {
         /// One of the things in it.
         found: String,
     },
+    /// The stream itself is not as it must be, though every block of it is whole: a faulty program
+    /// wrote it.
+    #[error(
+        "the stream is damaged: {finding}. `puro verify --deep` tells all of it, and `puro salvage` or \
+         `puro export` saves its records"
+    )]
+    Source {
+        /// The worst thing wrong with it.
+        finding: Finding,
+    },
     /// What was written is not what is read back.
     #[error("the copy is not as it was written ({finding}); is the disk failing?")]
     NotSound {
@@ -141,6 +151,7 @@ impl BackupError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Failure(failure) => failure.blame(),
+            Self::Source { .. } => Blame::Data,
             Self::Exists { .. } | Self::Name { .. } | Self::Foreign { .. } => Blame::Caller,
             Self::Busy { .. } | Self::NotSound { .. } | Self::Incomplete => Blame::Environment,
         }
@@ -293,8 +304,20 @@ fn fill<V: Vfs>(
     target.dir.sync()?;
     let Some(token) = token else { return Err(source.restless().into()) };
     let report = BackupReport { segments, bytes, blocks, base_offset, token };
-    verify(target, &report, &mut |done| progress(total + done, total * 2))?;
-    Ok(report)
+    match verify(target, &report, &mut |done| progress(total + done, total * 2)) {
+        Ok(()) => Ok(report),
+        // What is wrong with the stream is wrong with its copy; and only then it is not the disk.
+        Err(error) => Err(fault_of(source)?.unwrap_or(error)),
+    }
+}
+
+/// What is wrong with the stream itself.
+fn fault_of<V: Vfs>(source: &Directory<V>) -> Result<Option<BackupError>, Failure> {
+    let options = CheckOptions::new().deep(true);
+    let found = check_at(source.clone(), &options, &mut |_, _| {})?;
+    let damage = |finding: &Finding| finding.severity() == Severity::Damage;
+    let finding = found.findings.into_iter().find(damage);
+    Ok(finding.map(|finding| BackupError::Source { finding }))
 }
 
 fn measure<F: VfsFile>(pinned: &[OpenSegment<F>]) -> Result<u64, IoError> {

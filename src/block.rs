@@ -101,6 +101,9 @@ pub enum Cause {
         /// Where that one stands.
         position: u64,
     },
+    /// An index of topics names a block that does not hold the topic (F-42).
+    #[error("an index of topics says that the block holds a topic that it does not hold")]
+    Topics,
     /// A segment between others is missing (V-9).
     #[error("the segment is missing although a later one is there")]
     MissingSegment,

@@ -42,8 +42,7 @@ impl CheckOptions {
         Self::default()
     }
 
-    /// Whether to decode every record too, and to compare every checkpoint with the state
-    /// that the blocks before it amount to.
+    /// Whether to compare every checkpoint too with the state that the blocks before it amount to.
     #[must_use]
     pub fn deep(mut self, deep: bool) -> Self {
         self.deep = deep;
@@ -82,6 +81,7 @@ impl CheckReport {
     pub fn verdict(&self) -> Verdict {
         match self.findings.iter().map(|finding| finding.severity()).max() {
             Some(Severity::Damage) => Verdict::Damaged,
+            Some(Severity::Unreadable) => Verdict::Unreadable,
             Some(Severity::Repairable) => Verdict::Repairable,
             Some(Severity::Note) | None => Verdict::Sound,
         }
@@ -188,6 +188,9 @@ impl<V: Vfs> Checker<'_, V> {
     /// Sets aside the segments of other streams (F-9), so that what is left is in order.
     fn without_strays(&mut self, sequences: Vec<u32>) -> Result<Vec<u32>, Failure> {
         let mut own = Vec::new();
+        if self.report.stream_id.is_none() {
+            self.report.stream_id = self.stream_id()?;
+        }
         for sequence in sequences {
             let header = match self.dir.open_segment(sequence, OpenMode::Read) {
                 Ok(Some(segment)) => segment.header,
@@ -197,9 +200,6 @@ impl<V: Vfs> Checker<'_, V> {
                     continue;
                 }
             };
-            if header.sequence == sequence {
-                self.report.stream_id.get_or_insert(header.stream_id);
-            }
             if header.sequence == sequence && self.report.stream_id == Some(header.stream_id) {
                 own.push(sequence);
             } else {
@@ -209,6 +209,16 @@ impl<V: Vfs> Checker<'_, V> {
             }
         }
         Ok(own)
+    }
+
+    /// The stream's id; `None` where no header tells it.
+    fn stream_id(&self) -> Result<Option<[u8; 16]>, Failure> {
+        match self.dir.segments() {
+            Ok(segments) => Ok(segments.map(|segments| segments.stream_id)),
+            // Told when the turn of that segment comes.
+            Err(Failure::Damage(_) | Failure::NotASegment { .. } | Failure::Io(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Bytes to be read, for progress only.
@@ -407,6 +417,7 @@ impl<V: Vfs> Checker<'_, V> {
         stop: Option<Stop>,
     ) -> Option<Finding> {
         let problem = match stop {
+            None if segment.header.sequence == u32::MAX => Problem::Full,
             None => Problem::RolloverUnfinished,
             Some(Stop { read_error: Some(error), .. }) => Problem::Unreadable(error),
             Some(stop) if course.blocks == 0 => stop.cause.into(),

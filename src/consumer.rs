@@ -5,6 +5,7 @@ mod iterators;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::at_end::judge;
 use crate::block::Cause;
 use crate::dir::{Directory, HOP};
 use crate::error::{Failure, IoContext, ReadError};
@@ -15,10 +16,10 @@ use crate::reader::Reader;
 use crate::record::Record;
 pub use crate::seek::Start;
 use crate::seek::{self, Topics};
-use crate::segment::{Tail as Finding, classify};
+use crate::segment::Tail as Finding;
 use crate::tail::open_tail;
 use crate::token::{Token, is_taken_back};
-use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile, Watch};
+use crate::vfs::{LockWait, OpenMode, Vfs, Watch};
 
 /// How a consumer is to be opened.
 #[derive(Clone, Debug)]
@@ -305,32 +306,23 @@ impl<V: Vfs> Consumer<V> {
     fn look_at_end(&self) -> Result<EndState, ReadError> {
         let Some(reader) = &self.reader else { return Ok(EndState::Clean) };
         let place = &reader.place;
-        let length = place.segment.file.status().while_doing("look at", &place.segment.path);
-        if length.map_err(Failure::from)?.len == place.position {
-            return Ok(EndState::Clean);
-        }
-        // What the next writer would do there is decided by what it would know.
-        let Some((tail, _)) = open_tail(&self.dir, OpenMode::Read)? else {
-            return Ok(EndState::Clean);
-        };
-        let position = tail.end;
-        let sequence = place.segment.header.sequence;
-        if tail.segment.header.sequence != sequence || position > place.position {
-            return Ok(EndState::Clean);
-        }
+        let position = place.position;
         if position == header::LEN as u64 {
             // A segment is never seen without its opening checkpoint, which was synced.
             return Ok(EndState::Damaged { position, durable_to: position });
         }
-        let part = tail.committed_part(self.dir.vfs.boot_id());
-        let finding = classify(&tail.segment.file, &tail.segment.header, &part);
-        let finding = finding.while_doing_at("read", &tail.segment.path, position);
+        let finding = judge(&self.dir.vfs, &place.segment, position, place.durable_to);
+        let finding = finding.while_doing_at("read", &place.segment.path, position);
         Ok(match finding.map_err(Failure::from)? {
             Finding::Clean => EndState::Clean,
-            Finding::Damaged { cause: Cause::Synced { durable_to } } => {
+            Finding::Damaged { cause } => {
+                let durable_to = match cause {
+                    Cause::Synced { durable_to } => durable_to,
+                    Cause::CommittedBehind { position } => position,
+                    _ => position,
+                };
                 EndState::Damaged { position, durable_to }
             }
-            Finding::Damaged { .. } => EndState::Damaged { position, durable_to: position },
             Finding::Zeros | Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
         })
     }

@@ -1,6 +1,7 @@
 //! The directory of a stream: names, which segments there are, opening and pinning them
 //! (format.md, chapter 3; protocol.md, chapters 2 and 3).
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -377,15 +378,26 @@ impl<V: Vfs> Directory<V> {
         Err(self.restless().into())
     }
 
-    /// The stream's id (F-9); `None` if the files listed are gone.
+    /// The stream's id (F-9); `None` if the files listed are gone. All headers are read only where
+    /// the lowest and the highest are of two streams.
     fn stream_id(&self, listing: &Listing) -> Result<Option<[u8; 16]>, Failure> {
+        let Some((lowest, low_id)) = self.lowest_own(listing)? else { return Ok(None) };
+        let above = listing.segments.iter().rev().take_while(|sequence| **sequence > lowest);
+        let high_id = above.copied().find_map(|sequence| self.own_id(sequence).ok().flatten());
+        if high_id.is_none_or(|high_id| high_id == low_id) {
+            return Ok(Some(low_id));
+        }
+        let ids = listing.segments.iter().filter_map(|sequence| self.own_id(*sequence).ok()?);
+        majority(ids).map(Some).ok_or_else(|| Failure::TwoStreams { dir: self.path.clone() })
+    }
+
+    /// Number and id of the lowest segment that says which stream it is of.
+    fn lowest_own(&self, listing: &Listing) -> Result<Option<(u32, [u8; 16])>, Failure> {
         let mut invalid = None;
         for &sequence in &listing.segments {
-            match self.open_segment(sequence, OpenMode::Read) {
-                Ok(Some(segment)) if segment.header.sequence == sequence => {
-                    return Ok(Some(segment.header.stream_id));
-                }
-                Ok(_) => {}
+            match self.own_id(sequence) {
+                Ok(Some(id)) => return Ok(Some((sequence, id))),
+                Ok(None) => {}
                 Err(failure @ (Failure::Damage(_) | Failure::NotASegment { .. })) => {
                     invalid = invalid.or(Some(failure));
                 }
@@ -393,6 +405,13 @@ impl<V: Vfs> Directory<V> {
             }
         }
         invalid.map_or(Ok(None), Err)
+    }
+
+    /// The id in a segment's header; `None` if it is gone, or stands under another number than its own.
+    fn own_id(&self, sequence: u32) -> Result<Option<[u8; 16]>, Failure> {
+        let segment = self.open_segment(sequence, OpenMode::Read)?;
+        let own = segment.filter(|segment| segment.header.sequence == sequence);
+        Ok(own.map(|segment| segment.header.stream_id))
     }
 
     /// The active segment (O-3); `None` where there is no stream yet.
@@ -529,6 +548,18 @@ pub fn open_path<V: Vfs>(vfs: &V, path: &Path, mode: OpenMode) -> io::Result<V::
 pub(crate) fn parent_of(path: &Path) -> &Path {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new("."))
+}
+
+/// The id that more segments have than any other (F-9); `None` if there is no such id.
+pub(crate) fn majority(ids: impl Iterator<Item = [u8; 16]>) -> Option<[u8; 16]> {
+    let mut counts = BTreeMap::new();
+    for id in ids {
+        *counts.entry(id).or_insert(0usize) += 1;
+    }
+    let most = counts.values().copied().max()?;
+    let mut first = counts.into_iter().filter(|(_, count)| *count == most);
+    let (id, _) = first.next()?;
+    first.next().is_none().then_some(id)
 }
 
 impl<F> OpenSegment<F> {

@@ -79,6 +79,16 @@ pub enum Failure {
         /// The directory.
         dir: PathBuf,
     },
+    /// Segments of two streams, as many of one as of the other (F-9).
+    #[error(
+        "{} holds segments of two streams, and nothing tells which it is: as many are of one as of \
+         the other. `puro inspect` shows whose each is; move those that do not belong there away",
+        dir.display()
+    )]
+    TwoStreams {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// A file under a segment's name that is no segment (F-9, F-12).
     #[error("{} is not a Puro segment: it does not begin with the magic bytes", path.display())]
     NotASegment {
@@ -158,6 +168,12 @@ pub enum Failure {
         /// The stream.
         dir: PathBuf,
     },
+    /// More epochs than a number can count (E-3).
+    #[error("{} has used up its 2^32 - 1 epochs; export it into a new stream", dir.display())]
+    EpochsExhausted {
+        /// The stream.
+        dir: PathBuf,
+    },
     /// A handle that was carried into a forked child (L-3).
     #[error("this handle belongs to another process ({owner}); open the stream again after a fork")]
     Forked {
@@ -180,10 +196,11 @@ impl Failure {
     #[must_use]
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Damage(_) | Self::NotASegment { .. } => Blame::Data,
+            Self::Damage(_) | Self::NotASegment { .. } | Self::TwoStreams { .. } => Blame::Data,
             Self::NotAStream { .. }
             | Self::Forked { .. }
             | Self::NetworkFileSystem { .. }
+            | Self::EpochsExhausted { .. }
             | Self::SegmentsExhausted { .. } => Blame::Caller,
             Self::Io(_)
             | Self::Newer { .. }

@@ -18,7 +18,7 @@ pub struct Hint {
 }
 
 /// Longer than any hint.
-const MOST_BYTES: usize = 64;
+pub const MOST_BYTES: usize = 64;
 
 impl Hint {
     /// Of this process, now.

@@ -5,6 +5,7 @@
     allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+mod at_end;
 pub mod backup;
 pub mod batch;
 mod behind;

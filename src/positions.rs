@@ -1,15 +1,17 @@
 //! Looking at the positions of named consumers, and changing them by hand.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::consumer::{ConsumerOptions, Start};
-use crate::dir::{Directory, open_owner_lock};
+use crate::dir::{CONSUMERS, Directory, OpenSegment, open_owner_lock};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::hint::Hint;
 use crate::named::{NamedError, OwnerLock, PositionChange};
 use crate::os::OsVfs;
 use crate::producer::{ProducerOptions, check_name};
-use crate::seek::{self, Topics};
+use crate::seek;
+use crate::segment::Scan;
 use crate::state::Position;
 use crate::tail::open_tail;
 use crate::trace::Action;
@@ -53,12 +55,16 @@ pub fn list_in<V: Vfs>(vfs: V, dir: impl AsRef<Path>) -> Result<Vec<PositionRepo
         return Err(Failure::NotAStream { dir: dir.path }.into());
     };
     let low = seek::range(&dir)?.map_or(0, |(low, _)| low);
+    let locks = lock_names(&dir)?;
+    let offsets = tail.state.positions().map(|(_, position)| position.offset).collect();
+    let lags = lag_bytes(&dir, offsets)?;
     let report = |(name, position): (String, Position)| {
-        let owner = owner(&dir, &name)?;
+        let locked = locks.contains(&format!("{name}.lock"));
+        let owner = if locked { owner(&dir, &name)? } else { None };
         Ok(PositionReport {
             lag_offsets: tail.next_offset().saturating_sub(position.offset.max(low)),
             missed_offsets: low.saturating_sub(position.offset),
-            lag_bytes: lag_bytes(&dir, position.offset)?,
+            lag_bytes: lags.get(&position.offset).copied(),
             running: owner.is_some(),
             owner_pid: owner.flatten().map(|hint| hint.pid),
             name,
@@ -68,25 +74,57 @@ pub fn list_in<V: Vfs>(vfs: V, dir: impl AsRef<Path>) -> Result<Vec<PositionRepo
     tail.state.positions().map(report).collect()
 }
 
-/// Bytes between an offset's block and the end of the stream.
-fn lag_bytes<V: Vfs>(dir: &Directory<V>, offset: u64) -> Result<Option<u64>, ReadError> {
-    let wait = LockWait::Try;
-    let found = match seek::find(dir, &Start::Offset(offset), &Topics::default(), wait) {
-        Ok(Some(found)) => found,
-        Ok(None) | Err(ReadError::OffsetOutOfRange { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let held = &found.place.segment;
-    let status = held.file.status().while_doing("look at", &held.path).map_err(Failure::from)?;
-    let mut bytes = status.len.saturating_sub(found.place.position);
-    let segments = dir.segments()?.map(|segments| segments.sequences).unwrap_or_default();
-    for sequence in segments.into_iter().filter(|later| *later > held.header.sequence) {
-        if let Some(segment) = dir.open_segment(sequence, OpenMode::Read)? {
-            let status = segment.file.status().while_doing("look at", &segment.path);
-            bytes += status.map_err(Failure::from)?.len;
+/// The names of lock files of consumers: most names that have a position do not run.
+fn lock_names<V: Vfs>(dir: &Directory<V>) -> Result<BTreeSet<String>, Failure> {
+    let Some(consumers) = dir.subdirectory(CONSUMERS)? else { return Ok(BTreeSet::new()) };
+    let names = consumers.names().while_doing("list", &consumers.path)?;
+    Ok(names.into_iter().collect())
+}
+
+/// Bytes between each offset's block and the end of the stream; none for an offset that is out of
+/// range. However many offsets there are, each segment is read once at most.
+fn lag_bytes<V: Vfs>(
+    dir: &Directory<V>,
+    mut offsets: BTreeSet<u64>,
+) -> Result<BTreeMap<u64, u64>, Failure> {
+    let (mut lags, mut behind) = (BTreeMap::new(), 0);
+    let Some(segments) = dir.segments()? else { return Ok(lags) };
+    for sequence in segments.sequences.into_iter().rev() {
+        let Some(segment) = dir.open_segment(sequence, OpenMode::Read)? else { continue };
+        if !segment.belongs_to(&segments.stream_id, sequence) {
+            continue;
+        }
+        let length = segment.file.status().while_doing("look at", &segment.path)?.len;
+        let here = offsets.split_off(&segment.header.base_offset);
+        for (offset, position) in places(&segment, here)? {
+            lags.insert(offset, length.saturating_sub(position) + behind);
+        }
+        behind += length;
+    }
+    Ok(lags)
+}
+
+/// Where the blocks of offsets stand in a segment: the committed end is that of the next offset.
+fn places<F: VfsFile>(
+    segment: &OpenSegment<F>,
+    offsets: BTreeSet<u64>,
+) -> Result<Vec<(u64, u64)>, Failure> {
+    let mut offsets = offsets.into_iter().peekable();
+    let mut scan = Scan::new(&segment.file, segment.header);
+    let mut places = Vec::new();
+    while offsets.peek().is_some() {
+        let position = scan.position;
+        let next = scan.next().while_doing_at("read", &segment.path, position)?;
+        let block_end = next.is_ok_and(|_| true).then_some(scan.link.next_offset);
+        let upto = block_end.unwrap_or(scan.link.next_offset.saturating_add(1));
+        while let Some(offset) = offsets.next_if(|offset| *offset < upto) {
+            places.push((offset, position));
+        }
+        if block_end.is_none() {
+            break;
         }
     }
-    Ok(Some(bytes))
+    Ok(places)
 }
 
 /// Who holds the lock of a name; inside `None` where the lock file does not tell.

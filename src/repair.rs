@@ -74,21 +74,49 @@ impl<V: Vfs> Writer<V> {
     fn save(&self) -> Result<PathBuf, Failure> {
         let tail = &self.tail;
         let lost = self.dir.make_subdirectory(LOST, true)?;
-        let mut crc = 0;
+        let (mut crc, mut needed) = (0, 0);
         self.each_lost_chunk(|bytes, _| {
             crc = crc_continue(crc, bytes);
+            needed += if is_zero(bytes) { 0 } else { bytes.len() as u64 };
             Ok(())
         })?;
+        self.check_room(needed)?;
         let name = format!("{:010}-{:020}-{crc:08x}", tail.segment.header.sequence, tail.end);
         let (file, path) = self.open_saved_tail(&lost, &name)?;
-        self.each_lost_chunk(|bytes, at| {
-            Ok(write_full(&file, bytes, at).while_doing_at("write", &path, at)?)
-        })?;
+        self.copy_lost(&file, &path)?;
         file.sync_all().while_doing("sync", &path)?;
         lost.sync()?;
         self.dir.sync()?;
         self.trace(tail.action("SaveTail"));
         Ok(path)
+    }
+
+    /// Meets a full disk before a file is begun there.
+    fn check_room(&self, needed: u64) -> Result<(), Failure> {
+        let dir = &self.dir;
+        let free = dir.free_bytes()?;
+        if needed <= free {
+            return Ok(());
+        }
+        Err(Failure::NoSpace { path: dir.path.join(LOST), needed, free })
+    }
+
+    /// Writes what is to be saved. Where it is zero the file gets a hole: a tail may be a thousand
+    /// times as long as what was ever written there.
+    fn copy_lost(&self, file: &V::File, path: &Path) -> Result<(), Failure> {
+        let (mut written, mut end) = (0, 0);
+        self.each_lost_chunk(|bytes, at| {
+            end = at + bytes.len() as u64;
+            if !is_zero(bytes) {
+                write_full(file, bytes, at).while_doing_at("write", path, at)?;
+                written = end;
+            }
+            Ok(())
+        })?;
+        if written < end {
+            file.set_len(end).while_doing("extend", path)?;
+        }
+        Ok(())
     }
 
     /// The file for a saved tail: the first under its name that holds nothing else (F-41). The
@@ -181,6 +209,10 @@ impl<V: Vfs> Writer<V> {
         }
         Ok(cut_bytes)
     }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 /// Opens a stream for writing, which repairs it if it must be, and tells what was done. Where

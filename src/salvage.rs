@@ -5,6 +5,7 @@
 //! the report lists those of the old one.
 
 mod body;
+mod lost;
 mod report;
 mod restore;
 mod source;
@@ -12,42 +13,67 @@ mod source;
 use std::io;
 use std::path::Path;
 
-pub use report::{Doubtful, Gap, SalvageError, SalvageReport, Trouble, Uncommitted};
+pub use lost::{Joined, SavedTail, parse_saved_tail_name};
+pub use report::{
+    Doubtful, Gap, SalvageError, SalvageOptions, SalvageReport, Trouble, Uncommitted,
+};
 
 use self::body::{Rescue, rescue};
 use self::restore::Headless;
 use self::source::{NoSource, Source, Survey};
 use crate::block::{Block, BlockKind, Cause, Link};
 use crate::check::Problem;
-use crate::dir::{Directory, FILE_SYSTEMS_OWN};
+use crate::dir::{Directory, FILE_SYSTEMS_OWN, majority};
 use crate::error::{AppendError, Failure, IoContext, OpenError};
 use crate::layout::{MAX_BLOCK_BYTES, SIGNAL_LOW};
 use crate::producer::{Batch, Producer, ProducerOptions};
 use crate::record::Fields;
 use crate::roll;
+use crate::segment::SegmentHeader;
 use crate::state::SETTING;
-use crate::vfs::{LockWait, Vfs};
+use crate::vfs::{LockWait, Vfs, VfsFile};
 use crate::walk::{FoundBlock, Piece, Stretch, Walk};
 
 /// Copies every good record of the stream in `from` to a new stream in `to`, which must be
 /// empty or not exist. Tells `progress` now and then how many bytes of the old stream are done.
 ///
 /// # Errors
-/// Where there is no stream, the new one cannot be made, or a record cannot be written.
-/// Damage of the old stream is no error: the report tells of it.
+/// Where there is no stream, something of it cannot be read, the new one cannot be made, or a record
+/// cannot be written. Damage of the old stream is no error: the report tells of it.
 pub fn salvage<V: Vfs>(
     vfs: V,
     from: &Path,
     to: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<SalvageReport, SalvageError> {
+    salvage_with(vfs, from, to, &SalvageOptions::new(), progress)
+}
+
+/// The same with options.
+///
+/// # Errors
+/// As [`salvage`].
+pub fn salvage_with<V: Vfs>(
+    vfs: V,
+    from: &Path,
+    to: &Path,
+    options: &SalvageOptions,
+    progress: &mut dyn FnMut(u64),
+) -> Result<SalvageReport, SalvageError> {
     let dir = Directory::new(vfs.clone(), from);
     let mut report = SalvageReport::default();
-    let sequences = own_segments(&dir, &mut report)?;
-    let survey = survey_last(&dir, &sequences)?;
+    let (sequences, survey, tails) = if options.lost {
+        let tails = lost::tails(&dir, options, &mut report)?;
+        (Vec::new(), Survey::default(), tails)
+    } else {
+        let sequences = own_segments(&dir, options, &mut report)?;
+        let survey = survey_last(&dir, &sequences)?;
+        (sequences, survey, Vec::new())
+    };
     let producer = create(&Directory::new(vfs, to), &survey).map_err(SalvageError::Create)?;
     let mut salvager = Salvager {
         producer,
+        options,
         batch: Batch::new(),
         report,
         next_offset: None,
@@ -56,37 +82,61 @@ pub fn salvage<V: Vfs>(
         progress,
         done: 0,
     };
-    salvager.run(&dir, &sequences, &survey)?;
+    if options.lost {
+        salvager.run_lost(tails)?;
+    } else {
+        salvager.run(&dir, &sequences, &survey)?;
+    }
     Ok(salvager.report)
 }
 
 /// The sequence numbers of all segments but those of other streams (F-9).
 fn own_segments<V: Vfs>(
     dir: &Directory<V>,
+    options: &SalvageOptions,
     report: &mut SalvageReport,
 ) -> Result<Vec<u32>, SalvageError> {
     let listing = dir.list().map_err(Failure::from)?.unwrap_or_default();
     if listing.segments.is_empty() {
         return Err(Failure::NotAStream { dir: dir.path.clone() }.into());
     }
-    let (mut own, mut stream_id) = (Vec::new(), None);
-    for sequence in listing.segments {
-        let Ok(source) = source::open(dir, sequence)? else {
-            own.push(sequence);
-            continue;
-        };
-        let header = source.segment.header;
-        let sound = source.damaged_header.is_none();
-        if sound && header.sequence == sequence {
-            stream_id.get_or_insert(header.stream_id);
+    let mut headers = Vec::new();
+    for &sequence in &listing.segments {
+        let found = source::open(dir, sequence)?;
+        if let Some(Problem::Unreadable(why)) =
+            found.as_ref().map_or_else(NoSource::problem, |s| s.damaged_header.as_ref())
+        {
+            refuse_unreadable(options, sequence, 0, why)?;
         }
-        if sound && (header.sequence != sequence || stream_id != Some(header.stream_id)) {
-            report.strays.push(source.segment.path);
-        } else {
-            own.push(sequence);
-        }
+        let sound = found.ok().filter(|source| source.damaged_header.is_none());
+        headers.push((sequence, sound.map(|source| source.segment.header)));
     }
-    Ok(own)
+    let own = |(sequence, header): &(u32, Option<SegmentHeader>)| {
+        header.filter(|header| header.sequence == *sequence).map(|header| header.stream_id)
+    };
+    let stream_id = majority(headers.iter().filter_map(own));
+    if stream_id.is_none() && headers.iter().filter_map(own).next().is_some() {
+        return Err(Failure::TwoStreams { dir: dir.path.clone() }.into());
+    }
+    // Of a file whose header is damaged nothing tells that it is not of this stream.
+    let stray = |found: &(u32, Option<SegmentHeader>)| found.1.is_some() && own(found) != stream_id;
+    let strays = headers.iter().filter(|found| stray(found));
+    report.strays.extend(strays.map(|(sequence, _)| dir.segment_path(*sequence)));
+    Ok(headers.iter().filter(|found| !stray(found)).map(|(sequence, _)| *sequence).collect())
+}
+
+/// Ends where something cannot be read, unless that is to be left out.
+fn refuse_unreadable(
+    options: &SalvageOptions,
+    sequence: u32,
+    position: u64,
+    why: &str,
+) -> Result<(), SalvageError> {
+    if options.leave_out_unreadable {
+        return Ok(());
+    }
+    let (file, why) = (format!("{sequence:010}.puro"), why.to_owned());
+    Err(SalvageError::Unreadable { file, position, why })
 }
 
 fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<Survey, Failure> {
@@ -112,6 +162,7 @@ fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, Op
 
 struct Salvager<'p, V: Vfs> {
     producer: Producer<V>,
+    options: &'p SalvageOptions,
     batch: Batch,
     report: SalvageReport,
     /// The next offset of the old stream; `None` until some segment tells it.
@@ -169,10 +220,19 @@ impl<V: Vfs> Salvager<'_, V> {
                 Err(NoSource::Problem(problem)) => self.note(current.trouble(0, problem)),
             }
         }
+        self.end();
+        self.sync()
+    }
+
+    /// Tells what was noted last, for nothing follows that says what it cost.
+    fn end(&mut self) {
         if let Some(trouble) = self.trouble.take() {
             let from = self.next_offset.unwrap_or(0);
             self.report.gaps.push(Gap { from, to: None, lost: None, trouble });
         }
+    }
+
+    fn sync(&mut self) -> Result<(), SalvageError> {
         Ok(self.producer.sync().map_err(AppendError::from)?)
     }
 
@@ -188,11 +248,23 @@ impl<V: Vfs> Salvager<'_, V> {
             Some(problem) => self.note(current.trouble(0, problem.clone())),
         }
         let walk = Walk::new(&segment.file, &segment.header);
-        let mut walk = walk.while_doing("look at", &segment.path).map_err(Failure::from)?;
+        self.walk(walk.while_doing("look at", &segment.path).map_err(Failure::from)?, current)
+    }
+
+    /// Takes all that a walk comes by.
+    fn walk<F: VfsFile>(
+        &mut self,
+        mut walk: Walk<'_, F>,
+        current: &Current,
+    ) -> Result<(), SalvageError> {
         let mut ended = false;
         while !ended {
             let before = walk.link();
-            match walk.next_piece() {
+            let piece = walk.next_piece();
+            if let Some((piece, why)) = piece.as_ref().and_then(|p| Some((p, p.read_error()?))) {
+                refuse_unreadable(self.options, current.sequence, piece.position(), why)?;
+            }
+            match piece {
                 None => break,
                 Some(Piece::Block(found)) => ended = self.block(&found, current)?,
                 Some(Piece::Stretch(stretch)) => {
@@ -346,9 +418,9 @@ impl<V: Vfs> Salvager<'_, V> {
 
     /// Bytes that do not begin like a block: perhaps one whose start is damaged. Tells whether
     /// it ends the segment.
-    fn stretch(
+    fn stretch<F: VfsFile>(
         &mut self,
-        walk: &mut Walk<'_, V::File>,
+        walk: &mut Walk<'_, F>,
         stretch: &Stretch,
         before: Option<Link>,
         current: &Current,
@@ -382,9 +454,9 @@ impl<V: Vfs> Salvager<'_, V> {
 
     /// Takes the records of a block of which nothing but the body is known. They get the time
     /// of the block before.
-    fn save_headless(
+    fn save_headless<F: VfsFile>(
         &mut self,
-        walk: &mut Walk<'_, V::File>,
+        walk: &mut Walk<'_, F>,
         block: &Headless<'_>,
         before: Link,
         trouble: Trouble,

@@ -115,7 +115,7 @@ pub fn defaults() -> impl Iterator<Item = (&'static str, &'static str)> {
     KNOWN.iter().map(|(name, default, _)| (*name, *default))
 }
 
-/// The settings of a stream that are set, by name.
+/// The settings of a stream that are set, by name; but those that count as not set (F-34).
 ///
 /// # Errors
 /// Where the stream cannot be read.
@@ -125,7 +125,12 @@ pub fn read(dir: impl AsRef<Path>) -> Result<Vec<(String, String)>, Failure> {
         return Err(Failure::NotAStream { dir: dir.path });
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(tail.state.of_kind(SETTING).map(|(name, value)| (text(name), text(value))).collect())
+    let set = tail.state.of_kind(SETTING).map(|(name, value)| (text(name), text(value)));
+    // One of a later version, which nobody here can judge, is shown as it is.
+    let counts = |(name, value): &(String, String)| {
+        !matches!(check(name, value), Err(SettingError::Value { .. }))
+    };
+    Ok(set.filter(counts).collect())
 }
 
 /// Whether a setting can have this value.

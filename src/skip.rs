@@ -89,6 +89,14 @@ impl Skips {
     }
 }
 
+impl Skips {
+    /// Whether an index names the block at a place as one that holds a wanted topic.
+    #[must_use]
+    pub fn names(&self, position: u64) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| wanted.binary_search(&position).is_ok())
+    }
+}
+
 fn ahead(left_bytes: u64, most: usize) -> usize {
     usize::try_from(left_bytes).map_or(most, |left| left.min(most))
 }

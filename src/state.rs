@@ -27,8 +27,8 @@ type EntryName = (Vec<u8>, Vec<u8>);
 #[derive(Clone, Debug, Default)]
 pub struct State {
     entries: BTreeMap<EntryName, Vec<u8>>,
-    /// The epochs among the entries, in ascending order.
-    epochs: Vec<Epoch>,
+    /// The epochs among the entries, by their number.
+    epochs: BTreeMap<u32, Epoch>,
     /// What the settings among the entries say.
     settings: Settings,
 }
@@ -53,22 +53,29 @@ impl State {
             None => self.entries.remove(&name),
         };
         match fields.topic {
-            EPOCH => self.fold_epochs()?,
+            EPOCH => self.fold_epoch(key, fields.value)?,
             SETTING => self.settings.set(key, fields.value),
             _ => {}
         }
         Ok(())
     }
 
-    fn fold_epochs(&mut self) -> Result<(), Cause> {
+    /// Looks at the neighbours only: a stream may hold any number of epochs.
+    fn fold_epoch(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Cause> {
         let malformed = Cause::Control("epoch");
-        let epochs = self.of_kind(EPOCH).map(|(key, value)| decode_epoch(key, value));
-        let mut epochs = epochs.collect::<Option<Vec<_>>>().ok_or(malformed)?;
-        epochs.sort_by_key(|epoch| epoch.number);
-        if !epochs.is_sorted_by_key(|epoch| epoch.first_offset) {
+        let Some(value) = value else {
+            self.epochs.remove(&get_u32(key, 0).filter(|_| key.len() == 4).ok_or(malformed)?);
+            return Ok(());
+        };
+        let epoch = decode_epoch(key, value).ok_or(malformed)?;
+        let below = self.epochs.range(..epoch.number).next_back();
+        let above = self.epochs.range(epoch.number..).find(|(number, _)| **number > epoch.number);
+        let behind_below = below.is_none_or(|(_, below)| below.first_offset <= epoch.first_offset);
+        let before_above = above.is_none_or(|(_, above)| epoch.first_offset <= above.first_offset);
+        if !(behind_below && before_above) {
             return Err(malformed);
         }
-        self.epochs = epochs;
+        self.epochs.insert(epoch.number, epoch);
         Ok(())
     }
 
@@ -107,16 +114,16 @@ impl State {
             .map(|((kind, key), value)| NewRecord::control(kind, Some(key), Some(value)))
     }
 
-    /// The epochs, in ascending order (E-1).
+    /// The epochs, by their number (E-1).
     #[must_use]
-    pub fn epochs(&self) -> &[Epoch] {
+    pub fn epochs(&self) -> &BTreeMap<u32, Epoch> {
         &self.epochs
     }
 
     /// The newest epoch.
     #[must_use]
     pub fn newest_epoch(&self) -> Option<&Epoch> {
-        self.epochs.last()
+        self.epochs.last_key_value().map(|(_, epoch)| epoch)
     }
 
     /// Whether the newest epoch was begun in this boot; an unknown boot is never this one (M-7).

@@ -1,7 +1,9 @@
 //! Tokens: positions that can be kept outside a stream, and that tell when the
 //! history they saw was lost (protocol.md, chapter 6).
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::str::FromStr;
 
 use crate::error::Diverged;
@@ -66,14 +68,14 @@ pub struct Epoch {
 }
 
 /// Whether a token's history is that of the stream (E-7, E-8), given the stream's
-/// epochs in ascending order and its next offset.
+/// epochs by their number and its next offset.
 ///
 /// # Errors
 /// How it has diverged.
 pub fn check_history(
     token: &Token,
     stream_id: &[u8; 16],
-    epochs: &[Epoch],
+    epochs: &BTreeMap<u32, Epoch>,
     next_offset: u64,
 ) -> Result<(), Diverged> {
     if token.stream_id != *stream_id {
@@ -82,18 +84,20 @@ pub fn check_history(
     if token.epoch == 0 && token.offset <= next_offset {
         return Ok(());
     }
-    let newest = epochs.last().map_or(0, |epoch| epoch.number);
-    let later = epochs.iter().find(|epoch| epoch.number > token.epoch && token.epoch > 0);
-    let end = later.map_or(next_offset, |later| later.first_offset);
-    if token.offset > end || token.epoch > newest {
-        let followed_by = later.map(|later| later.number);
-        return Err(Diverged::Lost { token: *token, end, followed_by });
+    let newest = epochs.last_key_value().map_or(0, |(number, _)| *number);
+    let mut behind = epochs.range((Bound::Excluded(token.epoch), Bound::Unbounded));
+    let lost = |end, followed_by| Err(Diverged::Lost { token: *token, end, followed_by });
+    match behind.next() {
+        Some((number, later)) if token.epoch > 0 && token.offset > later.first_offset => {
+            lost(later.first_offset, Some(*number))
+        }
+        _ if token.offset > next_offset || token.epoch > newest => lost(next_offset, None),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether a later epoch begins below the token: what it saw was cut off by a repair (E-7).
-pub fn is_taken_back(token: &Token, epochs: &[Epoch]) -> bool {
-    let below = |epoch: &Epoch| epoch.number > token.epoch && epoch.first_offset < token.offset;
-    token.epoch > 0 && epochs.iter().any(below)
+pub fn is_taken_back(token: &Token, epochs: &BTreeMap<u32, Epoch>) -> bool {
+    let mut later = epochs.range((Bound::Excluded(token.epoch), Bound::Unbounded));
+    token.epoch > 0 && later.any(|(_, epoch)| epoch.first_offset < token.offset)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::block::{Block, BlockKind};
 use crate::codec::{get_u64, put_varint, split_varint, varint_len};
-use crate::layout::BLOCK_ALIGN;
+use crate::layout::{BLOCK_ALIGN, MAX_TOPIC_BYTES};
 use crate::record::{put_sized, split_sized};
 
 /// Kind of the control record that holds an index of topics.
@@ -123,17 +123,22 @@ pub fn wanted_blocks(
 ) -> Option<Vec<u64>> {
     let from = index_begin(value)?;
     let mut rest = value.get(8..).filter(|rest| !rest.is_empty())?;
-    let mut found = Vec::new();
+    let (mut found, mut topic_before): (Vec<u64>, &[u8]) = (Vec::new(), &[]);
     while !rest.is_empty() {
         let (topic, after) = split_sized(rest)?;
         let (count, after) = split_varint(after)?;
         rest = after;
+        // Ascending, and so never empty or twice.
+        if topic <= topic_before || topic.len() > MAX_TOPIC_BYTES || count == 0 {
+            return None;
+        }
+        topic_before = topic;
         let (mut at, wanted) = (from, wants(topic));
-        for _ in 0..count {
+        for number in 0..count {
             let (distance, after) = split_varint(rest)?;
             rest = after;
             at = distance.checked_mul(BLOCK_ALIGN)?.checked_add(at)?;
-            if at >= position {
+            if at >= position || (number > 0 && distance == 0) {
                 return None;
             }
             if wanted {

@@ -330,8 +330,10 @@ impl<V: Vfs> Writer<V> {
     /// Where a sync or a write fails.
     pub fn raise_epoch(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
         let now_ms = self.dir.vfs.now_ms();
+        // No number is ever used for two histories.
+        let exhausted = || Failure::EpochsExhausted { dir: self.dir.path.clone() };
         let epoch = Epoch {
-            number: self.tail.epoch().saturating_add(1),
+            number: self.tail.epoch().checked_add(1).ok_or_else(exhausted)?,
             first_offset: self.tail.next_offset(),
             boot_id: self.boot_id,
             time_ms: now_ms,

@@ -137,7 +137,7 @@ fn decode_block(data: &[u8]) {
         epoch: start.epoch,
         committed: start.committed,
     };
-    assert_eq!(builder.finish(&meta, place()).expect("no block stands within").bytes, sealed);
+    assert_eq!(builder.finish_copy(&meta, place()).bytes, sealed);
 }
 
 /// Offsets rise, stay within the block's span, and every record is seen.
@@ -267,6 +267,10 @@ fn operation(what: u8, size: u8, when: u8, how: u8) -> Op {
             Op::Die { who, records, bytes, calls, done }
         }
         5 => Op::Power { keep: how & 1 == 1 },
+        6 => {
+            let calls = (when > 0).then_some(u64::from(when % 32));
+            Op::Forge { who, calls, done: usize::from(how) * 4 }
+        }
         _ => Op::Append { who, records, bytes, durable: how & 0x80 != 0 },
     }
 }

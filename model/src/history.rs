@@ -4,7 +4,12 @@
 
 use std::path::Path;
 
-use puro::vfs::Vfs;
+use puro::block::{BlockBuilder, BlockKind, BlockMeta, Link};
+use puro::dir::Directory;
+use puro::layout::{BLOCK_ALIGN, start};
+use puro::segment::SegmentHeader;
+use puro::tail::open_tail;
+use puro::vfs::{OpenMode, Vfs};
 use puro::{AppendError, Batch, Consumer, ConsumerOptions, LockWait, NewRecord, Producer};
 use puro::{ProducerOptions, ReadError, Start, Token};
 
@@ -28,6 +33,9 @@ pub enum Op {
     Read { durable: bool },
     /// A producer dies in an append, in the given call, with so many bytes of it done.
     Die { who: usize, records: u32, bytes: usize, calls: u64, done: usize },
+    /// A producer appends a record whose value holds starts that are right where it will stand (F-43), and dies
+    /// in the given call, if one is given, with so many bytes of it done.
+    Forge { who: usize, calls: Option<u64>, done: usize },
     /// The machine loses its power; of what was not synced, nothing or everything is lost.
     Power { keep: bool },
 }
@@ -37,6 +45,7 @@ impl Op {
     pub fn records(&self) -> Option<u32> {
         match self {
             Self::Append { records, .. } | Self::Die { records, .. } => Some(*records),
+            Self::Forge { .. } => Some(1),
             _ => None,
         }
     }
@@ -80,11 +89,46 @@ pub fn batch(number: u32, records: u32, bytes: usize) -> Batch {
     batch
 }
 
+/// The topic of records whose values hold starts of blocks.
+const FORGED: &[u8] = b"forged";
+
+/// A batch of one record that says what it is, and then holds a start at every multiple of 64 of the
+/// file, if it is appended at `end`. Each says that a terabyte is on the disk.
+fn forged_batch(number: u32, header: &SegmentHeader, end: u64) -> Batch {
+    let mut value = Vec::new();
+    for field in [number, 0, 1] {
+        value.extend_from_slice(&field.to_le_bytes());
+    }
+    value.resize(600, 0xFF);
+    let before = NewRecord::new(FORGED, &value).encoded_bytes() - value.len() as u64;
+    let begin = end + start::LEN as u64 + before;
+    let mut position = (begin + 12).next_multiple_of(BLOCK_ALIGN);
+    let mut builder = BlockBuilder::default();
+    builder.push(&NewRecord::new("t", "forged")).expect("a small record");
+    while let Some(unit) = value.get_mut((position - begin) as usize..) {
+        let Some(unit) = unit.get_mut(..start::LEN) else { break };
+        let meta = BlockMeta {
+            kind: BlockKind::Records,
+            link: Link { prev_crc: number, next_offset: 1 << 20, may_jump: false },
+            timestamp_ms: 1,
+            durable_to: 1 << 40,
+            epoch: 1,
+            committed: number % 2 == 0,
+        };
+        let built = builder.finish(&meta, header.place(position)).expect("a small block");
+        unit.copy_from_slice(&built.bytes[..start::LEN]);
+        position += BLOCK_ALIGN;
+    }
+    let mut batch = Batch::new();
+    batch.push(&NewRecord::new(FORGED, &value)).expect("a small record");
+    batch
+}
+
 fn delivery(record: &puro::Record<'_>) -> Option<Delivery> {
     let value = record.value?;
     let field = |at: usize| Some(u32::from_le_bytes(value.get(at..at + 4)?.try_into().ok()?));
     let (batch, index, of) = (field(0)?, field(4)?, field(8)?);
-    let padded = value[12..].iter().all(|byte| *byte == batch as u8);
+    let padded = record.topic == FORGED || value[12..].iter().all(|byte| *byte == batch as u8);
     padded.then_some(Delivery { offset: record.offset, batch, index, of })
 }
 
@@ -133,8 +177,9 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
     pub fn play(&mut self, op: &Op) -> Result<(), Violation> {
         match *op {
             Op::Append { who, records, bytes, durable } => {
-                self.append(who, records, bytes, durable)
+                self.append(who, records, durable, |number| batch(number, records, bytes))
             }
+            Op::Forge { who, calls, done } => self.forge(who, calls, done),
             Op::Sync { who } => self.sync(who),
             Op::Close { who } => {
                 self.producers[who] = None;
@@ -142,19 +187,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
             }
             Op::Read { durable } => self.read(durable),
             Op::Die { who, records, bytes, calls, done } => {
-                self.open_producer(who);
-                let Some(actor) = &self.producers[who] else { return Ok(()) };
-                let process = actor.process;
-                self.world.set_fuse(Fuse { process, calls, bytes: done });
-                self.append(who, records, bytes, false)?;
-                self.world.defuse();
-                self.world.kill(process);
-                self.producers[who] = None;
-                // What it left is committed by now, or never will be.
-                let fault = self.world.hold_fault();
-                let looked = self.look(false).map(drop);
-                self.world.resume_fault(fault);
-                looked
+                self.die(who, records, calls, done, |number| batch(number, records, bytes))
             }
             Op::Power { keep } => {
                 self.power(|loss| if keep { loss.newest() } else { loss.oldest() })
@@ -162,12 +195,51 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
         }
     }
 
+    fn die(
+        &mut self,
+        who: usize,
+        records: u32,
+        calls: u64,
+        done: usize,
+        make: impl FnOnce(u32) -> Batch,
+    ) -> Result<(), Violation> {
+        self.open_producer(who);
+        let Some(actor) = &self.producers[who] else { return Ok(()) };
+        let process = actor.process;
+        self.world.set_fuse(Fuse { process, calls, bytes: done });
+        self.append(who, records, false, make)?;
+        self.world.defuse();
+        self.world.kill(process);
+        self.producers[who] = None;
+        // What it left is committed by now, or never will be.
+        let fault = self.world.hold_fault();
+        let looked = self.look(false).map(drop);
+        self.world.resume_fault(fault);
+        looked
+    }
+
+    fn forge(&mut self, who: usize, calls: Option<u64>, done: usize) -> Result<(), Violation> {
+        // Repaired first, so that it is known where the next block will stand.
+        self.open_producer(who);
+        let process = self.new_process();
+        let vfs = (self.seam)(SimVfs::new(&self.world, process));
+        let found = open_tail(&Directory::new(vfs, Path::new(STREAM)), OpenMode::Read);
+        let Ok(Some((tail, _))) = found else { return Ok(()) };
+        let (header, end) = (tail.segment.header, tail.end);
+        drop(tail);
+        let make = |number| forged_batch(number, &header, end);
+        match calls {
+            Some(calls) => self.die(who, 1, calls, done, make),
+            None => self.append(who, 1, false, make),
+        }
+    }
+
     fn append(
         &mut self,
         who: usize,
         records: u32,
-        bytes: usize,
         durable: bool,
+        make: impl FnOnce(u32) -> Batch,
     ) -> Result<(), Violation> {
         let number = self.oracle.attempt(records);
         self.open_producer(who);
@@ -176,7 +248,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
             return Ok(());
         };
         actor.producer.set_durable(durable);
-        let outcome = actor.producer.append_batch(&mut batch(number, records, bytes));
+        let outcome = actor.producer.append_batch(&mut make(number));
         let dead = self.world.is_dead(actor.process);
         if outcome.is_ok() {
             actor.last = Some(number);

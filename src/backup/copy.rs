@@ -3,13 +3,14 @@
 //! Under the same header that makes the same bytes (F-6); under another the same blocks with
 //! other checksums.
 
+use crate::at_end::judge;
 use crate::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link};
 use crate::dir::{Directory, OpenSegment, segment_name};
 use crate::error::{Failure, IoContext};
 use crate::layout::header;
 use crate::record::Fields;
 use crate::seek::Place;
-use crate::segment::{CommittedPart, SegmentHeader, Tail, Window, classify};
+use crate::segment::{SegmentHeader, Tail, Window};
 use crate::token::Token;
 use crate::vfs::{Vfs, VfsFile, write_full};
 
@@ -42,7 +43,7 @@ pub fn copy_segment<V: Vfs>(
     let mut header = source.place.segment.header;
     header.stream_id = new_id.unwrap_or(header.stream_id);
     let mut copy = SegmentCopy::create(target, header, &source.place.segment.file)?;
-    while let Some(meta) = source.next(&mut copy.builder)? {
+    while let Some(meta) = source.next(&target.vfs, &mut copy.builder)? {
         copy.write(meta)?;
         progress(copy.end);
     }
@@ -66,7 +67,11 @@ struct Source<F> {
 
 impl<F: VfsFile> Source<F> {
     /// Takes the next block into `builder`; `None` behind the last.
-    fn next(&mut self, builder: &mut BlockBuilder) -> Result<Option<BlockMeta>, Failure> {
+    fn next<V: Vfs<File = F>>(
+        &mut self,
+        vfs: &V,
+        builder: &mut BlockBuilder,
+    ) -> Result<Option<BlockMeta>, Failure> {
         let mut doubted = false;
         loop {
             if self.place.ended {
@@ -85,7 +90,7 @@ impl<F: VfsFile> Source<F> {
                 Ok(_) => return Ok(meta),
                 Err(cause) => cause,
             };
-            match self.lost_behind()? {
+            match self.lost_behind(vfs)? {
                 None if !self.sealed => return Ok(None),
                 // Writers may have come this far since the block was looked for: look afresh.
                 Some(_) if !doubted => {
@@ -99,14 +104,13 @@ impl<F: VfsFile> Source<F> {
 
     /// Whether what was on the disk is missing at the place, by the recovery table; for it
     /// must not be taken for the committed end.
-    fn lost_behind(&self) -> Result<Option<Cause>, Failure> {
+    fn lost_behind<V: Vfs<File = F>>(&self, vfs: &V) -> Result<Option<Cause>, Failure> {
         let Place { segment, position, durable_to, .. } = &self.place;
         if *position == header::LEN as u64 {
             return Ok(Some(Cause::NoCheckpoint));
         }
-        // A tail that is cut, for whatever reason, is not copied: the boot does not matter.
-        let part = CommittedPart { end: *position, durable_to: *durable_to, current_boot: false };
-        let tail = classify(&segment.file, &segment.header, &part);
+        // A tail that is cut, for whatever reason, is not copied.
+        let tail = judge(vfs, segment, *position, *durable_to);
         Ok(match tail.while_doing_at("read", &segment.path, *position)? {
             Tail::Damaged { cause } => Some(cause),
             Tail::Clean | Tail::Zeros | Tail::Unseen | Tail::Lost => None,

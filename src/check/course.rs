@@ -183,11 +183,9 @@ impl Course {
     }
 
     fn check_body(&mut self, block: &Block<'_>) -> Result<(), Cause> {
-        if self.deep {
-            block.check_records()?;
-            if !self.may_jump() && has_gap(block)? {
-                return Err(Cause::Control("gap"));
-            }
+        block.check_records()?;
+        if self.deep && !self.may_jump() && has_gap(block)? {
+            return Err(Cause::Control("gap"));
         }
         let checkpoint = block.start.kind == BlockKind::Checkpoint;
         if checkpoint && self.deep {
@@ -205,9 +203,6 @@ impl Course {
 
     /// Compares an index of topics with the blocks that it speaks of (F-42).
     fn check_topics(&mut self, block: &Block<'_>) -> Option<Problem> {
-        if !self.deep {
-            return None;
-        }
         let index = index_in(block).filter(|_| !self.is_opening(block));
         let wrong = self.topics.as_ref().zip(index).is_some_and(|(topics, index)| {
             let silent = index.len() == size_of::<u64>();

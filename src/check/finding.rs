@@ -12,6 +12,9 @@ pub enum Verdict {
     Sound,
     /// Something stands at the end that the next writer will repair.
     Repairable,
+    /// The system did not let all be read: nothing is known of the rest. What is wrong is not in
+    /// the stream.
+    Unreadable,
     /// Bytes that were committed are not what they were.
     Damaged,
 }
@@ -23,6 +26,8 @@ pub enum Severity {
     Note,
     /// The next writer will repair it.
     Repairable,
+    /// The system does not let it be read.
+    Unreadable,
     /// Damage.
     Damage,
 }
@@ -55,6 +60,9 @@ pub enum Problem {
     /// The last segment is sealed, and its successor was not made (V-6).
     #[error("the segment is sealed, but the next one was not made yet")]
     RolloverUnfinished,
+    /// The last segment that there can be is sealed (F-7).
+    #[error("the stream is full: it has used up its 2^32 segments; export it into a new one")]
+    Full,
     /// A file under a segment's name that does not begin like one (F-9).
     #[error("it is not a Puro segment: it does not begin with the magic bytes")]
     NotASegment,
@@ -83,10 +91,10 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::StrayName | Self::Temporary | Self::StraySegment => Severity::Note,
+            Self::StrayName | Self::Temporary | Self::StraySegment | Self::Full => Severity::Note,
             Self::Tail { .. } | Self::RolloverUnfinished => Severity::Repairable,
+            Self::Unreadable(_) => Severity::Unreadable,
             Self::NotASegment
-            | Self::Unreadable(_)
             | Self::MissingSegments { .. }
             | Self::Bytes(_)
             | Self::Checkpoint
@@ -103,6 +111,7 @@ impl Problem {
             Self::StraySegment => "stray_segment",
             Self::Tail { label, .. } => label,
             Self::RolloverUnfinished => "rollover_unfinished",
+            Self::Full => "full",
             Self::NotASegment => "not_a_segment",
             Self::Unreadable(_) => "unreadable",
             Self::MissingSegments { .. } => "missing_segments",

@@ -9,12 +9,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::dir::{CONSUMERS, STEWARD_LOCK, WRITER_LOCK, parse_segment_name};
-use crate::hint::Hint;
+use crate::hint::{Hint, MOST_BYTES};
 use crate::vfs::{FileId, LockKind};
 
 /// A file of a stream in the hands of a process.
@@ -180,7 +180,12 @@ impl StreamFiles {
     }
 
     fn hint(&self, file: &str) -> Option<Hint> {
-        Hint::parse(&fs::read(self.dir.join(file)).ok().filter(|_| file.ends_with(".lock"))?)
+        let path = Some(self.dir.join(file)).filter(|_| file.ends_with(".lock"))?;
+        let mut bytes = Vec::new();
+        // A byte more than a hint may have, and it is none; whatever else was put there stays there.
+        let mut file = fs::File::open(path).ok()?.take(MOST_BYTES as u64 + 1);
+        file.read_to_end(&mut bytes).ok()?;
+        Hint::parse(&bytes)
     }
 
     /// Since when a lock is held, if the hint is about this very process.

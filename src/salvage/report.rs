@@ -71,6 +71,36 @@ pub struct SalvageReport {
     pub strays: Vec<PathBuf>,
 }
 
+/// What to take, and what to do where something cannot be read.
+#[derive(Clone, Debug, Default)]
+pub struct SalvageOptions {
+    pub(super) leave_out_unreadable: bool,
+    pub(super) lost: bool,
+}
+
+impl SalvageOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to go on where the system does not let something be read, and leave that out. If not,
+    /// as it is by default, that is an error: who mends its cause, permissions say, loses nothing.
+    #[must_use]
+    pub fn leave_out_unreadable(mut self, leave_out: bool) -> Self {
+        self.leave_out_unreadable = leave_out;
+        self
+    }
+
+    /// Whether to take what repairs saved in `lost/` (F-41) instead of the stream.
+    #[must_use]
+    pub fn lost(mut self, lost: bool) -> Self {
+        self.lost = lost;
+        self
+    }
+}
+
 /// Why a stream could not be salvaged.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -78,6 +108,25 @@ pub enum SalvageError {
     /// The old stream cannot be read at all.
     #[error(transparent)]
     Read(#[from] Failure),
+    /// Something of the old stream cannot be read, and was not to be left out.
+    #[error(
+        "{file} cannot be read at byte {position}: {why}. Mend that, or leave out what cannot be \
+         read (`--leave-out-unreadable`)"
+    )]
+    Unreadable {
+        /// The file, named from the stream's directory.
+        file: String,
+        /// The place in it.
+        position: u64,
+        /// What the system said.
+        why: String,
+    },
+    /// No repair saved anything.
+    #[error("there is nothing to take from {}: no repair saved anything there", path.display())]
+    NothingLost {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// The new stream cannot be made.
     #[error("the new stream cannot be made: {0}")]
     Create(#[source] OpenError),
@@ -92,6 +141,8 @@ impl SalvageError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Read(failure) => failure.blame(),
+            Self::Unreadable { .. } => Blame::Environment,
+            Self::NothingLost { .. } => Blame::Caller,
             Self::Create(error) => error.blame(),
             Self::Write(error) => error.blame(),
         }

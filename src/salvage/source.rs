@@ -25,6 +25,16 @@ pub enum NoSource {
     Problem(Problem),
 }
 
+impl NoSource {
+    /// What is wrong, if anything is there.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Gone => None,
+            Self::Problem(problem) => Some(problem),
+        }
+    }
+}
+
 /// Opens a segment, whatever is wrong with it.
 pub fn open<V: Vfs>(
     dir: &Directory<V>,

@@ -16,6 +16,7 @@ mod demo;
 mod directory;
 mod foreign;
 mod full_disk;
+mod hostile;
 mod live;
 mod named;
 mod one_bit;

@@ -8,7 +8,7 @@ use crate::cli::Place;
 #[test]
 fn one_bit_in_the_same_boot_is_damage_and_not_a_loss_of_power() {
     let place = Place::new();
-    place.puro(&["create", "s"]).text();
+    place.puro(&["create", "s"]);
     let lines: String = (0..50).map(|number| format!("record {number}\n")).collect();
     place.write("lines", lines);
     place.puro(&["produce", "s", "-t", "t", "--batch", "1", "lines"]);

@@ -7,12 +7,18 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::real::*;
+use puro::block::{BlockBuilder, BlockKind};
 use puro::codec::crc;
+use puro::dir::Directory;
 use puro::error::Failure;
 use puro::interpose::{Call, Hook, Interpose, Verdict};
 use puro::layout::header;
 use puro::os::OsVfs;
-use puro::vfs::FileSystem;
+use puro::state::{EPOCH, State, encode_epoch};
+use puro::tail::open_tail;
+use puro::token::Epoch;
+use puro::vfs::{FileSystem, LockWait, OpenMode};
+use puro::writer::{Writer, WriterLock};
 use puro::{Blame, Consumer, OpenError, Producer, ProducerOptions, ReadError};
 
 fn refused_by_producer(dir: &Path) -> Failure {
@@ -273,4 +279,31 @@ fn a_network_file_system_is_refused_unless_it_is_allowed() {
     append(&mut allowed.open_in(world(), dir.path()).unwrap(), "b");
     let mut reader = fast_consumer().allow_network(true).open_in(world(), dir.path()).unwrap();
     assert_eq!(drain(&mut reader), ["a", "b"]);
+}
+
+/// Field report D11: the number of the last epoch was used for two histories, so that no token could tell
+/// them apart.
+#[test]
+fn there_is_no_epoch_behind_the_last() {
+    let dir = scratch();
+    append(&mut Producer::open(dir.path()).unwrap(), "a");
+    let directory = Directory::new(OsVfs::new(), dir.path());
+    let (tail, _) = open_tail(&directory, OpenMode::Write).unwrap().unwrap();
+    let mut lock = WriterLock::open(&directory).unwrap();
+    let mut writer = Writer::new(directory, tail);
+    let guard = lock.take(LockWait::Forever).unwrap();
+    writer.catch_up(&guard).unwrap();
+    let last = Epoch { number: u32::MAX, first_offset: 1, boot_id: Some([9; 16]), time_ms: 1 };
+    let (key, value) = encode_epoch(&last);
+    let mut state = State::default();
+    state.set(EPOCH, &key, &value).unwrap();
+    let mut builder = BlockBuilder::default();
+    state.entries().for_each(|entry| builder.push(&entry).unwrap());
+    writer.append_block(&guard, &mut builder, BlockKind::Records, 1).unwrap();
+    drop((guard, writer));
+    let before = files(dir.path());
+    let mut producer = Producer::open(dir.path()).unwrap();
+    let error = producer.append(&record("b")).unwrap_err();
+    assert!(error.to_string().contains("2^32 - 1 epochs"), "{error}");
+    assert_eq!(files(dir.path()), before);
 }

@@ -100,6 +100,51 @@ fn every_start_is_found_beside_strays() {
     }
 }
 
+/// Field report D7. A file of another stream was put under a lower number than the stream's own
+/// had. The lowest number said which stream it is: the directory was that other stream from then on,
+/// appends went into the file that was put there, and `verify` called it sound.
+#[test]
+fn a_stray_under_a_lower_number_does_not_take_the_stream_over() {
+    let (dir, low) = stream();
+    let other = foreign();
+    for stray in [0, 1, 2] {
+        let path = segment(dir.path(), stray);
+        std::fs::copy(segment(other.path(), stray), &path).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let mut producer = Producer::open(dir.path()).unwrap();
+        let offset = append(&mut producer, "after");
+        assert_eq!(offset, 30 + u64::from(stray));
+        assert_eq!(count_from(dir.path(), Start::Beginning), (offset + 1 - low) as usize);
+        let strays: Vec<_> = verify(dir.path()).findings.into_iter().map(|f| f.path).collect();
+        assert_eq!(strays, [path.clone()], "told as what it is");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+fn verify(dir: &Path) -> puro::CheckReport {
+    let options = puro::CheckOptions::new().deep(true);
+    puro::check(puro::os::OsVfs::new(), dir, &options, &mut |_, _| {}).unwrap()
+}
+
+/// F-9: where as many segments are of one stream as of another, nobody guesses.
+#[test]
+fn of_two_streams_in_equal_parts_none_is_taken() {
+    let (dir, other) = (scratch(), foreign());
+    append(&mut Producer::open(dir.path()).unwrap(), "own");
+    for stray in [1, 3] {
+        let path = segment(dir.path(), stray);
+        std::fs::copy(segment(other.path(), stray), &path).unwrap();
+        let before = files(dir.path());
+        let error = Producer::open(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("segments of two streams"), "{error}");
+        fast_consumer().open(dir.path()).unwrap_err();
+        assert_eq!(files(dir.path()), before);
+        std::fs::remove_file(path).unwrap();
+    }
+    assert_eq!(values(dir.path()), ["own"]);
+}
+
 /// F-9, A-3: a producer that lags behind finds a stray where the next segment was, which was
 /// deleted, and goes on in the one that is active.
 #[test]
@@ -150,6 +195,7 @@ fn nobody_hops_into_another_stream() {
         let mut producer = small_segments().open(stream.path()).unwrap();
         append(&mut producer, &"a".repeat(3000));
         append(&mut producer, &"b".repeat(3000));
+        append(&mut producer, &"c".repeat(3000));
     }
     std::fs::copy(segment(other.path(), 1), segment(dir.path(), 1)).unwrap();
     let mut reader = fast_consumer().open(dir.path()).unwrap();

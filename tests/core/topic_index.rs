@@ -373,6 +373,74 @@ fn verification_tells_a_wrong_index() {
     }
 }
 
+/// Field report D6: an index that lies. A consumer of a topic missed its records, with exit code 0,
+/// and verification called the stream sound. A block that is named and does not hold the topic gives a lie away
+/// (F-47); plain verification compares all of it.
+#[test]
+fn a_consumer_tells_an_index_that_names_a_wrong_block() {
+    let dir = scratch();
+    stream_with_a_rare_topic(OsVfs::new(), dir.path());
+    let held = Directory::new(OsVfs::new(), dir.path());
+    let held = held.open_segment(0, OpenMode::Read).unwrap().unwrap();
+    let (mut scan, mut last_begin) = (Scan::new(&held.file, held.header), 64);
+    let mut common = 0;
+    while !scan.ended {
+        let (position, block) = scan.next().unwrap().unwrap();
+        match block.start.kind {
+            BlockKind::Checkpoint => last_begin = position + block.start.block_bytes(),
+            BlockKind::Records if block.topics().all(|topic| topic == b"common") => {
+                common = position;
+            }
+            _ => {}
+        }
+    }
+    // It says that a block of another topic is the only one with the rare topic.
+    forge_last_index(&segment(dir.path(), 0), |_| {
+        let mut value = last_begin.to_le_bytes().to_vec();
+        value.extend([4, b'r', b'a', b'r', b'e', 1]);
+        puro::codec::put_varint(&mut value, (common - last_begin) / BLOCK_ALIGN);
+        value
+    });
+    let mut consumer = ConsumerOptions::new().topic("rare").open(dir.path()).unwrap();
+    let error = loop {
+        match consumer.try_next() {
+            Ok(record) => assert!(record.is_some(), "it came to the end without a word"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("index of topics"), "{error}");
+    let plain = puro::CheckOptions::new();
+    let report = puro::check(OsVfs::new(), dir.path(), &plain, &mut |_, _| {}).unwrap();
+    assert_eq!(report.verdict(), Verdict::Damaged);
+}
+
+/// F-42, F-47: an index that no encoder makes is not believed.
+#[test]
+fn an_index_that_is_not_canonical_is_not_believed() {
+    let index = |entries: &[(&str, &[u8])]| {
+        let mut value = 64u64.to_le_bytes().to_vec();
+        for (topic, places) in entries {
+            value.push(topic.len() as u8);
+            value.extend_from_slice(topic.as_bytes());
+            value.extend_from_slice(places);
+        }
+        value
+    };
+    let right: [(&str, &[u8]); 2] = [("a", &[2, 0, 1]), ("b", &[1, 3])];
+    assert_eq!(wanted_blocks(&index(&right), 320, |_| true), Some(vec![64, 128, 256]));
+    let wrong: [&[(&str, &[u8])]; 6] = [
+        &[("b", &[1, 0]), ("a", &[1, 0])],
+        &[("a", &[1, 0]), ("a", &[1, 1])],
+        &[("", &[1, 0])],
+        &[("a", &[0])],
+        &[("a", &[2, 0, 0])],
+        &[("a", &[1, 4])],
+    ];
+    for entries in wrong {
+        assert_eq!(wanted_blocks(&index(entries), 320, |_| true), None, "{entries:?}");
+    }
+}
+
 /// An index that begins where none may begin (F-42) hides nothing of what stands before it.
 #[test]
 fn what_stands_before_an_index_is_read() {

@@ -198,3 +198,78 @@ fn a_hundred_thousand_topics_with_settings_of_their_own() {
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(120), "{took:?}");
 }
+
+/// Field report D8: twenty thousand entries of epochs took 7.4 s to fold, and a hundred thousand more than
+/// any user waits for: all were looked at for each.
+#[test]
+fn very_many_epochs_are_folded_in_linear_time() {
+    let begun = std::time::Instant::now();
+    let mut state = State::default();
+    for number in 1..=2 * MANY as u32 {
+        let epoch = puro::token::Epoch {
+            number,
+            first_offset: u64::from(number / 2),
+            boot_id: None,
+            time_ms: 1,
+        };
+        let (key, value) = puro::state::encode_epoch(&epoch);
+        state.set(puro::state::EPOCH, &key, &value).unwrap();
+    }
+    assert_eq!(state.newest_epoch().unwrap().number, 2 * MANY as u32);
+    assert_eq!(state.epochs().len() as u64, 2 * MANY);
+    // One that begins before the one below it, or behind the one above it, is malformed (F-32).
+    for (number, first_offset) in [(100, 10), (100, 80), (3 * MANY as u32, 0)] {
+        let epoch = puro::token::Epoch { number, first_offset, boot_id: None, time_ms: 1 };
+        let (key, value) = puro::state::encode_epoch(&epoch);
+        state.clone().set(puro::state::EPOCH, &key, &value).unwrap_err();
+    }
+    // Quadratic it takes ten minutes.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// Field report D8: `positions list` looked for each of a hundred thousand names by itself.
+#[test]
+fn very_many_positions_are_listed_in_one_go() {
+    let dir = scratch();
+    let mut producer = small_segments().open(dir.path()).unwrap();
+    for _ in 0..40 {
+        producer.append(&NewRecord::new("t", &"v".repeat(300))).unwrap();
+    }
+    drop(producer);
+    set_entries(dir.path(), POSITION, |number| {
+        let position = Position { epoch: 1, offset: number % 42, time_ms: u64::MAX };
+        (name(number), position.encode())
+    });
+    std::fs::create_dir_all(dir.path().join("consumers")).unwrap();
+    let begun = std::time::Instant::now();
+    let reports = puro::positions::list(dir.path()).unwrap();
+    let took = begun.elapsed();
+    assert_eq!(reports.len() as u64, MANY);
+    let mut lengths = Vec::new();
+    let mut places = Vec::new();
+    for sequence in (0..).take_while(|sequence| segment(dir.path(), *sequence).exists()) {
+        let path = segment(dir.path(), sequence);
+        for (position, start) in blocks(&path) {
+            for _ in 0..start.record_count {
+                places.push((sequence as usize, position));
+            }
+        }
+        lengths.push(std::fs::metadata(path).unwrap().len());
+    }
+    for (number, report) in reports.iter().enumerate() {
+        let offset = number % 42;
+        assert_eq!(report.name, name(number as u64));
+        assert_eq!(
+            (report.lag_offsets, report.running),
+            (40u64.saturating_sub(offset as u64), false)
+        );
+        let expected = places
+            .get(offset)
+            .map(|(sequence, position)| lengths[*sequence..].iter().sum::<u64>() - position);
+        // At the end stand the blocks with the positions themselves.
+        if offset != 40 {
+            assert_eq!(report.lag_bytes, expected, "offset {offset}");
+        }
+    }
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}

@@ -17,6 +17,7 @@ use puro::codec::crc;
 use puro::error::Failure;
 use puro::interpose::{Operation, Verdict as Call};
 use puro::layout::{header, start};
+use puro::os::OsVfs;
 use puro::record::RecordCause;
 use puro::vfs::Vfs;
 use puro::{Batch, CheckOptions, CheckReport, Producer, ProducerOptions, check};
@@ -239,7 +240,7 @@ fn files_that_are_no_segments_are_damage() {
     std::fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(segment(dir.path(), 2), &path).unwrap();
     let report = check_in(Fixed::new(), dir.path(), false);
-    assert_eq!((report.findings.len(), report.verdict()), (1, Verdict::Damaged));
+    assert_eq!((report.findings.len(), report.verdict()), (1, Verdict::Unreadable));
     assert_eq!(report.findings[0].problem.label(), "unreadable");
     assert!(report.findings[0].to_string().contains("a symbolic link"), "{}", report.findings[0]);
 }
@@ -260,7 +261,7 @@ fn read_errors_are_told_as_such() {
         let finding = &report.findings[0];
         assert_eq!((finding.segment, finding.problem.label()), (Some(sequence), "unreadable"));
         assert!(finding.to_string().contains("os error 5"), "{finding}");
-        assert_eq!(report.verdict(), Verdict::Damaged);
+        assert_eq!(report.verdict(), Verdict::Unreadable);
     }
 }
 
@@ -362,9 +363,10 @@ fn a_segment_without_checkpoint_is_damage() {
     assert_eq!(findings.first(), Some(&found(0, 64, Cause::NoCheckpoint)), "{findings:?}");
 }
 
-/// What a deep verification finds and a shallow one does not look for.
+/// Field report D11: records that are malformed in blocks whose checksums are right. Every consumer stopped
+/// there; only a deep verification said so. What only a deep one looks for is the state in checkpoints.
 #[test]
-fn deep_verification_decodes_records_and_compares_checkpoints() {
+fn verification_decodes_records_and_a_deep_one_compares_checkpoints() {
     let dir = stream();
     let body = start::LEN;
     let (second, count) = (at(dir.path(), 1, 2), start::RECORD_COUNT);
@@ -377,7 +379,7 @@ fn deep_verification_decodes_records_and_compares_checkpoints() {
         let deep = findings(forged.path());
         assert_eq!(deep.first(), Some(&found(1, second, cause)), "{deep:?}");
         let shallow = check_in(Fixed::new(), forged.path(), false);
-        assert!(!shallow.findings.iter().any(|f| f.problem == cause.into()), "{shallow:?}");
+        assert_eq!(shallow.findings[0].problem, cause.into());
     }
     // A setting in the opening checkpoint that nobody set: found at the next block.
     let copy = copy(dir.path());
@@ -398,6 +400,14 @@ fn deep_verification_decodes_records_and_compares_checkpoints() {
         "{deep:?}"
     );
     assert_eq!(check_in(Fixed::new(), copy.path(), false).verdict(), Verdict::Sound);
+    // Field report D11: a backup of such a stream asked whether the disk was failing.
+    let out = scratch();
+    let options = puro::BackupOptions::new();
+    let backed_up =
+        puro::backup(OsVfs::new(), copy.path(), &out.path().join("b"), &options, &mut |_, _| {});
+    let error = backed_up.unwrap_err();
+    assert!(matches!(error, puro::BackupError::Source { .. }), "{error}");
+    assert_eq!(error.blame(), puro::Blame::Data);
 }
 
 /// A block that is being written right now: low at the first look, committed at the second.
@@ -474,4 +484,24 @@ fn a_gap_where_nothing_was_removed_is_found() {
     assert_eq!(findings(dir.path()), []);
     make_control(&segment(dir.path(), 0), position, 1);
     assert_eq!(findings(dir.path()), [found(0, position, Cause::Control("gap"))]);
+}
+
+/// Field report D11: the last segment that there can be, sealed. `verify` wanted it repaired, repair said that it
+/// could not, and consumers that all was well. It is full, and nothing else.
+#[test]
+fn a_stream_that_is_full_is_sound() {
+    let dir = stream();
+    for sequence in [0, 2] {
+        std::fs::remove_file(segment(dir.path(), sequence)).unwrap();
+    }
+    let path = segment(dir.path(), u32::MAX);
+    std::fs::rename(segment(dir.path(), 1), &path).unwrap();
+    write(&path, header::SEQUENCE as u64, &u32::MAX.to_le_bytes());
+    mend_checksums(&path);
+    let report = check_in(Fixed::new(), dir.path(), true);
+    let problems: Vec<_> = report.findings.iter().map(|finding| &finding.problem).collect();
+    assert_eq!(problems, [&Problem::Full]);
+    assert_eq!(report.verdict(), Verdict::Sound);
+    let error = Producer::open(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("2^32 segments"), "{error}");
 }

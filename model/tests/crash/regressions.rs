@@ -1,7 +1,8 @@
 //! What the simulator found, each told as a story.
 
 use puro::Start;
-use puro_model::history::{STREAM, batch, options, read};
+use puro_model::history::{Op, Player, STREAM, batch, options, read};
+use puro_model::oracle::Crash;
 use puro_model::sim::power::PowerLoss;
 use puro_model::sim::{Disk, Fault, Fuse, SimVfs, World};
 
@@ -11,6 +12,29 @@ const FIRST_SEGMENT: &str = "/stream/0000000000.puro";
 fn saved_tails(disk: &Disk) -> Vec<Vec<u8>> {
     let files = disk.paths().filter(|(path, _)| path.starts_with("/stream/lost"));
     files.map(|(_, file)| file.cache.clone()).collect()
+}
+
+/// Field reports D1 and A7: a value that holds starts of blocks, each right for its place and with a
+/// high durable_to, whose writer dies at any call of the append, with any part of it done. They were
+/// believed, and the stream was *damaged* for good (F-43, X-9).
+#[test]
+fn starts_in_a_value_are_no_blocks_whenever_its_writer_dies() {
+    for calls in 0..16 {
+        for done in (0..=768).step_by(64) {
+            let world = World::new(Disk::default());
+            let mut player = Player::new(world, |vfs| vfs, options(SEGMENT_BYTES));
+            for op in [
+                Op::Append { who: 0, records: 1, bytes: 10, durable: true },
+                Op::Forge { who: 0, calls: Some(calls), done },
+                Op::Append { who: 1, records: 1, bytes: 10, durable: false },
+                Op::Forge { who: 1, calls: None, done: 0 },
+                Op::Read { durable: false },
+            ] {
+                player.play(&op).unwrap_or_else(|found| panic!("{calls} {done} {op:?}: {found}"));
+            }
+            player.settle(Crash::Death).unwrap();
+        }
+    }
 }
 
 /// A disk on which power loss left a whole block of one record, but for its signal.

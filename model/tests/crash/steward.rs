@@ -205,6 +205,7 @@ fn a_year_on_the_clock_of_the_simulator() {
         }
         // Not before 60 days are over, less those between the beginning of its segment and it.
         player.ledger.may_be_forgotten[1] = day > 5 + 60 - 8;
+        world.tick(DAY);
         world.set_now_ms(morning + DAY);
         let pass = Op::Maintain { roll: false, fresh: rng.one_in(3) };
         if rng.one_in(5) {

@@ -22,7 +22,8 @@ pub mod exit {
     pub const OK: u8 = 0;
     /// The stream ends in bytes that the next writer, or `puro repair`, will cut off.
     pub const NEEDS_REPAIR: u8 = 1;
-    /// Stored data is damaged, or its history was lost.
+    /// Stored data is damaged, its history was lost, or it was deleted before a named consumer
+    /// had read it.
     pub const DAMAGED: u8 = 2;
     /// The command line, or what it asks for, cannot be (EX_USAGE of sysexits.h).
     pub const USAGE: u8 = 64;
@@ -36,7 +37,8 @@ pub mod exit {
 pub const EXIT_CODES: &str = "Exit codes:
   0    all went well (also when the reader of the output went away)
   1    the stream's end needs repair (`verify`, `consume -e`, `export`); `puro repair` mends it
-  2    stored data is damaged, or its history was lost
+  2    stored data is damaged, its history was lost, or it was deleted before the consumer of
+       that name had read it
   64   wrong usage
   74   the system is in the way: no permission, no space, a lock held for too long
   130  interrupted by Ctrl-C, between two blocks";

@@ -9,8 +9,9 @@ use puro::block::{BlockKind, Cause};
 use puro::dir::{Directory, open_path, parse_segment_name};
 use puro::error::IoError;
 use puro::layout::{SIGNAL_HIGH, SIGNAL_LOW, start};
-use puro::os::{OsFile, OsVfs};
+use puro::os::OsVfs;
 use puro::record::Fields;
+use puro::salvage::{SavedTail, parse_saved_tail_name};
 use puro::segment::{HeaderCause, SegmentHeader};
 use puro::vfs::{OpenMode, VfsFile};
 use puro::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
@@ -25,7 +26,7 @@ use crate::streams::report;
 /// Shows what is there, good or bad: behind bytes that are no block it goes on at the next one.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A segment's file, or a stream's directory
+    /// A segment's file, one that a repair saved in `lost`, or a stream's directory
     path: PathBuf,
     /// Show the records of each block too
     #[arg(long)]
@@ -54,7 +55,32 @@ fn segment_paths(path: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(sequences.into_iter().map(|sequence| dir.segment_path(sequence)).collect())
 }
 
+/// Shows what a repair saved, if the path leads to that; tells whether it does.
+fn show_saved_tail(out: &mut impl Write, args: &Args, path: &Path) -> Result<bool, CliError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if parse_saved_tail_name(&name).is_none() {
+        return Ok(false);
+    }
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let Some(stream) = full.parent().and_then(Path::parent) else { return Ok(false) };
+    let dir = Directory::new(OsVfs::new(), stream);
+    let Some(tail) = SavedTail::open(&dir, &name)? else { return Ok(false) };
+    let error =
+        |source| IoError { operation: "look at", path: path.to_owned(), position: None, source };
+    let (bytes, header) = (tail.bytes().map_err(error)?, Some(tail.header()));
+    if args.json {
+        writeln!(out, "{}", segment_json(&name, bytes, header, None))?;
+    } else {
+        write_segment(out, &name, bytes, header, None)?;
+    }
+    show_blocks(out, args, tail.walk().map_err(error)?)?;
+    Ok(true)
+}
+
 fn show_segment(out: &mut impl Write, args: &Args, path: &Path) -> Result<(), CliError> {
+    if show_saved_tail(out, args, path)? {
+        return Ok(());
+    }
     let error = |operation: &'static str| {
         let path = path.to_owned();
         move |source| IoError { operation, path, position: None, source }
@@ -92,10 +118,10 @@ fn header_problem(cause: &HeaderCause) -> String {
     }
 }
 
-fn show_blocks(
+fn show_blocks<F: VfsFile>(
     out: &mut impl Write,
     args: &Args,
-    mut walk: Walk<'_, OsFile>,
+    mut walk: Walk<'_, F>,
 ) -> Result<(), CliError> {
     // Whether everything up to here is committed: without that nothing behind it is (F-24).
     let mut reached = true;

@@ -12,7 +12,6 @@ mod format;
 mod import;
 mod info;
 mod inspect;
-mod json;
 mod limits;
 mod lines;
 mod parse;

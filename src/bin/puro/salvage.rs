@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use puro::os::OsVfs;
-use puro::salvage::{Doubtful, Gap, Trouble};
-use puro::{SalvageError, SalvageReport, salvage};
+use puro::salvage::{Doubtful, Gap, SalvageOptions, Trouble, salvage_with};
+use puro::{SalvageError, SalvageReport};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, at_work};
@@ -24,6 +24,12 @@ pub struct Args {
     dir: PathBuf,
     /// The new stream's directory, which must be empty or not exist
     out: PathBuf,
+    /// Take what repairs saved in the stream's `lost` directory, instead of the stream itself
+    #[arg(long)]
+    lost: bool,
+    /// Go on where the system does not let something be read, and leave that out
+    #[arg(long)]
+    leave_out_unreadable: bool,
     /// Report as one JSON object
     #[arg(long)]
     json: bool,
@@ -39,7 +45,10 @@ impl From<SalvageError> for CliError {
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let working = at_work();
     let mut bar = Progress::of_bytes("salvage", stream_bytes(args));
-    let report = salvage(OsVfs::new(), &args.dir, &args.out, &mut |done| bar.set(done))?;
+    let options =
+        SalvageOptions::new().lost(args.lost).leave_out_unreadable(args.leave_out_unreadable);
+    let tell = &mut |done| bar.set(done);
+    let report = salvage_with(OsVfs::new(), &args.dir, &args.out, &options, tell)?;
     drop((bar, working));
     streams::report(|out| {
         if args.json {

@@ -16,13 +16,14 @@ use crate::streams;
 /// Check every byte of a stream
 ///
 /// Exit code 0: sound. 1: its end needs repair, which the next writer, or `puro repair`, does.
-/// 2: damaged; `puro salvage` gets out what is good. It only reads, and may run beside
+/// 2: damaged; `puro salvage` gets out what is good. 74: the system did not let all of it be read, and
+/// nothing else is wrong. It only reads, and may run beside
 /// writers and readers.
 #[derive(clap::Args)]
 pub struct Args {
     /// The stream's directory
     dir: PathBuf,
-    /// Decode every record too, and compare every checkpoint with what came before it
+    /// Compare every checkpoint too with what the blocks before it amount to
     #[arg(long)]
     deep: bool,
     /// Report as one JSON object
@@ -49,6 +50,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::from(match report.verdict() {
         Verdict::Sound => exit::OK,
         Verdict::Repairable => exit::NEEDS_REPAIR,
+        Verdict::Unreadable => exit::ENVIRONMENT,
         Verdict::Damaged => exit::DAMAGED,
     }))
 }
@@ -57,6 +59,7 @@ fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Sound => "sound",
         Verdict::Repairable => "repairable",
+        Verdict::Unreadable => "unreadable",
         Verdict::Damaged => "damaged",
     }
 }
@@ -65,6 +68,7 @@ fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         Severity::Repairable => "repairable",
+        Severity::Unreadable => "unreadable",
         Severity::Damage => "damage",
     }
 }

@@ -1,0 +1,64 @@
+//! A worker's place: a directory in which one image after another is made and checked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::checker::{Checker, Verdict};
+use crate::error::{At, Result};
+use crate::model::disk::Disk;
+
+/// A place for one image at a time.
+pub struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    /// A new place below `scratch`.
+    pub fn new(scratch: &Path) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("puro-crash-").tempdir_in(scratch);
+        Ok(Self { dir: dir.at("make a directory in", scratch)? })
+    }
+
+    /// Where the image is.
+    pub fn image(&self) -> PathBuf {
+        self.dir.path().join("image")
+    }
+
+    /// Where the acknowledgements are.
+    pub fn acknowledged(&self) -> PathBuf {
+        self.dir.path().join("acknowledged")
+    }
+
+    /// Where else something can be put.
+    pub fn scratch(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Makes an image, and removes the one before.
+    pub fn put(&self, disk: &Disk, acknowledged: &[u8]) -> Result<()> {
+        let image = self.image();
+        if image.exists() {
+            fs::remove_dir_all(&image).at("remove", &image)?;
+        }
+        fs::create_dir(&image).at("make", &image)?;
+        disk.write_to(&image)?;
+        let path = self.acknowledged();
+        fs::write(&path, acknowledged).at("write", &path)
+    }
+
+    /// Makes an image and checks it.
+    pub fn check(&self, checker: &Checker, disk: &Disk, acknowledged: &[u8]) -> Result<Verdict> {
+        self.put(disk, acknowledged)?;
+        checker.check(&self.image(), &self.acknowledged(), self.scratch())
+    }
+}
+
+/// Where images are made unless the user says: in memory, if that can be.
+#[must_use]
+pub fn default_scratch() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let is_writable = tempfile::tempdir_in(&memory).is_ok();
+    if is_writable { memory } else { std::env::temp_dir() }
+}

@@ -1,0 +1,170 @@
+//! What is on the disk: names, and the bytes behind them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::content::Content;
+use crate::error::{At, Result};
+use crate::trace::{Blob, Effect, Kind, Node, Place, ROOT, Trace};
+
+/// Directories, files, and their bytes. Cheap to copy.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    nodes: Vec<Inode>,
+    names: BTreeMap<Place, Node>,
+}
+
+#[derive(Clone, Debug)]
+struct Inode {
+    kind: Kind,
+    mode: u32,
+    content: Content,
+}
+
+/// A change of one thing on the disk. Fields are named as those of [`Effect`].
+#[allow(missing_docs, reason = "the variants say what the fields are")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Names that change together.
+    Names(Vec<(Place, Option<Node>)>),
+    /// Bytes of a file.
+    Bytes { node: Node, at: u64, data: Blob },
+    /// The length of a file.
+    Length { node: Node, len: u64 },
+    /// A longer file, without the bytes that made it so.
+    Growth { node: Node, len: u64 },
+    /// Zeros in a file.
+    Zero { node: Node, at: u64, len: u64 },
+}
+
+impl Disk {
+    /// What was there before, with all nodes that are ever made, still without names.
+    #[must_use]
+    pub fn before(trace: &Trace) -> Self {
+        let root = Inode { kind: Kind::Dir, mode: 0o755, content: Content::default() };
+        let mut disk = Self { nodes: vec![root], names: BTreeMap::new() };
+        for base in &trace.header.base {
+            let content = Content::new(trace.bytes(base.data));
+            disk.make(base.node, Inode { kind: base.kind.clone(), mode: base.mode, content });
+            disk.names.extend(base.places.iter().map(|place| (place.clone(), base.node)));
+        }
+        for effect in trace.calls.iter().flat_map(|call| &call.effects) {
+            if let Effect::Make { node, kind, mode, .. } = effect {
+                let content = Content::default();
+                disk.make(*node, Inode { kind: kind.clone(), mode: *mode, content });
+            }
+        }
+        disk
+    }
+
+    fn make(&mut self, node: Node, inode: Inode) {
+        let nothing = Inode { kind: Kind::Other, mode: 0, content: Content::default() };
+        self.nodes.resize(self.nodes.len().max(node as usize + 1), nothing);
+        self.nodes[node as usize] = inode;
+    }
+
+    /// Carries out a change.
+    pub fn apply(&mut self, change: &Change, trace: &Trace) {
+        match change {
+            Change::Names(names) => {
+                for (place, node) in names {
+                    match node {
+                        Some(node) => self.names.insert(place.clone(), *node),
+                        None => self.names.remove(place),
+                    };
+                }
+            }
+            Change::Bytes { node, at, data } => {
+                self.nodes[*node as usize].content.write(*at, trace.bytes(*data));
+            }
+            Change::Length { node, len } => self.nodes[*node as usize].content.set_len(*len),
+            Change::Growth { node, len } => {
+                let content = &mut self.nodes[*node as usize].content;
+                content.set_len(content.len().max(*len));
+            }
+            Change::Zero { node, at, len } => {
+                self.nodes[*node as usize].content.zero(*at, *len);
+            }
+        }
+    }
+
+    /// New permissions of a file.
+    pub fn set_mode(&mut self, node: Node, mode: u32) {
+        self.nodes[node as usize].mode = mode;
+    }
+
+    /// The bytes of a file.
+    #[must_use]
+    pub fn content(&self, node: Node) -> &Content {
+        &self.nodes[node as usize].content
+    }
+
+    /// Who has a name.
+    #[must_use]
+    pub fn at(&self, place: &Place) -> Option<Node> {
+        self.names.get(place).copied()
+    }
+
+    /// Every path that can be reached, and its node.
+    #[must_use]
+    pub fn paths(&self) -> Vec<(String, Node)> {
+        let mut found = Vec::new();
+        self.walk(ROOT, "", &mut found);
+        found
+    }
+
+    fn walk(&self, dir: Node, prefix: &str, found: &mut Vec<(String, Node)>) {
+        let from = Place { dir, name: String::new() };
+        for (place, node) in self.names.range(from..).take_while(|(place, _)| place.dir == dir) {
+            let path = format!("{prefix}{}", place.name);
+            let is_dir = self.nodes[*node as usize].kind == Kind::Dir;
+            found.push((path.clone(), *node));
+            if is_dir {
+                self.walk(*node, &format!("{path}/"), found);
+            }
+        }
+    }
+
+    /// Equal for directories that a program cannot tell apart.
+    #[must_use]
+    pub fn hash(&self) -> u128 {
+        let of = |(path, node): (String, Node)| {
+            let inode = &self.nodes[node as usize];
+            let mut text = path.into_bytes();
+            text.extend(format!("\0{:?}{:o}", inode.kind, inode.mode).into_bytes());
+            text.extend(inode.content.hash().to_le_bytes());
+            xxh3_128(&text)
+        };
+        self.paths().into_iter().map(of).fold(0, u128::wrapping_add)
+    }
+
+    /// Makes a directory of it. `dir` must be there and empty.
+    pub fn write_to(&self, dir: &Path) -> Result<()> {
+        let mut made: BTreeMap<Node, std::path::PathBuf> = BTreeMap::new();
+        for (name, node) in self.paths() {
+            let path = dir.join(name);
+            let inode = &self.nodes[node as usize];
+            match &inode.kind {
+                Kind::Dir => fs::create_dir(&path).at("make", &path)?,
+                Kind::Symlink(target) => {
+                    std::os::unix::fs::symlink(target, &path).at("make", &path)?;
+                }
+                Kind::File => match made.get(&node) {
+                    Some(first) => fs::hard_link(first, &path).at("link", &path)?,
+                    None => {
+                        let file = inode.content.write_to(&path).at("write", &path)?;
+                        let mode = fs::Permissions::from_mode(inode.mode);
+                        file.set_permissions(mode).at("set permissions of", &path)?;
+                        made.insert(node, path);
+                    }
+                },
+                Kind::Other => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,226 @@
+//! The tracer: stops the program before each watched call and behind it.
+//!
+//! One watched call is under way at a time. The others wait before theirs, as they could have on
+//! a machine with one processor: so the order in which calls are completed is known exactly, and
+//! positions and lengths that are read at a stop are those of that call.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::Path;
+
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::enter::{Decision, Entry, Intent};
+use super::fault::{Fault, Injection};
+use super::proc::Thread;
+use super::sys::{Resume, Stop, resume, wait};
+use super::syscalls::{Foreign, name_of};
+use super::watch::Watch;
+use crate::error::{At, Result};
+
+/// Follows a program and all that come from it, until the last of them ends.
+pub struct Tracer<'a> {
+    watch: &'a mut Watch,
+    main: i32,
+    /// Who is in a watched call, and which.
+    under_way: Option<(i32, Intent)>,
+    /// Who stands before a watched call until that is over.
+    waiting: VecDeque<i32>,
+    /// Who was seen before. A new thread begins with a stop that means nothing.
+    known: HashSet<i32>,
+    injection: Option<Injection>,
+    followed: Vec<(Intent, String)>,
+    status: i32,
+    has_ended: bool,
+}
+
+/// How a recording ended.
+pub struct Ended {
+    /// The first process's exit status, as shells count.
+    pub status: i32,
+    /// Every call that was followed: each could be answered with a fault.
+    pub followed: Vec<(Intent, String)>,
+}
+
+impl<'a> Tracer<'a> {
+    /// Takes over a child that stopped itself. It must have been made by this thread.
+    pub fn seize(watch: &'a mut Watch, main: i32, injection: Option<Injection>) -> Result<Self> {
+        let options = Options::PTRACE_O_TRACESYSGOOD
+            | Options::PTRACE_O_TRACESECCOMP
+            | Options::PTRACE_O_TRACEFORK
+            | Options::PTRACE_O_TRACEVFORK
+            | Options::PTRACE_O_TRACECLONE
+            | Options::PTRACE_O_TRACEEXEC
+            | Options::PTRACE_O_EXITKILL;
+        ptrace::setoptions(Pid::from_raw(main), options).at("watch", Path::new("the program"))?;
+        resume(main, Resume::Freely, 0).at("start", Path::new("the program"))?;
+        let (under_way, waiting) = (None, VecDeque::new());
+        let known = HashSet::from([main]);
+        let followed = Vec::new();
+        Ok(Self {
+            watch,
+            main,
+            under_way,
+            waiting,
+            known,
+            injection,
+            followed,
+            status: 0,
+            has_ended: false,
+        })
+    }
+
+    /// Goes on until nobody is left.
+    pub fn run(mut self) -> Result<Ended> {
+        while let Some((pid, stop)) = wait().at("wait for", Path::new("the program"))? {
+            match stop {
+                Stop::Ended(status) => self.ended(pid, status)?,
+                Stop::Entry => self.entry(pid)?,
+                Stop::Exit => self.exit(pid)?,
+                Stop::Event(event) => self.event(pid, event)?,
+                Stop::Signal(signal) => self.signal(pid, signal)?,
+            }
+        }
+        Ok(Ended { status: self.status, followed: self.followed })
+    }
+
+    fn ended(&mut self, pid: i32, status: i32) -> Result<()> {
+        self.known.remove(&pid);
+        self.waiting.retain(|waiting| *waiting != pid);
+        if pid == self.main {
+            self.status = status;
+            self.has_ended = true;
+            // What it leaves running has nobody who waits for it.
+            self.known.iter().for_each(|left| {
+                let _ = kill(Pid::from_raw(*left), Signal::SIGKILL);
+            });
+        }
+        // It was killed within its call. Whether that was done before, nobody knows.
+        if let Some((_, intent)) = self.under_way.take_if(|(who, _)| *who == pid) {
+            let by_us = self.has_ended || self.injection.is_some();
+            if !by_us && !matches!(intent, Intent::Sync { .. } | Intent::SyncAll) {
+                self.watch.unmeasured.insert(format!("a call in which it was killed: {intent:?}"));
+            }
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, pid: i32, event: i32) -> Result<()> {
+        // Who executes a program takes over the number of the first thread; the others are gone.
+        if event == libc::PTRACE_EVENT_EXEC
+            && let Ok(former) = ptrace::getevent(Pid::from_raw(pid))
+            && former != i64::from(pid)
+        {
+            self.known.remove(&(former as i32));
+        }
+        self.go_on(pid, 0)
+    }
+
+    fn signal(&mut self, pid: i32, signal: i32) -> Result<()> {
+        let is_first_stop = signal == libc::SIGSTOP && self.known.insert(pid);
+        // A stop of the whole process has no signal to deliver; there is no terminal to wait for.
+        let is_group_stop =
+            matches!(signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
+                && ptrace::getsiginfo(Pid::from_raw(pid)).is_err();
+        self.go_on(pid, if is_first_stop || is_group_stop { 0 } else { signal })
+    }
+
+    fn go_on(&mut self, pid: i32, signal: i32) -> Result<()> {
+        self.known.insert(pid);
+        // A signal between entry and exit of a call must not lose the exit.
+        let in_call = self.under_way.as_ref().is_some_and(|(who, _)| *who == pid);
+        let how = if in_call { Resume::ToExit } else { Resume::Freely };
+        resume(pid, how, signal).at("resume", Path::new("the program"))
+    }
+
+    fn entry(&mut self, pid: i32) -> Result<()> {
+        self.known.insert(pid);
+        if ptrace::getevent(Pid::from_raw(pid)).is_ok_and(|mark| mark == i64::from(Foreign::MARK)) {
+            self.watch.unmeasured.insert("calls of a 32-bit program".to_owned());
+            return self.go_on(pid, 0);
+        }
+        let Ok(registers) = ptrace::getregs(Pid::from_raw(pid)) else { return Ok(()) };
+        let entry = Entry {
+            thread: Thread(pid),
+            number: registers.orig_rax as i64,
+            args: [
+                registers.rdi,
+                registers.rsi,
+                registers.rdx,
+                registers.r10,
+                registers.r8,
+                registers.r9,
+            ],
+        };
+        match self.watch.enter(&entry) {
+            Decision::Pass => self.go_on(pid, 0),
+            Decision::Hidden(what) => {
+                self.watch.unmeasured.insert(what);
+                self.go_on(pid, 0)
+            }
+            // What is asked about files now must still be so when its turn has come.
+            Decision::Follow(_) if self.under_way.is_some() => {
+                self.waiting.push_back(pid);
+                Ok(())
+            }
+            Decision::Follow(intent) => self.follow(&entry, intent),
+        }
+    }
+
+    fn follow(&mut self, entry: &Entry, intent: Intent) -> Result<()> {
+        let pid = entry.thread.0;
+        let now = self.injection.filter(|injection| injection.call == self.followed.len());
+        let shown = self.watch.shown(&intent);
+        self.followed.push((intent.clone(), shown));
+        if let Some(Injection { fault, .. }) = now {
+            self.inject(entry, fault, &intent)?;
+        }
+        self.under_way = Some((pid, intent));
+        self.go_on(pid, 0)
+    }
+
+    /// Answers in the kernel's place.
+    fn inject(&mut self, entry: &Entry, fault: Fault, intent: &Intent) -> Result<()> {
+        let pid = Pid::from_raw(entry.thread.0);
+        let Ok(mut registers) = ptrace::getregs(pid) else { return Ok(()) };
+        if let Some(errno) = fault.errno() {
+            // No call at all, and its result; the exit is seen as always.
+            registers.orig_rax = u64::MAX;
+            registers.rax = (-i64::from(errno)) as u64;
+        } else if fault == Fault::Kill {
+            let _ = kill(pid, Signal::SIGKILL);
+            return Ok(());
+        } else {
+            let of_buffer = matches!(name_of(entry.number), "write" | "pwrite");
+            let half = registers.rdx / 2;
+            registers.rdx = half.max(if of_buffer { 1 } else { registers.rdx });
+        }
+        let what = format!("a fault ({fault}) that could not be injected into {intent:?}");
+        if ptrace::setregs(pid, registers).is_err() {
+            self.watch.unmeasured.insert(what);
+        }
+        Ok(())
+    }
+
+    fn exit(&mut self, pid: i32) -> Result<()> {
+        let Some((_, intent)) = self.under_way.take_if(|(who, _)| *who == pid) else {
+            return self.go_on(pid, 0);
+        };
+        if let Ok(registers) = ptrace::getregs(Pid::from_raw(pid)) {
+            self.watch.leave(Thread(pid), intent, registers.rax as i64)?;
+        }
+        self.go_on(pid, 0)?;
+        self.next()
+    }
+
+    /// Lets those go on who wait before a call, until one of them is in it.
+    fn next(&mut self) -> Result<()> {
+        while self.under_way.is_none() {
+            let Some(pid) = self.waiting.pop_front() else { return Ok(()) };
+            self.entry(pid)?;
+        }
+        Ok(())
+    }
+}
