@@ -1,7 +1,7 @@
 ------------------------------ MODULE LocksLost -----------------------------
 (***************************************************************************)
-(* Three writers, and a lock file that loses its name twice: who of them   *)
-(* can write at once, and how much? And does everybody get on?             *)
+(* Three writers, which may keep the lock from one append to the next, and *)
+(* a lock file that loses its name: who can write at once, and how much?   *)
 (***************************************************************************)
 EXTENDS Locks
 =============================================================================
