@@ -103,15 +103,16 @@ Lock(w) ==
   /\ todo[w] > 0 /\ todo' = [todo EXCEPT ![w] = @ - 1]
   /\ UNCHANGED <<in, committed, seen, tried, late>>
 
+OpenAnew(p) ==      \* that file, or one that it makes
+  /\ fd' = [fd EXCEPT ![p] = file]
+  /\ wl' = Released(p) /\ since' = since \ {p}
+  /\ pc' = [pc EXCEPT ![p] = Again(p)]
+  /\ todo' = IF pc[p] = "locked" THEN [todo EXCEPT ![p] = @ + 1] ELSE todo
+
 \* L-4
 CheckLockName(p) ==
   /\ p \in unsure /\ unsure' = unsure \ {p}
-  /\ IF fd[p] = file
-       THEN UNCHANGED <<fd, wl, since, pc, todo>>
-       ELSE /\ fd' = [fd EXCEPT ![p] = file]      \* opened, or made, anew
-            /\ wl' = Released(p) /\ since' = since \ {p}
-            /\ pc' = [pc EXCEPT ![p] = Again(p)]
-            /\ todo' = IF pc[p] = "locked" THEN [todo EXCEPT ![p] = @ + 1] ELSE todo
+  /\ IF fd[p] = file THEN UNCHANGED <<fd, wl, since, pc, todo>> ELSE OpenAnew(p)
   /\ UNCHANGED <<file, sl, nl, segments, in, committed, seen, tried, late>>
 
 \* L-4
