@@ -170,7 +170,7 @@ fn a_setting_that_does_not_count_is_not_shown_as_if_it_did() {
     let output = puro(&["config", text(dir.path()), "get", "retention_ms"]);
     assert_eq!(said(&output), "0\n");
     let output = puro(&["info", text(dir.path())]);
-    assert!(said(&output).contains("86400x00 (counts as not set)"), "{}", said(&output));
+    assert!(said(&output).contains("86400x00 (cannot be: counts as not set)"), "{}", said(&output));
 }
 
 /// Makes the checksums of a block of one record right again, the record's own first.
