@@ -146,9 +146,10 @@ BootOf(c)  == IF RaisesOf(c) = {} THEN 1 ELSE made[c[Max(RaisesOf(c))]].boot
 EpochEnd(c) == IF RaisesOf(c) = {} THEN 1
                ELSE made[c[Max(RaisesOf(c))]].at + made[c[Max(RaisesOf(c))]].size
 
-\* E-7: a token (epoch, offset) has diverged from the chain c
-RaisedBelow(epoch, offset, c) ==
+RaisedBelow(epoch, offset, c) ==     \* a later epoch begins below the offset
   \E i \in RaisesOf(c) : made[c[i]].epoch > epoch /\ made[c[i]].off < offset
+
+\* E-7: a token (epoch, offset) has diverged from the chain c
 Diverged(epoch, offset, c) ==
   /\ epoch > 0
   /\ \/ RaisedBelow(epoch, offset, c)

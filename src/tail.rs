@@ -13,7 +13,7 @@ use crate::state::State;
 use crate::token::{Token, is_taken_back};
 use crate::topics::TopicIndex;
 use crate::trace::Action;
-use crate::vfs::{FileStatus, OpenMode, Vfs, read_full};
+use crate::vfs::{FileId, FileStatus, OpenMode, Vfs, read_full};
 
 /// A writer's memory of the active segment up to its committed end.
 #[derive(Debug)]
@@ -234,7 +234,7 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
     /// Where the file cannot be looked at.
     pub fn look(&self) -> Result<Look, IoError> {
         let file = &self.segment.file;
-        let FileStatus { len, links, .. } =
+        let FileStatus { len, id, links } =
             file.status().map_err(|error| self.io_error("look at", error))?;
         let mut last_bytes = [0; end::LEN];
         let last_at = self.end.saturating_sub(end::LEN as u64);
@@ -242,7 +242,7 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         let read = read.map_err(|error| self.io_error("read", error))?;
         let nothing_read = self.end == header::LEN as u64;
         let changed = !nothing_read && (read < end::LEN || last_bytes != self.last_bytes);
-        Ok(Look { len, links, changed })
+        Ok(Look { len, id, links, changed })
     }
 
     /// Reads the segment again from its header. Where what was remembered is `wrong`, what it
@@ -281,7 +281,9 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
 pub struct Look {
     /// Length of the file.
     pub len: u64,
-    /// How many names lead to the file.
+    /// Which file it is.
+    pub id: FileId,
+    /// How many names lead to it.
     pub links: u64,
     /// Whether other bytes than those remembered stand before the end: it was cut off, and perhaps
     /// grown over.

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::block::{BlockBuilder, BlockKind, Cause};
-use crate::dir::{Directory, OpenSegment, WRITER_LOCK};
+use crate::dir::{Directory, OpenSegment, WRITER_LOCK, new_segment_name};
 use crate::error::{Failure, IoContext, IoError, RecordError};
 use crate::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
 use crate::lock_file::LockFile;
@@ -241,8 +241,20 @@ impl<V: Vfs> Writer<V> {
 
     /// Under another name somebody may append who holds another lock.
     fn refuse_other_names(&self, look: &Look) -> Result<(), Failure> {
-        let (path, links) = (self.tail.segment.path.clone(), look.links);
-        if links > 1 { Err(Failure::HardLinked { path, links }) } else { Ok(()) }
+        let segment = &self.tail.segment;
+        let mut links = look.links;
+        if links > 1 {
+            // Of a rename, a loss of power may have kept the old name beside the new one (M-4).
+            let temporary = new_segment_name(segment.header.sequence);
+            if self.dir.id_of(&temporary)? == Some(look.id) {
+                self.dir.remove(&temporary, "remove")?;
+                links -= 1;
+            }
+        }
+        if links > 1 {
+            return Err(Failure::HardLinked { path: segment.path.clone(), links });
+        }
+        Ok(())
     }
 
     /// Hands an action to whoever keeps a trace.

@@ -8,9 +8,9 @@ use std::process::{Command, Output, Stdio};
 use crate::real::{blocks, flip, scratch, segment, set_len, small_segments};
 use puro::{NewRecord, Producer};
 
-/// Runs the program with so much address space, in KiB.
-fn puro_within(kib: u64, args: &[&str]) -> Output {
-    let script = format!("ulimit -v {kib}; exec \"$@\"");
+/// Runs the program under a limit of the shell.
+fn puro_limited(limit: &str, args: &[&str]) -> Output {
+    let script = format!("ulimit {limit}; exec \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_puro")]).args(args);
     command.stdin(Stdio::null()).output().unwrap()
@@ -44,7 +44,7 @@ fn a_line_of_millions_of_members_takes_little_memory() {
     line.extend_from_slice(b"{}]}\n");
     std::fs::write(&file, line).unwrap();
     let stream = dir.path().join("s");
-    let output = puro_within(700_000, &["import", text(&stream), text(&file)]);
+    let output = puro_limited("-v 700000", &["import", text(&stream), text(&file)]);
     assert_eq!(output.status.code(), Some(64), "{}", said(&output));
     assert!(said(&output).contains("`headers` take more than 65536 bytes"), "{}", said(&output));
 }
@@ -57,7 +57,8 @@ fn a_lock_file_of_gigabytes_is_not_read() {
     held.append(&NewRecord::new("t", "v")).unwrap();
     let held = held.hold().unwrap();
     set_len(&dir.path().join("writer.lock"), 3 * GIB);
-    let output = puro_within(700_000, &["who", text(dir.path())]);
+    // To read it whole takes more than a second of the processor's time.
+    let output = puro_limited("-t 1", &["who", text(dir.path())]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(said(&output).contains("writer.lock"), "{}", said(&output));
     drop(held);

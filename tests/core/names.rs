@@ -169,6 +169,19 @@ fn a_backup_is_not_written_through_a_link() {
     assert_eq!(values(&to), ["a"]);
 }
 
+/// The power was lost in a rollover, and of the rename both names were on the disk (M-4, V-5): that
+/// is no copy, and the next writer goes on. Found by the crash world when A-19 was new.
+#[test]
+fn the_name_that_a_rename_left_behind_is_no_second_name() {
+    let dir = scratch();
+    append(&mut Producer::open(dir.path()).unwrap(), "a");
+    let temporary = dir.path().join("0000000000.puro.new");
+    std::fs::hard_link(segment(dir.path(), 0), &temporary).unwrap();
+    append(&mut Producer::open(dir.path()).unwrap(), "b");
+    assert!(!temporary.exists());
+    assert_eq!(values(dir.path()), ["a", "b"]);
+}
+
 /// Somebody copied a stream with `cp -al s t` to try something out, and removed the lock file of
 /// the copy, which a clean-up took for a leftover. Writers of both appended to one file under two
 /// locks: both were told that all went well, and a third of the records was gone. Field report A4;

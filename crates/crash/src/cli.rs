@@ -20,6 +20,7 @@ use puro_crash::check::bench::default_scratch;
 use puro_crash::check::checker::Checker;
 use puro_crash::error::{CrashError, Result};
 use puro_crash::model::profile::Profile;
+use puro_crash::record::Recorder;
 
 /// Does a program survive a crash?
 ///
@@ -67,6 +68,9 @@ struct Recorded {
     /// CMD is killed after so many seconds
     #[arg(long, value_name = "S", default_value_t = 600)]
     timeout: u64,
+    /// Who watches: ptrace, strace, or the best that works here
+    #[arg(long, value_name = "WHO", default_value = "best")]
+    recorder: Recorder,
     /// The program, and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,

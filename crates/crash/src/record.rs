@@ -1,36 +1,43 @@
 //! Recording: a program runs in a directory, and each call that matters is written down.
 
+#[cfg(target_arch = "x86_64")]
 mod enter;
 pub mod fault;
+#[cfg(target_arch = "x86_64")]
 mod filter;
+mod intent;
+#[cfg(target_arch = "x86_64")]
 mod leave;
 mod proc;
+#[cfg(target_arch = "x86_64")]
+mod ptrace;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "record/no_ptrace.rs"]
+mod ptrace;
+mod strace;
+#[cfg(target_arch = "x86_64")]
 mod sys;
+#[cfg(target_arch = "x86_64")]
 mod syscalls;
+#[cfg(target_arch = "x86_64")]
 mod tracer;
 mod tree;
 mod watch;
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::thread;
+use std::path::Path;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use nix::sys::ptrace;
-use nix::sys::signal::{Signal, raise};
-
-use crate::alarm::Alarm;
-use crate::error::{At, CrashError, Result};
-use crate::trace::{Header, TraceWriter, VERSION};
-pub use enter::Intent;
+use crate::error::{CrashError, Result};
+use crate::model::plan::Plan;
+use crate::model::profile::Profile;
+use crate::model::state::State;
+use crate::trace::{BaseNode, Header, Trace, VERSION};
 use fault::Injection;
-use proc::Identity;
-use tracer::Tracer;
-use tree::Tree;
+pub use intent::Intent;
+pub use ptrace::become_recorded;
 use watch::Watch;
 
 /// The hidden word by which this program becomes the child that is recorded.
@@ -53,6 +60,33 @@ pub struct Order<'a> {
     pub injection: Option<Injection>,
     /// How long it may run.
     pub timeout: Duration,
+    /// Who watches.
+    pub recorder: Recorder,
+}
+
+/// Who watches a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recorder {
+    /// Ours where that can be, else strace.
+    #[default]
+    Best,
+    /// Ours: `ptrace` with a seccomp filter.
+    Ptrace,
+    /// strace.
+    Strace,
+}
+
+impl FromStr for Recorder {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            "ptrace" => Ok(Self::Ptrace),
+            "strace" => Ok(Self::Strace),
+            _ => Err(format!("there is no recorder `{text}`; there are best, ptrace, strace")),
+        }
+    }
 }
 
 /// How it went.
@@ -68,88 +102,60 @@ pub struct Recording {
     pub shown: Vec<String>,
 }
 
+/// What a recorder saw.
+struct Seen {
+    watch: Watch,
+    base: Vec<BaseNode>,
+    status: i32,
+    followed: Vec<(Intent, String)>,
+}
+
 /// Runs a program and records it.
 pub fn record(order: &Order<'_>) -> Result<Recording> {
-    let mut trace = TraceWriter::create(order.trace)?;
-    let (tree, base) = Tree::survey(order.dir, &mut trace)?;
     let begun = Instant::now();
-    let mut child = start(order)?;
-    let stdout = child.stdout.take().ok_or_else(|| CrashError::Usage("no pipe".to_owned()))?;
-    let pid = child.id() as i32;
-    let identity = {
-        let path = PathBuf::from(format!("/proc/{pid}/fd/1"));
-        Identity::from(&fs::metadata(&path).at("look at", &path)?)
+    let ours = || ptrace::record(order).map(|seen| (seen, "ptrace"));
+    let strace = || strace::record(order).map(|seen| (seen, "strace"));
+    let (seen, recorder) = match order.recorder {
+        Recorder::Ptrace => ours()?,
+        Recorder::Strace => strace()?,
+        Recorder::Best => match ours() {
+            // The first complaint is the one that can be mended.
+            Err(error @ CrashError::CannotRecord { .. }) => strace().map_err(|_| error)?,
+            other => other?,
+        },
     };
-    let echo = order.echo;
-    let drain = thread::spawn(move || drain(stdout, echo));
-    let alarm = Alarm::set(pid, order.timeout);
-    let mut watch = Watch::new(tree, identity, order.ignored, trace);
-    let ended = Tracer::seize(&mut watch, pid, order.injection)?.run()?;
-    if alarm.rang() {
-        let seconds = order.timeout.as_secs();
-        watch.unmeasured.insert(format!("what it would have done after {seconds} s (--timeout)"));
-    }
-    let _ = drain.join();
-    if ended.followed.is_empty() {
+    let Seen { mut watch, base, status, followed } = seen;
+    if watch.calls == 0 && order.injection.is_none() {
         // Nothing to lose is no proof of anything: perhaps it did not even start.
-        let status = ended.status;
         watch.unmeasured.insert(format!("the program changed nothing (it ended with {status})"));
     }
-    let header = Header {
+    let mut header = Header {
         version: VERSION,
         command: order.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-        status: ended.status,
-        recorder: "ptrace".to_owned(),
+        status,
+        recorder: recorder.to_owned(),
         unmeasured: watch.unmeasured.into_iter().collect(),
         elapsed_ms: begun.elapsed().as_millis() as u64,
         base,
     };
     watch.trace.finish(&header)?;
-    let (followed, shown) = ended.followed.into_iter().unzip();
-    Ok(Recording { status: ended.status, unmeasured: header.unmeasured, followed, shown })
+    if recorder == "strace"
+        && let Some(path) = differs(order)?
+    {
+        header.unmeasured.push(format!("{path}: what strace tells is not what is there"));
+        header.write(order.trace)?;
+    }
+    let (followed, shown) = followed.into_iter().unzip();
+    Ok(Recording { status, unmeasured: header.unmeasured, followed, shown })
 }
 
-/// Starts this program again as the child, which stops itself before it becomes the command.
-fn start(order: &Order<'_>) -> Result<std::process::Child> {
-    let own = Path::new("/proc/self/exe");
-    let own = fs::read_link(own).at("read", own)?;
-    let mut command = Command::new(&own);
-    command.arg(CHILD).args(order.command).current_dir(order.dir);
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    if order.injection.is_some() {
-        // Complaints are what a fault is expected to cause.
-        command.stderr(Stdio::null());
-    }
-    let mut child = command.spawn().at("start", &own)?;
-    match sys::wait_for_stop(child.id() as i32).at("wait for", &own)? {
-        sys::Stop::Signal(libc::SIGSTOP) => Ok(child),
-        other => {
-            let _ = child.kill();
-            Err(CrashError::CannotRecord {
-                why: format!("ptrace(PTRACE_TRACEME) is not permitted ({other:?})"),
-                instead: "In a container, give it `--cap-add SYS_PTRACE` or a seccomp profile \
-                          that permits ptrace; elsewhere see kernel.yama.ptrace_scope",
-            })
-        }
-    }
-}
-
-/// The child's side: asks to be traced, stops, installs the filter, and becomes the command.
-#[must_use]
-pub fn become_recorded(command: &[OsString]) -> ExitCode {
-    let Some((program, arguments)) = command.split_first() else { return ExitCode::from(64) };
-    // The filter comes before the stop: whoever reaches the stop can be recorded.
-    let ready = ptrace::traceme()
-        .and_then(|()| nix::sys::prctl::set_no_new_privs())
-        .map_err(std::io::Error::from)
-        .and_then(|()| sys::install_filter(&filter::filter()))
-        .and_then(|()| Ok(raise(Signal::SIGSTOP)?));
-    let error = match ready {
-        Ok(()) => Command::new(program).args(arguments).exec(),
-        Err(_) => return ExitCode::from(126),
-    };
-    eprintln!("puro-crash: cannot run {}: {error}", program.to_string_lossy());
-    ExitCode::from(127)
+/// The first path that is not as it was written down.
+fn differs(order: &Order<'_>) -> Result<Option<String>> {
+    let trace = Trace::read(order.trace)?;
+    let profile = Profile::find("process")?;
+    let plan = Plan::new(&trace, &profile);
+    let disk = State::complete(trace.calls.len()).disk(&plan);
+    strace::difference(&disk, order.dir)
 }
 
 /// Reads what the program prints, so that it never waits for us.

@@ -15,7 +15,7 @@ use crate::model::disk::Disk;
 use crate::model::explore::explore;
 use crate::model::plan::Plan;
 use crate::model::state::State;
-use crate::record::{Order, record};
+use crate::record::{Order, Recorder, record};
 use crate::trace::Trace;
 
 /// The crash of a checker.
@@ -63,8 +63,10 @@ pub fn check(
         echo: false,
         injection: None,
         timeout: TIMEOUT,
+        recorder: Recorder::Best,
     })?;
-    if recording.followed.is_empty() {
+    let trace = Trace::read(&trace_dir)?;
+    if trace.calls.is_empty() {
         // It only reads.
         return Ok(seconds);
     }
@@ -72,7 +74,6 @@ pub fn check(
         seconds.unmeasured.push(format!("the checker's own recovery: {what}"));
         return Ok(seconds);
     }
-    let trace = Trace::read(&trace_dir)?;
     let plan = Plan::new(&trace, first.profile);
     let mut seen = HashSet::from([disk.hash()]);
     let mut states = Vec::new();

@@ -7,8 +7,8 @@ use clap::Args;
 use puro_crash::error::{CrashError, Result};
 use puro_crash::faults::{plan, run as inject};
 use puro_crash::progress::Progress;
-use puro_crash::record::Order;
 use puro_crash::record::fault::{FAULTS, Fault};
+use puro_crash::record::{Order, Recorder};
 use puro_crash::report::html::Page;
 use puro_crash::report::{ProfileReport, Report, keep};
 use puro_crash::trace::Trace;
@@ -58,6 +58,7 @@ pub fn run(args: &FaultsArgs) -> Result<u8> {
             echo: false,
             injection: None,
             timeout: Duration::from_secs(args.recorded.timeout),
+            recorder: Recorder::Ptrace,
         };
         let outcome = inject(&order, &injections, &checker, &profile, &limits, &progress)?;
         for finding in &outcome.findings {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use puro_crash::error::{At, CrashError, Result};
 use puro_crash::record::{Order, Recording, record};
+use puro_crash::trace::Trace;
 
 use super::Recorded;
 
@@ -25,7 +26,7 @@ pub fn run(args: &RecordArgs) -> Result<u8> {
     for what in &recording.unmeasured {
         println!("not measured: {what}");
     }
-    println!("{} calls in {}", recording.followed.len(), args.trace.display());
+    println!("{} calls in {}", Trace::read(&args.trace)?.calls.len(), args.trace.display());
     Ok(if recording.unmeasured.is_empty() { 0 } else { 77 })
 }
 
@@ -48,6 +49,7 @@ impl Recorded {
             echo: !self.quiet,
             injection: None,
             timeout: Duration::from_secs(self.timeout),
+            recorder: self.recorder,
         })?;
         if recording.status != 0 {
             eprintln!("puro-crash: note: the program ended with status {}", recording.status);

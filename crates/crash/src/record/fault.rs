@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::enter::Intent;
+use super::intent::Intent;
 
 /// An answer that a program should be ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

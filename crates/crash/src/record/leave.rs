@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use super::enter::{Intent, Source, made, outside_message};
+use super::enter::made;
+use super::intent::{Intent, Source};
 use super::proc::{Identity, Thread};
-use super::watch::Watch;
+use super::watch::{Watch, outside_message};
 use crate::error::Result;
 use crate::trace::{Effect, Kind, Node, Place};
 

@@ -11,8 +11,9 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::enter::{Decision, Entry, Intent};
+use super::enter::{Decision, Entry};
 use super::fault::{Fault, Injection};
+use super::intent::Intent;
 use super::proc::Thread;
 use super::sys::{Resume, Stop, resume, wait};
 use super::syscalls::{Foreign, name_of};

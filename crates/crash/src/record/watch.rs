@@ -24,6 +24,8 @@ pub struct Watch {
     pub trace: TraceWriter,
     /// What was printed since the last whole line, and that line.
     pub printed: Vec<u8>,
+    /// How many calls were written down.
+    pub calls: usize,
     ignored: Vec<String>,
 }
 
@@ -45,6 +47,7 @@ impl Watch {
             unmeasured: BTreeSet::new(),
             trace,
             printed: Vec::new(),
+            calls: 0,
             ignored: never.chain(ignored.iter().cloned()).collect(),
         }
     }
@@ -60,8 +63,14 @@ impl Watch {
 
     /// Writes a call down.
     pub fn record(&mut self, pid: i32, shown: String, effects: Vec<Effect>) -> Result<()> {
+        self.calls += 1;
         self.trace.call(&Call { pid, shown, effects })
     }
+}
+
+/// What to say of a change of what is not watched.
+pub fn outside_message(what: &str) -> String {
+    format!("{what}, outside the watched directory (--ignore it if it need not survive a crash)")
 }
 
 /// Whether a text is what a pattern means, in which `*` is any text.

@@ -48,8 +48,15 @@ impl TraceWriter {
     pub fn finish(mut self, header: &Header) -> Result<()> {
         self.calls.flush().at("write", &self.dir.join(CALLS))?;
         self.blobs.flush().at("write", &self.dir.join(BLOBS))?;
-        let path = self.dir.join(HEADER);
-        let text = serde_json::to_vec_pretty(header).map_err(std::io::Error::from);
+        header.write(&self.dir)
+    }
+}
+
+impl Header {
+    /// Writes it into the directory of a trace.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let path = dir.join(HEADER);
+        let text = serde_json::to_vec_pretty(self).map_err(std::io::Error::from);
         text.and_then(|text| fs::write(&path, text)).at("write", &path)
     }
 }

@@ -1,11 +1,9 @@
 //! What the recorder writes down is what happened: the end of each trace, made again, is the
 //! directory as the program left it.
 
-mod common;
-
 use std::fs;
 
-use common::{Place, Said, difference, python};
+use crate::common::{Place, Said, difference, python};
 
 /// Records a command, makes the last state of it, and compares.
 #[track_caller]
@@ -20,19 +18,33 @@ fn assert_recorded(place: &Place, command: &[&str]) -> usize {
     calls
 }
 
-#[test]
-fn shells_and_their_children() {
-    let place = Place::new();
-    let script = place.script(
-        "script",
-        r#"
-        mkdir -p a/b; echo one >a/b/file; echo two >>a/b/file; cp a/b/file a/copy
+const BY_SHELLS: &str = r#"
+        mkdir -p a/b; echo one >a/b/file; echo two >>a/b/file; cat a/b/file >a/copy
         ln a/copy hard; ln -s a/copy soft; mv a/b c; rm hard; (echo in a subshell >>c/file) &
         wait; head -c 100000 /dev/zero >big; truncate -s 70000 big; truncate -s 80000 big
         dd if=/dev/urandom of=big bs=1000 seek=3 count=5 conv=notrunc 2>/dev/null
-        mkdir gone; rmdir gone; seq 1000 | sort -r | tee sorted >/dev/null"#,
-    );
+        mkdir gone; rmdir gone; seq 1000 | sort -r | tee sorted >/dev/null"#;
+
+#[test]
+fn shells_and_their_children() {
+    let place = Place::new();
+    let script = place.script("script", BY_SHELLS);
     assert_recorded(&place, &[&script]);
+}
+
+/// Needs strace, as the recorder that it stands in for.
+#[test]
+fn strace_sees_the_same() {
+    let place = Place::new();
+    let script = place.script("script", &format!("{BY_SHELLS}; sync big; sync .; echo synced"));
+    let words = ["record", "-q", "--recorder", "strace", "--dir", "dir", "--trace", "trace", "--"];
+    place.crash(&[&words[..], &[&script]].concat()).expect(0);
+    let calls = fs::read_to_string(place.path("trace/calls.jsonl")).unwrap();
+    for told in
+        ["fsync(big)", "fsync(.)", "print(\\\"synced\\\")", "rename(a/b, c)", "unlink(hard)"]
+    {
+        assert!(calls.contains(told), "{told} is not in {calls}");
+    }
 }
 
 #[test]
@@ -199,7 +211,7 @@ ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(120))
 fn a_file_elsewhere_is_not_measured_unless_it_does_not_matter() {
     let place = Place::new();
     let elsewhere = place.path("elsewhere");
-    let script = place.script("script", "echo x >../elsewhere");
+    let script = place.script("script", "echo x >here; echo x >../elsewhere");
     let said = place.run(&["--check", "true"], &[&script]).expect(77);
     assert!(said.stdout.contains("elsewhere, outside the watched directory"), "{}", said.stdout);
     let ignore = ["--check", "true", "--ignore", elsewhere.to_str().unwrap()];

@@ -1,9 +1,7 @@
 //! Somebody replaced a file by a temporary one and a rename, and did not sync the temporary one.
 //! The power went, and the file was empty. (ext4 bug 317781 of Ubuntu, 2009, and many since.)
 
-mod common;
-
-use common::{Place, python};
+use crate::common::{Place, python};
 
 /// `data` is what was acknowledged last, or what was about to replace it.
 const CHECK: &str = r#"

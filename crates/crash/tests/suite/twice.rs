@@ -1,9 +1,7 @@
 //! A database survived every crash, but not a second one: its recovery emptied the file that it
 //! was about to write again.
 
-mod common;
-
-use common::Place;
+use crate::common::Place;
 
 /// Appends lines, with a sync each; the last may be there in part.
 const WORK: &str = "set -e

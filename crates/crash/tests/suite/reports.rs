@@ -1,11 +1,9 @@
 //! What is told to people, to CI, and by whom it can be had again.
 
-mod common;
-
 use std::fs;
 use std::process::Command;
 
-use common::{Place, Said};
+use crate::common::{Place, Said};
 
 /// A value that is written in place, without a sync: acknowledged, and lost.
 const LOSES: &str = "echo 1 >value; echo 1; echo 2 >value; echo 2";

@@ -1,12 +1,10 @@
 //! The page "In your CI" is true: each of its examples runs, and stands there as it is.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Place, Said, python};
+use crate::common::{Place, Said, python};
 
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -1,8 +1,6 @@
 //! A disk was full, and a program went on as if it were not.
 
-mod common;
-
-use common::{Place, Said, python};
+use crate::common::{Place, Said, python};
 
 /// Appends numbered lines. How it does that is the question.
 fn program(append: &str) -> String {

@@ -1,0 +1,10 @@
+//! The program as its users have it, and the model under hand-made traces.
+
+mod ci;
+mod common;
+mod faults;
+mod model;
+mod recorder;
+mod replace;
+mod reports;
+mod twice;
