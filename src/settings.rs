@@ -115,7 +115,8 @@ pub fn defaults() -> impl Iterator<Item = (&'static str, &'static str)> {
     KNOWN.iter().map(|(name, default, _)| (*name, *default))
 }
 
-/// The settings of a stream that are set, by name; but those that count as not set (F-34).
+/// The settings of a stream that are set, by name. One that [`check`] refuses counts as not set
+/// (F-34).
 ///
 /// # Errors
 /// Where the stream cannot be read.
@@ -125,12 +126,7 @@ pub fn read(dir: impl AsRef<Path>) -> Result<Vec<(String, String)>, Failure> {
         return Err(Failure::NotAStream { dir: dir.path });
     };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let set = tail.state.of_kind(SETTING).map(|(name, value)| (text(name), text(value)));
-    // One of a later version, which nobody here can judge, is shown as it is.
-    let counts = |(name, value): &(String, String)| {
-        !matches!(check(name, value), Err(SettingError::Value { .. }))
-    };
-    Ok(set.filter(counts).collect())
+    Ok(tail.state.of_kind(SETTING).map(|(name, value)| (text(name), text(value))).collect())
 }
 
 /// Whether a setting can have this value.

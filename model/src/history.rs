@@ -113,7 +113,7 @@ fn forged_batch(number: u32, header: &SegmentHeader, end: u64) -> Batch {
             timestamp_ms: 1,
             durable_to: 1 << 40,
             epoch: 1,
-            committed: number % 2 == 0,
+            committed: number.is_multiple_of(2),
         };
         let built = builder.finish(&meta, header.place(position)).expect("a small block");
         unit.copy_from_slice(&built.bytes[..start::LEN]);

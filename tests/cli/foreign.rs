@@ -89,7 +89,7 @@ fn marks_and_blank_lines_are_no_records() {
 fn a_member_that_is_there_twice_is_refused() {
     let place = Place::new();
     let line = r#"{"topic":"t","key":"k","value":"v","value":null}"#;
-    place.puro_with(&["import", "s"], line).fails(64, "line 1: `value` is there twice");
+    place.puro_with(&["import", "s"], line).fails(64, "line 1: `value` stands twice");
     assert_eq!(place.puro(&["export", "s"]).stdout, b"");
 }
 

@@ -99,7 +99,7 @@ fn only_an_end_that_is_not_clean_is_looked_at_twice() {
     flip(&path, position, 0xA5);
     let (state, twice) = looks();
     assert_eq!(state, EndState::NeedsRepair { position });
-    assert!(once == 0 && twice > 3, "{once} and {twice} calls");
+    assert!(twice > 3 * once && once > 0, "{once} and {twice} calls");
 }
 
 /// a sealed segment that ends without a segment end says so; one with an invalid block,

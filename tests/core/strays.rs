@@ -116,7 +116,7 @@ fn a_stray_under_a_lower_number_does_not_take_the_stream_over() {
         assert_eq!(offset, 30 + u64::from(stray));
         assert_eq!(count_from(dir.path(), Start::Beginning), (offset + 1 - low) as usize);
         let strays: Vec<_> = verify(dir.path()).findings.into_iter().map(|f| f.path).collect();
-        assert_eq!(strays, [path.clone()], "told as what it is");
+        assert_eq!(strays, std::slice::from_ref(&path), "told as what it is");
         assert_eq!(std::fs::read(&path).unwrap(), before);
         std::fs::remove_file(path).unwrap();
     }

@@ -66,12 +66,12 @@ const NAMES: &[Named] = &[
     Named { name: "0000000000.puro", rows: but_for_a_hard_link(NO_FILE, LOWEST_GONE) },
     Named { name: "0000000001.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
     Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
-    Named { name: "0000000002.puro.new", rows: but_for_a_hard_link(NO_STEWARD, SOUND) },
+    Named { name: "0000000002.puro.new", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
     Named { name: "0000000000.puro.compact", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
-    Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, SOUND) },
-    Named { name: "steward.lock", rows: but_for_a_hard_link(NO_STEWARD, SOUND) },
-    Named { name: "consumers", rows: [NO_OWNERS, NO_OWNERS, SOUND, NO_OWNERS, SOUND, NO_NAMED, NO_OWNERS, NO_OWNERS] },
-    Named { name: "consumers/n.lock", rows: but_for_a_hard_link(NO_NAMED, SOUND) },
+    Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, "....... ..... ssssss ...") },
+    Named { name: "steward.lock", rows: [NO_STEWARD; 8] },
+    Named { name: "consumers", rows: [NO_OWNERS, NO_OWNERS, SOUND, NO_OWNERS, NO_LINK, NO_LINK, NO_OWNERS, NO_OWNERS] },
+    Named { name: "consumers/n.lock", rows: [NO_NAMED; 8] },
     Named { name: "lost", rows: [SOUND; 8] },
     Named { name: "other", rows: [SOUND; 8] },
 ];
@@ -253,12 +253,12 @@ fn an_output_that_leads_elsewhere() {
     try_cases(&[
         Case::new(
             "out.partial is a link to a directory",
-            "....... ..... ...... uu.",
+            "....... ..... ...... ss.",
             output("out.partial", "outside/dir"),
         ),
         Case::new(
             "out.partial is a link to an empty directory",
-            SOUND,
+            "....... ..... ...... ss.",
             output("out.partial", "outside/empty"),
         ),
         Case::new(
@@ -278,12 +278,12 @@ fn an_output_that_leads_elsewhere() {
         ),
         Case::new(
             "out is a link to an empty directory",
-            "....... ..... ...... ss.",
+            "....... ..... ...... uuu",
             output("out", "outside/empty"),
         ),
         Case::new(
             "out is a link to nothing",
-            "....... ..... ...... sss",
+            "....... ..... ...... uus",
             output("out", "outside/new"),
         ),
         Case::new(

@@ -30,8 +30,8 @@ pub const NO_FILE: &str = "ss22.ss sssss ssssss sss";
 pub const NEWER: &str = "ssss.ss sssss ssssss sss";
 /// A segment that nobody needs who works at either end is from a newer Puro.
 pub const NEWER_BETWEEN: &str = "ssss..s sss.s s...s. sss";
-/// Whoever would write is refused.
-pub const NO_WRITING: &str = "....... ..... ssssss ...";
+/// Whoever would write is refused; a repair finds nothing to do.
+pub const NO_WRITING: &str = "....... ..... sss.ss ...";
 /// A steward that would seal is refused.
 pub const NO_STEWARD: &str = "....... ..... ....s. ...";
 /// Whoever would run under that name is refused.
@@ -56,3 +56,5 @@ pub const MIDDLE_GONE: &str = "2.22..2 222.2 2..... 22.";
 pub const NO_OWNERS: &str = "....s.s ..... s....s ...";
 /// The epoch that blocks name is not that of the state: positions have no history.
 pub const NO_EPOCH: &str = "..22... ..... 2..... 22.";
+/// The directory of the locks of consumers is a link, which nobody follows.
+pub const NO_LINK: &str = "......s ..... s....s ...";

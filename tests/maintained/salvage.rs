@@ -442,7 +442,7 @@ fn one_flipped_bit_of_a_length_costs_nothing_and_forges_nothing() {
         flip(&segment(copy.path(), 0), at + 48 + 4, 1 << bit);
         let saved = save(copy.path());
         let values: Vec<_> = saved.records.iter().map(|r| r.value.clone().unwrap()).collect();
-        assert_eq!(values, [value.clone()], "bit {bit}");
+        assert_eq!(values, std::slice::from_ref(&value), "bit {bit}");
         assert_eq!((saved.report.gaps.len(), saved.report.doubtful.len()), (0, 0));
     }
 }

@@ -45,7 +45,7 @@ impl BlockBuilder {
     pub fn fit_by_lot(&mut self, place: Place, key: &[u8; 16]) -> Result<(), RecordError> {
         self.unshift();
         let room = MAX_BODY_BYTES.saturating_sub(self.body_len());
-        let range = self.body_len().min(room).min(MAX_VALUE_BYTES).max(1);
+        let range = self.body_len().min(room).clamp(1, MAX_VALUE_BYTES);
         let draw = |number: u64| {
             let mut hasher = SipHasher::new_with_key(key);
             (place.header_crc, place.position, number).hash(&mut hasher);

@@ -50,7 +50,8 @@ fn in_whole_calls(plan: &Plan<'_>, state: &State) -> State {
     let calls: BTreeSet<usize> = state.missing.iter().map(|atom| plan.atoms[*atom].call).collect();
     let mut stage = Stage::new(plan);
     stage.advance_to(state.calls);
-    let whole = stage.at_stake().into_iter().filter(|atom| calls.contains(&plan.atoms[*atom].call));
+    let whole =
+        stage.at_stake().iter().copied().filter(|atom| calls.contains(&plan.atoms[*atom].call));
     State { missing: stage.close(whole), ..state.clone() }
 }
 

@@ -5,21 +5,24 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 const PAGE: u64 = 4096;
 
-type Page = [u8; PAGE as usize];
+/// A page, and its hash once somebody asked for it.
+#[derive(Clone, Debug)]
+struct Page {
+    bytes: [u8; PAGE as usize],
+    hash: OnceLock<u128>,
+}
 
 /// The bytes of a file. Pages of zeros and pages that are not there are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     len: u64,
     pages: BTreeMap<u64, Arc<Page>>,
-    /// The sum over all pages of the hash of number and bytes: a change costs one page.
-    sum: u128,
 }
 
 impl Content {
@@ -46,7 +49,10 @@ impl Content {
     /// Equal for equal files.
     #[must_use]
     pub fn hash(&self) -> u128 {
-        self.sum.wrapping_add(u128::from(self.len))
+        let hash = |(number, page): (&u64, &Arc<Page>)| {
+            *page.hash.get_or_init(|| hash_of(*number, &page.bytes))
+        };
+        self.pages.iter().map(hash).fold(u128::from(self.len), u128::wrapping_add)
     }
 
     /// Writes bytes, and makes the file longer if they end behind its end.
@@ -89,7 +95,9 @@ impl Content {
     pub fn read(&self, at: u64, len: u64) -> Vec<u8> {
         let end = at.saturating_add(len).min(self.len);
         let byte = |position: u64| {
-            self.pages.get(&(position / PAGE)).map_or(0, |page| page[(position % PAGE) as usize])
+            self.pages
+                .get(&(position / PAGE))
+                .map_or(0, |page| page.bytes[(position % PAGE) as usize])
         };
         (at..end).map(byte).collect()
     }
@@ -99,26 +107,22 @@ impl Content {
         let file = File::create(path)?;
         for (number, page) in &self.pages {
             let begin = number * PAGE;
-            let count = (self.len - begin).min(PAGE) as usize;
-            file.write_all_at(&page[..count], begin)?;
+            let count = self.len.saturating_sub(begin).min(PAGE) as usize;
+            file.write_all_at(&page.bytes[..count], begin)?;
         }
         file.set_len(self.len)?;
         Ok(file)
     }
 
-    fn change(&mut self, number: u64, how: impl FnOnce(&mut Page)) {
-        let page = self.pages.entry(number).or_insert_with(|| Arc::new([0; PAGE as usize]));
-        self.sum = self.sum.wrapping_sub(hash_of(number, page));
-        how(Arc::make_mut(page));
-        let hash = hash_of(number, page);
-        self.sum = self.sum.wrapping_add(hash);
-        if hash == 0 {
-            self.pages.remove(&number);
-        }
+    fn change(&mut self, number: u64, how: impl FnOnce(&mut [u8; PAGE as usize])) {
+        let new = || Arc::new(Page { bytes: [0; PAGE as usize], hash: OnceLock::new() });
+        let page = Arc::make_mut(self.pages.entry(number).or_insert_with(new));
+        page.hash = OnceLock::new();
+        how(&mut page.bytes);
     }
 }
 
-fn hash_of(number: u64, page: &Page) -> u128 {
+fn hash_of(number: u64, page: &[u8]) -> u128 {
     if page.iter().all(|byte| *byte == 0) { 0 } else { xxh3_128_with_seed(page, number) }
 }
 

@@ -10,7 +10,7 @@ use super::plan::{AtomId, Plan};
 use super::random::Random;
 use super::stage::{Stage, node_of};
 use super::state::{State, under_way};
-use crate::trace::Node;
+use crate::trace::{Effect, Node};
 
 /// A kind of states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ const MOST_OF_SUBSETS: usize = 6;
 const CUTS: u64 = 16;
 /// Random states for each place of the trace.
 const RANDOM_AT_A_PLACE: usize = 8;
+/// A trace is long if it has more places.
+const MOST_PLACES: usize = 500;
 
 impl Round {
     /// Its name in reports.
@@ -83,6 +85,9 @@ pub fn explore(
         let mut stage = Stage::new(plan);
         let mut flow = ControlFlow::Continue(());
         for calls in 0..=plan.trace.calls.len() {
+            if !is_place(plan, round, calls) {
+                continue;
+            }
             stage.advance_to(calls);
             let here = variants(plan, &stage, round);
             for variant in 0..here {
@@ -104,12 +109,24 @@ pub fn explore(
 
 fn size(plan: &Plan<'_>, round: Round) -> u64 {
     let mut stage = Stage::new(plan);
-    let places = 0..=plan.trace.calls.len();
+    let places = (0..=plan.trace.calls.len()).filter(|calls| is_place(plan, round, *calls));
     let at = |calls| {
         stage.advance_to(calls);
         variants(plan, &stage, round) as u64
     };
     places.map(at).sum()
+}
+
+/// Whether a round looks at this place. Of a long trace the later rounds look at every n-th, and
+/// at those that matter: behind a barrier, an acknowledgement, or a change of names.
+fn is_place(plan: &Plan<'_>, round: Round, calls: usize) -> bool {
+    let all = plan.trace.calls.len();
+    if round == Round::Prefixes || calls == all || calls.is_multiple_of(all.div_ceil(MOST_PLACES)) {
+        return true;
+    }
+    let Some(last) = calls.checked_sub(1) else { return true };
+    let is_bytes = |effect: &Effect| matches!(effect, Effect::Write { .. });
+    plan.is_barrier(last) || !plan.trace.calls[last].effects.iter().any(is_bytes)
 }
 
 /// How many states a round has here.
@@ -118,11 +135,11 @@ fn variants(plan: &Plan<'_>, stage: &Stage<'_>, round: Round) -> usize {
     match round {
         Round::Prefixes => 2 + cuts(plan, stage.calls()).len(),
         _ if at_stake.is_empty() => 0,
-        Round::Files => groups(plan, &at_stake).len(),
-        Round::Calls => 2 * calls_of(plan, &at_stake).len(),
-        Round::Pieces => pieces(plan, stage, &at_stake).len(),
+        Round::Files => groups(plan, at_stake).len(),
+        Round::Calls => 2 * stage.calls_at_stake().len(),
+        Round::Pieces => pieces(plan, stage).len(),
         Round::Subsets => {
-            let calls = calls_of(plan, &at_stake).len();
+            let calls = stage.calls_at_stake().len();
             if calls <= MOST_OF_SUBSETS { 1 << calls } else { 0 }
         }
         Round::Random => RANDOM_AT_A_PLACE,
@@ -145,27 +162,27 @@ fn state(
     match round {
         Round::Prefixes => match variant {
             0 => State::complete(calls),
-            1 => without(at_stake),
+            1 => without(at_stake.to_vec()),
             cut => State { cut: Some(cuts(plan, calls)[cut - 2]), ..State::complete(calls) },
         },
-        Round::Files => without(groups(plan, &at_stake).swap_remove(variant)),
+        Round::Files => without(groups(plan, at_stake).swap_remove(variant)),
         Round::Calls => {
-            let call = calls_of(plan, &at_stake)[variant / 2];
+            let call = stage.calls_at_stake()[variant / 2];
             let atoms = of_calls(&|other| other == call);
             if variant.is_multiple_of(2) {
                 return without(atoms);
             }
             State { calls, missing: stage.only(atoms), cut: None }
         }
-        Round::Pieces => without(pieces(plan, stage, &at_stake).swap_remove(variant)),
+        Round::Pieces => without(pieces(plan, stage).swap_remove(variant)),
         Round::Subsets => {
-            let all = calls_of(plan, &at_stake);
+            let all = stage.calls_at_stake();
             let is_in = |call| all.iter().position(|other| *other == call);
             without(of_calls(&|call| is_in(call).is_some_and(|bit| variant >> bit & 1 == 1)))
         }
         Round::Random => {
             let density = 1 + random.below(9);
-            without(at_stake.into_iter().filter(|_| random.chance(density, 10)).collect())
+            without(at_stake.iter().copied().filter(|_| random.chance(density, 10)).collect())
         }
     }
 }
@@ -185,12 +202,6 @@ fn cuts(plan: &Plan<'_>, calls: usize) -> Vec<u64> {
         .collect()
 }
 
-fn calls_of(plan: &Plan<'_>, atoms: &[AtomId]) -> Vec<usize> {
-    let mut calls: Vec<usize> = atoms.iter().map(|atom| plan.atoms[*atom].call).collect();
-    calls.dedup();
-    calls
-}
-
 /// The bytes of each file; the names of each directory; all bytes; all names.
 fn groups(plan: &Plan<'_>, at_stake: &[AtomId]) -> Vec<Vec<AtomId>> {
     let file = |atom: &AtomId| node_of(&plan.atoms[*atom].change);
@@ -207,9 +218,10 @@ fn groups(plan: &Plan<'_>, at_stake: &[AtomId]) -> Vec<Vec<AtomId>> {
 }
 
 /// Of the last call that wrote: each half, all but the first piece, all but the last.
-fn pieces(plan: &Plan<'_>, stage: &Stage<'_>, at_stake: &[AtomId]) -> Vec<Vec<AtomId>> {
+fn pieces(plan: &Plan<'_>, stage: &Stage<'_>) -> Vec<Vec<AtomId>> {
     let last = plan.atoms_of(stage.calls().saturating_sub(1));
-    let last: Vec<AtomId> = at_stake.iter().copied().filter(|atom| last.contains(atom)).collect();
+    let is_open = |atom: &AtomId| !plan.atoms[*atom].is_durable(stage.calls());
+    let last: Vec<AtomId> = last.filter(is_open).collect();
     let count = last.len();
     if count < 2 {
         return Vec::new();

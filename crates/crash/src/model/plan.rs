@@ -51,8 +51,11 @@ pub struct Plan<'a> {
     pub profile: &'a Profile,
     /// All atoms, in the order of their calls.
     pub atoms: Vec<Atom>,
+    barriers: HashSet<usize>,
 }
 
+/// Beyond so many atoms, writes are taken apart into fewer pieces.
+const MANY_ATOMS: usize = 4096;
 /// A write is taken apart into so many pieces at most; beyond, pieces are larger than a unit.
 const MOST_PIECES: u64 = 64;
 
@@ -70,7 +73,14 @@ impl<'a> Plan<'a> {
                 planner.effect(effect);
             }
         }
-        Self { trace, profile, atoms: planner.atoms }
+        let barriers = planner.atoms.iter().filter_map(|atom| atom.durable_at).collect();
+        Self { trace, profile, atoms: planner.atoms, barriers }
+    }
+
+    /// Whether a call makes anything durable.
+    #[must_use]
+    pub fn is_barrier(&self, call: usize) -> bool {
+        self.barriers.contains(&call)
     }
 
     /// The atoms of a call.
@@ -194,7 +204,8 @@ impl<'p> Planner<'p> {
         }
         let first = self.atoms.len();
         let unit = self.profile.unit;
-        let piece = data.len.div_ceil(MOST_PIECES).next_multiple_of(unit);
+        let most = if first < MANY_ATOMS { MOST_PIECES } else { 1 };
+        let piece = data.len.div_ceil(most).next_multiple_of(unit).max(unit);
         let mut from = at;
         while from < end {
             let to = (from - from % piece + piece).min(end);

@@ -19,13 +19,18 @@ pub struct Stage<'a> {
     settled: Disk,
     /// The other atoms of completed calls, in order. Some are durable.
     open: Vec<AtomId>,
+    /// Those of them that a crash here can lose, and their calls.
+    at_stake: Vec<AtomId>,
+    calls_at_stake: Vec<usize>,
 }
 
 impl<'a> Stage<'a> {
     /// The place before the first call.
     #[must_use]
     pub fn new(plan: &'a Plan<'a>) -> Self {
-        Self { plan, calls: 0, settled: Disk::before(plan.trace), open: Vec::new() }
+        let settled = Disk::before(plan.trace);
+        let (open, at_stake, calls_at_stake) = (Vec::new(), Vec::new(), Vec::new());
+        Self { plan, calls: 0, settled, open, at_stake, calls_at_stake }
     }
 
     /// How many calls are completed here.
@@ -36,8 +41,15 @@ impl<'a> Stage<'a> {
 
     /// Goes on to the place behind the first `calls` calls.
     pub fn advance_to(&mut self, calls: usize) {
+        let mut passed_barrier = false;
         while self.calls < calls {
-            self.open.extend(self.plan.atoms_of(self.calls));
+            let atoms = self.plan.atoms_of(self.calls);
+            if !atoms.is_empty() {
+                self.calls_at_stake.push(self.calls);
+            }
+            self.open.extend(atoms.clone());
+            self.at_stake.extend(atoms);
+            passed_barrier |= self.plan.is_barrier(self.calls);
             for effect in &self.plan.trace.calls[self.calls].effects {
                 if let Effect::Mode { node, mode } = effect {
                     self.settled.set_mode(*node, *mode);
@@ -45,7 +57,14 @@ impl<'a> Stage<'a> {
             }
             self.calls += 1;
         }
-        self.settle();
+        // Nothing else makes anything durable.
+        if passed_barrier {
+            self.settle();
+            let (plan, calls) = (self.plan, self.calls);
+            self.at_stake.retain(|id| !plan.atoms[*id].is_durable(calls));
+            self.calls_at_stake = self.at_stake.iter().map(|id| plan.atoms[*id].call).collect();
+            self.calls_at_stake.dedup();
+        }
     }
 
     fn settle(&mut self) {
@@ -73,9 +92,14 @@ impl<'a> Stage<'a> {
 
     /// What a crash here can lose.
     #[must_use]
-    pub fn at_stake(&self) -> Vec<AtomId> {
-        let is_open = |id: &&AtomId| !self.plan.atoms[**id].is_durable(self.calls);
-        self.open.iter().filter(is_open).copied().collect()
+    pub fn at_stake(&self) -> &[AtomId] {
+        &self.at_stake
+    }
+
+    /// The calls of which a crash here can lose something.
+    #[must_use]
+    pub fn calls_at_stake(&self) -> &[usize] {
+        &self.calls_at_stake
     }
 
     /// Adds to what is missing all that is not there without it.
@@ -86,7 +110,7 @@ impl<'a> Stage<'a> {
             return missing;
         }
         // What an atom needs comes before it, so that one pass does.
-        for id in self.at_stake() {
+        for id in self.at_stake.iter().copied() {
             if self.needs(id).any(|need| missing.contains(&need)) {
                 missing.insert(id);
             }
@@ -97,7 +121,7 @@ impl<'a> Stage<'a> {
     /// The largest set of missing atoms with which all of `present` are there.
     #[must_use]
     pub fn only(&self, present: impl IntoIterator<Item = AtomId>) -> BTreeSet<AtomId> {
-        let at_stake: BTreeSet<AtomId> = self.at_stake().into_iter().collect();
+        let at_stake: BTreeSet<AtomId> = self.at_stake.iter().copied().collect();
         let mut waiting: Vec<AtomId> = present.into_iter().collect();
         let mut missing = at_stake;
         while let Some(id) = waiting.pop() {
