@@ -77,6 +77,7 @@ pub struct Begun {
     any: u64,
     open: u64,
     list: u64,
+    lock: u64,
 }
 
 impl Begun {
@@ -86,17 +87,19 @@ impl Begun {
         match operation {
             Operation::Open => self.open = now,
             Operation::List => self.list = now,
+            Operation::Lock => self.lock = now,
             _ => {}
         }
     }
 
     /// When the call began of which this action tells: what was opened or listed is read a
-    /// little later.
+    /// little later, and a lock is told of when its name was looked at (L-4).
     #[must_use]
     pub fn of(&self, action: &str) -> u64 {
         match action {
             "Seek" | "HopOpen" => self.open,
             "ListSegments" => self.list,
+            "Lock" | "LockSteward" | "TrySteward" => self.lock,
             _ => self.any,
         }
     }
@@ -138,6 +141,21 @@ impl Log {
     pub fn events(&self) -> Vec<Event> {
         self.notes().events.clone()
     }
+}
+
+/// Puts what is told of late where it began: actions of these names, unless their actor told of
+/// something else meanwhile.
+#[must_use]
+pub fn put_back<'e>(events: &'e [Event], is_late: impl Fn(&Event) -> bool) -> Vec<&'e Event> {
+    let mut told: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut placed: Vec<(u64, &Event)> = Vec::new();
+    for event in events {
+        let before = told.insert(event.actor, event.at).unwrap_or_default();
+        let late = is_late(event) && event.begun > before;
+        placed.push((if late { event.begun } else { event.at }, event));
+    }
+    placed.sort_by_key(|(at, _)| *at);
+    placed.into_iter().map(|(_, event)| event).collect()
 }
 
 /// Puts what readers did where it belongs: they take no lock, so others may have been at work

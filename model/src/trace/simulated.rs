@@ -221,7 +221,13 @@ impl Run {
         producer.set_durable(durable);
         self.value.set(self.value.get() + 1);
         let mut batch = Batch::new();
-        let mut value = self.value.get().to_le_bytes().to_vec();
+        // What is tried again under a sequence is the same (C-4).
+        let number = if self.cast.named {
+            (who as u64 + 1) << 16 | self.sequences[who]
+        } else {
+            self.value.get().into()
+        };
+        let mut value = (number as u32).to_le_bytes().to_vec();
         value.resize(self.cast.bytes.max(value.len()), 0);
         batch.push(&NewRecord::new("t", &value)).expect("a small record");
         let identity = format!("p{who}");

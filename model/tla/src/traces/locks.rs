@@ -8,13 +8,14 @@
 //!   A segment that was deleted is let go at `SyncDelete`. Of a hop that failed because the old
 //!   segment lost its name, the new one is let go when the consumer is told, which its next event
 //!   tells.
-//! - Whoever takes `writer.lock` looks at its name before it tells so (L-4): `CheckLockName` follows.
+//! - Whoever takes a lock looks at its name before it tells so (L-4): that is put back to where it took
+//!   it, and `CheckLockName` follows.
 //! - Blocks without records are no commits of the module, but for those of positions.
 
 use std::collections::BTreeMap;
 
 use puro_model::generate::Rng;
-use puro_model::trace::Event;
+use puro_model::trace::{Event, put_back};
 
 use super::event::Step;
 use super::mutate::Meaning;
@@ -33,7 +34,9 @@ pub const TWICE: [&str; 3] = ["anna", "anna", "bert"];
 #[must_use]
 pub fn project(events: &[Event]) -> Vec<Step> {
     let mut view = View::default();
-    for event in events {
+    let is_late =
+        |event: &Event| ["Lock", "LockSteward", "TrySteward"].contains(&event.name.as_str());
+    for event in put_back(events, is_late) {
         view.take(event);
     }
     view.steps

@@ -4,8 +4,9 @@
 //! # From the code to the model
 //! Record i of the model has offset i - 1. A control record is no record of the model, and takes no
 //! offset either. A rollover is one event, at the moment when the new segment has its name.
-//! The segment that a consumer opened is the one that had the name then, and a list of segments is
-//! as old as the call that made it: both are told of a little later, and put back here.
+//! The segment that a consumer opened is the one that had the name then, a list of segments is
+//! as old as the call that made it, and a lock is had before its name is looked at: all three are told
+//! of a little later, and put back here.
 //!
 //! A process dies in a call that may have done its work: of a writer that is the commit of its
 //! record, or a rollover; of whoever holds `steward.lock` a step of that.
@@ -13,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use puro_model::generate::Rng;
-use puro_model::trace::Event;
+use puro_model::trace::{Event, put_back};
 
 use super::event::Step;
 use super::mutate::Meaning;
@@ -34,13 +35,9 @@ struct Process {
 
 /// Projects a run.
 pub fn project(events: &[Event]) -> Vec<Step> {
-    let mut events: Vec<&Event> = events.iter().collect();
-    let early = ["Seek", "HopOpen", "ListSegments"];
-    let told = |event: &Event| event.label == "told";
-    events.sort_by_key(|event| {
-        let put_back = early.contains(&event.name.as_str()) && !told(event);
-        if put_back { event.begun } else { event.at }
-    });
+    let late = ["Seek", "HopOpen", "ListSegments", "Lock", "LockSteward", "TrySteward"];
+    let is_late = |event: &Event| late.contains(&event.name.as_str()) && event.label != "told";
+    let events = put_back(events, is_late);
     let mut view = View::default();
     for event in events {
         view.take(event);
