@@ -444,6 +444,7 @@ impl<V: Vfs> Checker<'_, V> {
         };
         let label = match tail {
             Tail::Damaged { cause } => return Some(cause.into()),
+            Tail::Clean if course.blocks == 0 => return Some(Cause::NoCheckpoint.into()),
             Tail::Clean => return None,
             Tail::Zeros => "zeros",
             Tail::Unseen => "unseen",

@@ -157,7 +157,7 @@ fn a_stray() {
         Case::new("a copy of a segment under a later number", SOUND, own(9, 1, 1)).prints("a\nb\n"),
         Case::new("a segment of the stream behind a gap", LIE, gap),
         Case::new("segment 4294967295, alone", "....... ..... ....u. ...", highest),
-        Case::new("segment 4294967295, sealed", "..11... ..... uuuuuu ...", highest_sealed),
+        Case::new("segment 4294967295, sealed", "....... ..... uuuuuu ...", highest_sealed),
         Case::new("a name of ESC", SOUND, name(b"\x1b[2J\x1b]0;x\x07")),
         Case::new("a name of newlines", SOUND, name(b"one\ntwo\rthree")),
         Case::new("a name of no UTF-8", SOUND, name(b"\xFF\xFE\x80")),
