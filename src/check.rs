@@ -361,6 +361,10 @@ impl<V: Vfs> Checker<'_, V> {
         let mut seen_at = None;
         for _ in 0..LOOKS {
             let stop = match self.walk(segment, course, false)? {
+                // A segment is never seen without its opening checkpoint (V-4).
+                None if course.blocks == 0 => {
+                    Some(Stop { cause: Cause::NoCheckpoint, read_error: None })
+                }
                 None if !course.ended => return Ok(None),
                 stop => stop,
             };

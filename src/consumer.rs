@@ -423,7 +423,8 @@ impl<V: Vfs> Consumer<V> {
         let place = &reader.place;
         let sequence = place.segment.header.sequence;
         let stream_id = place.segment.header.stream_id;
-        let sealed = self.dir.has_segment(&stream_id, sequence.saturating_add(1))?;
+        let next = sequence.checked_add(1);
+        let sealed = next.map_or(Ok(false), |next| self.dir.has_segment(&stream_id, next))?;
         if !sealed {
             reader.looked_around = Some(now);
             let named = self.dir.still_names(&place.segment).map_err(Failure::from)?;
@@ -476,7 +477,7 @@ impl<V: Vfs> Consumer<V> {
     fn hop(&mut self) -> Result<bool, ReadError> {
         let Some(reader) = &mut self.reader else { return Ok(false) };
         let held = &reader.place.segment;
-        let sequence = held.header.sequence.saturating_add(1);
+        let Some(sequence) = held.header.sequence.checked_add(1) else { return Ok(false) };
         let Some(next) = self.dir.pin_segment(sequence, self.options.lock_wait, HOP)? else {
             return self.next_is_missing(sequence);
         };

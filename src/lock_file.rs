@@ -74,14 +74,19 @@ impl<V: Vfs> LockFile<V> {
     pub fn take(this: &mut Arc<Self>, wait: LockWait) -> Result<bool, Failure> {
         for _ in 0..LOOKS {
             let taken = this.file.lock(LockKind::Exclusive, wait);
-            if !taken.map_err(|error| IoError::of("lock", this.path(), error))? {
-                return Ok(false);
+            let taken = taken.map_err(|error| IoError::of("lock", this.path(), error))?;
+            let named = this.is_named();
+            match (taken, &named) {
+                (true, Ok(true)) => {
+                    this.touch_now_and_then();
+                    return Ok(true);
+                }
+                (false, Ok(true)) => return Ok(false),
+                // Whatever became of the look, nobody knows of this lock any more.
+                (true, _) => this.give_back(),
+                (false, _) => {} // Somebody holds a file that has lost its name: another one counts.
             }
-            if this.is_named()? {
-                this.touch_now_and_then();
-                return Ok(true);
-            }
-            this.give_back();
+            named?;
             *this = Self::open(&this.stream, &this.dir, &this.name)?;
         }
         let source = std::io::Error::other("it is removed again and again");

@@ -69,8 +69,9 @@ impl<V: Vfs> Writer<V> {
     /// finishes it (V-6).
     pub fn roll(&mut self, guard: &WriterGuard<V>, block_bytes: u64) -> Result<(), Failure> {
         self.check_space(block_bytes)?;
-        let next = self.tail.segment.header.sequence.saturating_add(1);
-        check_name_is_free(&self.dir, next)?;
+        let next = self.tail.segment.header.sequence.checked_add(1);
+        let exhausted = || Failure::SegmentsExhausted { dir: self.dir.path.clone() };
+        check_name_is_free(&self.dir, next.ok_or_else(exhausted)?)?;
         self.forget_expired(guard)?;
         let mut builder = BlockBuilder::default();
         self.push_index(&mut builder)?;

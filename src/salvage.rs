@@ -471,7 +471,7 @@ impl<V: Vfs> Salvager<'_, V> {
         };
         walk.assume(Link {
             prev_crc: block.stored_crc(),
-            next_offset: first_offset + count,
+            next_offset: first_offset.saturating_add(count),
             ..before
         });
         self.save_body(block.body(), first_offset, count, true, trouble)

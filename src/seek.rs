@@ -310,7 +310,9 @@ impl<V: Vfs> Seeker<'_, V> {
     /// A segment ends below an offset that it should hold: damage, if it is sealed.
     fn ends_before<T>(&self, place: &Place<V::File>, offset: u64, cause: Cause) -> Sought<T> {
         let segment = &place.segment;
-        let next = segment_name(segment.header.sequence.saturating_add(1));
+        let Some(next) = segment.header.sequence.checked_add(1).map(segment_name) else {
+            return self.out_of_range(offset);
+        };
         let sealed = self.dir.id_of(&next);
         if sealed.map_err(Failure::from)?.is_none() {
             return self.out_of_range(offset);

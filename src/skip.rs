@@ -112,7 +112,8 @@ fn last_index<V: Vfs>(
     let last = last.while_doing_at("read", &segment.path, length)?;
     if let Ok((end_at, start)) = last
         && start.kind == BlockKind::SegmentEnd
-        && dir.has_segment(&header.stream_id, header.sequence.saturating_add(1))?
+        && let Some(next) = header.sequence.checked_add(1)
+        && dir.has_segment(&header.stream_id, next)?
     {
         return Ok(Some(end_at)); // it was synced before it got a successor (V-3)
     }

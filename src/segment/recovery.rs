@@ -67,6 +67,9 @@ pub fn classify<F: VfsFile>(
     Ok(tail.decide())
 }
 
+/// What most of a long tail is.
+static ZEROS: [u8; TAIL_CHUNK_BYTES] = [0; TAIL_CHUNK_BYTES];
+
 struct TailFacts {
     part: CommittedPart,
     known: u64,
@@ -98,7 +101,10 @@ impl TailFacts {
 
     fn look_at<F: VfsFile>(&mut self, file: &F, bytes: &[u8], place: Place) -> io::Result<()> {
         self.first_byte = self.first_byte.or(bytes.first().copied());
-        self.nonzero |= bytes.iter().any(|byte| *byte != 0);
+        if ZEROS.get(..bytes.len()) == Some(bytes) {
+            return Ok(()); // Compared as a whole, for a sparse tail may be very long.
+        }
+        self.nonzero = true;
         let positions = (place.position..).step_by(BLOCK_ALIGN as usize);
         for (unit, position) in bytes.chunks(BLOCK_ALIGN as usize).zip(positions) {
             let place = Place { position, ..place };

@@ -103,7 +103,8 @@ fn what_the_system_refuses_is_not_called_damage() {
         assert!(said(&output).contains("0000000001.puro"), "{}", said(&output));
         assert!(said(&output).contains("unreadable"), "{}", said(&output));
     }
-    let out = dir.path().join("out");
+    let beside = scratch();
+    let out = beside.path().join("out");
     let output = puro(&["salvage", text(dir.path()), text(&out)]);
     assert_eq!(output.status.code(), Some(74), "{}", said(&output));
     assert!(said(&output).contains("0000000001.puro"), "{}", said(&output));
@@ -132,7 +133,8 @@ fn what_was_saved_is_shown_and_taken() {
     for part in ["value 9", &last.to_string(), &harmed.to_string(), "damaged"] {
         assert!(said(&output).contains(part), "no {part}: {}", said(&output));
     }
-    let out = dir.path().join("out");
+    let beside = scratch();
+    let out = beside.path().join("out");
     let output = puro(&["salvage", "--lost", text(dir.path()), text(&out)]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let output = puro(&["consume", "-e", text(&out)]);

@@ -65,7 +65,7 @@ const fn but_for_a_hard_link(all: &'static str, hard: &'static str) -> [&'static
 const NAMES: &[Named] = &[
     Named { name: "0000000000.puro", rows: but_for_a_hard_link(NO_FILE, LOWEST_GONE) },
     Named { name: "0000000001.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
-    Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
+    Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE_BEHIND, NO_HEADER) },
     Named { name: "0000000002.puro.new", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
     Named { name: "0000000000.puro.compact", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
     Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, "....... ..... ssssss ...") },
@@ -157,7 +157,7 @@ fn a_stray() {
         Case::new("a copy of a segment under a later number", SOUND, own(9, 1, 1)).prints("a\nb\n"),
         Case::new("a segment of the stream behind a gap", LIE, gap),
         Case::new("segment 4294967295, alone", "....... ..... ....u. ...", highest),
-        Case::new("segment 4294967295, sealed", "..11... ..... uuuuuu ...", highest_sealed),
+        Case::new("segment 4294967295, sealed", "....... ..... uuuuuu ...", highest_sealed),
         Case::new("a name of ESC", SOUND, name(b"\x1b[2J\x1b]0;x\x07")),
         Case::new("a name of newlines", SOUND, name(b"one\ntwo\rthree")),
         Case::new("a name of no UTF-8", SOUND, name(b"\xFF\xFE\x80")),
@@ -283,12 +283,12 @@ fn an_output_that_leads_elsewhere() {
         ),
         Case::new(
             "out is a link to nothing",
-            "....... ..... ...... uus",
+            "....... ..... ...... uuu",
             output("out", "outside/new"),
         ),
         Case::new(
             "out is a link to a file",
-            "....... ..... ...... uus",
+            "....... ..... ...... uuu",
             output("out", "outside/file"),
         ),
         Case::new("out.partial holds a hard link", "....... ..... ...... uu.", hard),

@@ -8,7 +8,7 @@ use puro::os::OsVfs;
 use puro::{BackupError, BackupOptions, BackupReport, backup};
 use serde_json::json;
 
-use crate::common::{CliError, Progress, hex};
+use crate::common::{CliError, Progress, check_output, hex};
 use crate::limits;
 use crate::printable::shown_path;
 use crate::streams;
@@ -42,6 +42,7 @@ impl From<BackupError> for CliError {
 
 /// Backs up, and says what.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
+    check_output(&args.dir, &args.out)?;
     let options = BackupOptions::new().allow_network(args.allow_network);
     let mut shown = Shown::new("backup");
     limits::raise_open_files();

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use puro::{
     AppendError, Blame, Failure, NamedError, OpenError, ReadError, RecordError, StewardError,
 };
 
-use crate::printable::one_line;
+use crate::printable::{one_line, shown_path};
 
 /// The exit codes. Scripts rely on them: they are part of `puro --help`.
 pub mod exit {
@@ -277,4 +278,25 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Refuses to make a stream in a place that leads elsewhere, or that is within the one it is made of.
+pub fn check_output(dir: &Path, out: &Path) -> Result<(), CliError> {
+    if out.is_symlink() {
+        return Err(CliError::usage(format_args!(
+            "{} is a symbolic link; name the place itself",
+            shown_path(out)
+        )));
+    }
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new(".")).canonicalize();
+    let within = |parent: PathBuf| dir.canonicalize().is_ok_and(|dir| parent.starts_with(dir));
+    if parent.is_ok_and(within) {
+        return Err(CliError::usage(format_args!(
+            "{} is within {}; choose a place beside it",
+            shown_path(out),
+            shown_path(dir)
+        )));
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use puro::salvage::{Doubtful, Gap, SalvageOptions, Trouble, salvage_with};
 use puro::{SalvageError, SalvageReport};
 use serde_json::json;
 
-use crate::common::{CliError, Progress, at_work};
+use crate::common::{CliError, Progress, at_work, check_output};
 use crate::printable::shown_path;
 use crate::streams;
 
@@ -43,6 +43,7 @@ impl From<SalvageError> for CliError {
 
 /// Salvages, and tells what was lost.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
+    check_output(&args.dir, &args.out)?;
     let working = at_work();
     let mut bar = Progress::of_bytes("salvage", stream_bytes(args));
     let options =

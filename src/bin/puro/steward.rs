@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "interval")]
     once: bool,
     /// A pass every so often, such as 30s or 5m, until Ctrl-C
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_interval)]
     interval: Option<Duration>,
     /// Seal the active segment first, so that its records can be deleted and compacted, too
     #[arg(long)]
@@ -55,6 +55,14 @@ pub struct Args {
     /// Accept a network file system. Only safe while one machine alone works in it
     #[arg(long)]
     allow_network: bool,
+}
+
+/// Passes without a pause would do nothing but read the stream over and over.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
 }
 
 /// A limit that would be no limit as a setting: nobody means to delete all by it.
