@@ -147,8 +147,10 @@ fn a_steward(dir: &Path) {
     steward.as_mut().unwrap().run_once().unwrap();
 }
 
+type Case = fn(&Path);
+
 fn main() {
-    let cases: [(&str, fn(&Path)); 6] = [
+    let cases: [(&str, Case); 6] = [
         ("a_producer", a_producer),
         ("a_held_producer", a_held_producer),
         ("a_buffered_producer", a_buffered_producer),

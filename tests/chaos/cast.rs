@@ -331,7 +331,7 @@ impl Actor {
         });
         let mut start = token.map_or(Start::Beginning, Start::Token);
         loop {
-            let opened = self.options().start(start.clone()).open_in(self.world(), self.dir());
+            let opened = self.options().start(start).open_in(self.world(), self.dir());
             let read = match opened {
                 Ok(consumer)
                     if consumer.token().is_some_and(|token| !self.is_it(token.stream_id)) =>

@@ -157,11 +157,10 @@ fn trimming_takes_no_space() {
     };
     let before = names(dir.path());
     let full = Interpose::new(OsVfs::new(), |call: &Call<'_>| {
-        let takes_space = match call.operation {
-            Operation::Write | Operation::Reserve | Operation::CreateDir => true,
-            Operation::Create => true,
-            _ => false,
-        };
+        let takes_space = matches!(
+            call.operation,
+            Operation::Write | Operation::Reserve | Operation::CreateDir | Operation::Create
+        );
         if takes_space { Verdict::Fail(errno(ENOSPC)) } else { Verdict::Proceed }
     });
     let steward = StewardOptions::new().open_in(full.clone(), dir.path());

@@ -146,7 +146,7 @@ impl Log {
 /// Puts what is told of late where it began: actions of these names, unless their actor told of
 /// something else meanwhile.
 #[must_use]
-pub fn put_back<'e>(events: &'e [Event], is_late: impl Fn(&Event) -> bool) -> Vec<&'e Event> {
+pub fn put_back(events: &[Event], is_late: impl Fn(&Event) -> bool) -> Vec<&Event> {
     let mut told: BTreeMap<u32, u64> = BTreeMap::new();
     let mut placed: Vec<(u64, &Event)> = Vec::new();
     for event in events {
