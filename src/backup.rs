@@ -30,8 +30,9 @@ use crate::check::{CheckOptions, Finding, Severity, Verdict, check_at};
 use crate::dir::{Directory, LOOKS, OpenSegment, SEEK};
 use crate::error::{Blame, Damage, Failure, IoContext, IoError};
 use crate::producer::DEFAULT_LOCK_WAIT;
+use crate::tail::open_tail;
 use crate::token::Token;
-use crate::vfs::{LockWait, Vfs, VfsFile};
+use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 
 /// How a stream is to be copied.
 #[derive(Clone, Debug)]
@@ -283,7 +284,7 @@ fn fill<V: Vfs>(
     new_id: Option<[u8; 16]>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, BackupError> {
-    let total = measure(&pinned)?;
+    let total = measure(source, &pinned)?;
     target.check_space(total)?;
     let base_offset = pinned.first().map_or(0, |lowest| lowest.header.base_offset);
     let segments = pinned.len() as u64;
@@ -320,10 +321,14 @@ fn fault_of<V: Vfs>(source: &Directory<V>) -> Result<Option<BackupError>, Failur
     Ok(finding.map(|finding| BackupError::Source { finding }))
 }
 
-fn measure<F: VfsFile>(pinned: &[OpenSegment<F>]) -> Result<u64, IoError> {
-    let length = |segment: &OpenSegment<F>| {
+/// Bytes to be copied: of the active segment up to its committed end, whatever is behind that.
+fn measure<V: Vfs>(source: &Directory<V>, pinned: &[OpenSegment<V::File>]) -> Result<u64, Failure> {
+    // What is wrong there is told where it is copied.
+    let active = open_tail(source, OpenMode::Read).ok().flatten().map(|(tail, _)| tail);
+    let length = |segment: &OpenSegment<V::File>| {
         let status = segment.file.status().while_doing("look at", &segment.path)?;
-        Ok(status.len)
+        let active = active.as_ref().filter(|tail| tail.segment.header == segment.header);
+        Ok(active.map_or(status.len, |tail| tail.end.min(status.len)))
     };
     pinned.iter().map(length).sum()
 }

@@ -18,7 +18,7 @@ use crate::block::Cause;
 use crate::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
 use crate::error::{Failure, IoContext};
 use crate::producer::DEFAULT_LOCK_WAIT;
-use crate::segment::{CommittedPart, Tail, classify};
+use crate::segment::{CommittedPart, SegmentHeader, Tail, classify};
 use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use crate::walk::Walk;
 
@@ -317,8 +317,9 @@ impl<V: Vfs> Checker<'_, V> {
         &mut self,
         segment: &OpenSegment<V::File>,
         course: &mut Course,
-        mut sealed: bool,
+        sealed: bool,
     ) -> Result<(), Failure> {
+        let mut sealed = sealed && self.is_followed(segment)?;
         loop {
             if sealed {
                 self.walk(segment, course, true)?;
@@ -326,7 +327,7 @@ impl<V: Vfs> Checker<'_, V> {
             }
             let tail = self.check_active(segment, course)?;
             // Only now: if it is still the last one, what was found at its end stands.
-            sealed = self.has_successor(segment)?;
+            sealed = self.is_followed(segment)?;
             if !sealed {
                 self.report.findings.extend(tail);
                 self.at_end = true;
@@ -340,15 +341,20 @@ impl<V: Vfs> Checker<'_, V> {
         Ok(())
     }
 
-    fn has_successor(&self, segment: &OpenSegment<V::File>) -> Result<bool, Failure> {
-        let listing = self.list()?;
-        let id = segment.header.stream_id;
-        let later = listing.segments.into_iter().filter(|found| *found > segment.header.sequence);
-        Ok(later.into_iter().any(|found| match self.dir.open_segment(found, OpenMode::Read) {
-            Ok(Some(next)) => next.belongs_to(&id, found),
-            Ok(None) => false,
+    /// Whether a later segment is there. What the system does not let be read under its name may be
+    /// anything: it is told as that, and proves nothing of this one (K-5).
+    fn is_followed(&self, segment: &OpenSegment<V::File>) -> Result<bool, Failure> {
+        let SegmentHeader { sequence: own, stream_id, .. } = segment.header;
+        let is_there = |found: u32| match self.dir.open_segment(found, OpenMode::Read) {
+            Ok(Some(next)) => next.belongs_to(&stream_id, found),
+            Ok(None) | Err(Failure::Io(_)) => false,
             Err(_) => true,
-        }))
+        };
+        if own.checked_add(1).is_some_and(is_there) {
+            return Ok(true);
+        }
+        let mut later = self.list()?.segments.into_iter().filter(|found| *found > own);
+        Ok(later.any(is_there))
     }
 
     /// Passes the committed blocks of the active segment, and tells what is behind them if

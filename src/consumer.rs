@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use crate::at_end::judge;
 use crate::block::Cause;
-use crate::dir::{Directory, HOP};
-use crate::error::{Failure, IoContext, ReadError};
+use crate::dir::{Directory, HOP, OpenSegment};
+use crate::error::{Diverged, Failure, IoContext, ReadError};
 use crate::layout::header;
 use crate::os::OsVfs;
 use crate::producer::DEFAULT_LOCK_WAIT;
 use crate::reader::Reader;
 use crate::record::Record;
 pub use crate::seek::Start;
-use crate::seek::{self, Topics};
+use crate::seek::{self, Place, Topics};
 use crate::segment::Tail as Finding;
 use crate::tail::open_tail;
 use crate::token::{Token, is_taken_back};
@@ -451,16 +451,24 @@ impl<V: Vfs> Consumer<V> {
     /// The block before the position is another than the one read, or is gone: it was damaged, and
     /// perhaps cut off by a repair. Tells so if records went that were read; goes on at the
     /// same offset if none did. `true` if there is a block to be delivered now.
+    ///
+    /// The token alone does not tell: whoever repaired may have died before it raised the epoch.
     fn begin_again_at_token(&mut self, now: Duration) -> Result<bool, ReadError> {
         let Some(token) = self.token() else { return Ok(false) };
         let Some((tail, _)) = open_tail(&self.dir, OpenMode::Read)? else { return Ok(false) };
-        let epochs = tail.state.epochs();
-        let undecided = tail.next_offset() < token.offset && !is_taken_back(&token, epochs);
         let Some(reader) = &mut self.reader else { return Ok(false) };
-        if undecided {
-            // Nobody has repaired it yet; whoever writes next does.
-            reader.looked_around = Some(now);
-            return Ok(false);
+        if !is_taken_back(&token, tail.state.epochs()) {
+            let replaced = !reader.place.has_its_records()?;
+            let repaired = tail.next_offset() >= token.offset
+                && (!replaced || reaches(&self.dir, &reader.place.segment, token.offset)?);
+            if !repaired {
+                // Nobody has done it yet; whoever writes next does.
+                reader.looked_around = Some(now);
+                return Ok(false);
+            }
+            if replaced {
+                return Err(Diverged::Replaced { token }.into());
+            }
         }
         self.dir.vfs.trace(&reader.place.action("LookBehind"));
         let start = Start::Token(token);
@@ -542,4 +550,18 @@ impl<V: Vfs> Consumer<V> {
         };
         Ok(ReadError::OffsetOutOfRange { offset, low, high })
     }
+}
+
+/// Whether a segment, read from its header on, reaches an offset: otherwise there is damage before
+/// it that nobody repaired.
+fn reaches<V: Vfs>(
+    dir: &Directory<V>,
+    segment: &OpenSegment<V::File>,
+    offset: u64,
+) -> Result<bool, Failure> {
+    let again = dir.open_segment(segment.header.sequence, OpenMode::Read)?;
+    let Some(again) = again else { return Ok(false) };
+    let mut place = Place::at_start_of(again);
+    let _end = place.skip(|_| Ok(true))?;
+    Ok(place.link.next_offset >= offset)
 }

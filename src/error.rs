@@ -457,6 +457,17 @@ pub enum Diverged {
         /// position was never one of this stream's.
         followed_by: Option<u32>,
     },
+    /// What was read up to the position was damaged and cut off by a repair, and others were
+    /// appended there; the repair ended before it could begin a new epoch (R-11, X-6).
+    #[error(
+        "{token}: other records than those that were read stand below it now: they were damaged, \
+         and a repair cut them off (what it saved is in lost/); start again from an offset that \
+         you trust, and undo what came after"
+    )]
+    Replaced {
+        /// The position.
+        token: Token,
+    },
     /// The position belongs to another stream.
     #[error("{token} is a position in another stream than this one")]
     OtherStream {

@@ -277,6 +277,14 @@ impl<F: VfsFile> VfsFile for InterposedFile<F> {
         self.inner.touch();
     }
 
+    fn next_data(&self, position: u64) -> io::Result<Option<u64>> {
+        self.ask(Operation::Read, position, || self.inner.next_data(position))
+    }
+
+    fn is_locked(&self, kind: LockKind) -> io::Result<bool> {
+        self.ask(Operation::Lock, 0, || self.inner.is_locked(kind))
+    }
+
     fn unlock(&self) -> io::Result<()> {
         self.ask(Operation::Unlock, 0, || self.inner.unlock())
     }

@@ -125,6 +125,18 @@ impl VfsFile for OsFile {
         Ok(true)
     }
 
+    fn next_data(&self, position: u64) -> io::Result<Option<u64>> {
+        match rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Data(position)) {
+            Ok(found) => Ok(Some(found)),
+            Err(rustix::io::Errno::NXIO) => Ok(None),
+            Err(_) => Ok(Some(position)),
+        }
+    }
+
+    fn is_locked(&self, kind: LockKind) -> io::Result<bool> {
+        system::is_locked(&self.file, kind)
+    }
+
     fn touch(&self) {
         system::touch(&self.file);
     }

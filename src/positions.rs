@@ -130,8 +130,8 @@ fn places<F: VfsFile>(
 /// Who holds the lock of a name; inside `None` where the lock file does not tell.
 fn owner<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<Option<Option<Hint>>, Failure> {
     let Some((file, path)) = open_owner_lock(dir, name)? else { return Ok(None) };
-    let free = file.lock(LockKind::Shared, LockWait::Try).while_doing("lock", &path)?;
-    Ok((!free).then(|| Hint::read(&file)))
+    let held = file.is_locked(LockKind::Shared).while_doing("look at the lock of", &path)?;
+    Ok(held.then(|| Hint::read(&file)))
 }
 
 /// Sets the position of a consumer that is not running, or with `None` removes it (C-7); tells

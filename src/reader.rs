@@ -80,7 +80,8 @@ impl<F: VfsFile> Reader<F> {
     /// Leaves a segment behind its end for the next one.
     pub fn enter(&mut self, segment: OpenSegment<F>) {
         let epoch = self.place.epoch;
-        self.place = Place { epoch, ..Place::at_start_of(segment) };
+        self.place = Place::at_start_of(segment);
+        self.place.epoch = epoch;
         self.window.clear();
         self.skips = Skipping::NotAsked;
         self.synced_to = 0;

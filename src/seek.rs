@@ -70,6 +70,27 @@ pub struct Place<F> {
     pub ended: bool,
     /// Highest timestamp of the blocks before (F-22).
     pub max_timestamp_ms: u64,
+    /// Where the last block that took offsets ends, and in which checksum: as long as it stands
+    /// there, so does every record before.
+    mark: Mark,
+}
+
+/// The end of a block, and the checksum that it ends in.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    end: u64,
+    crc: u32,
+}
+
+impl Mark {
+    /// Whether a file has it still.
+    fn stands_in<F: VfsFile>(&self, segment: &OpenSegment<F>) -> Result<bool, Failure> {
+        let mut crc = [0; end::CRC];
+        let crc_at = self.end.saturating_sub(end::CRC as u64);
+        let read = read_full(&segment.file, &mut crc, crc_at);
+        let read = read.while_doing_at("read", &segment.path, crc_at)?;
+        Ok(read == end::CRC && crc == self.crc.to_le_bytes())
+    }
 }
 
 impl<F: VfsFile> Place<F> {
@@ -81,18 +102,22 @@ impl<F: VfsFile> Place<F> {
     /// Whether other bytes than the checksum of the block that was read last stand before the
     /// position: that block was damaged, or cut off.
     pub fn was_taken_back(&self) -> Result<bool, Failure> {
-        let mut crc = [0; end::CRC];
-        let crc_at = self.position.saturating_sub(end::CRC as u64);
-        let read = read_full(&self.segment.file, &mut crc, crc_at);
-        let read = read.while_doing_at("read", &self.segment.path, crc_at)?;
-        Ok(read < end::CRC || crc != self.link.prev_crc.to_le_bytes())
+        let mark = Mark { end: self.position, crc: self.link.prev_crc };
+        Ok(!mark.stands_in(&self.segment)?)
+    }
+
+    /// Whether all records before this place still stand where they were read.
+    pub fn has_its_records(&self) -> Result<bool, Failure> {
+        self.mark.stands_in(&self.segment)
     }
 
     /// Before the first block of a segment.
     pub fn at_start_of(segment: OpenSegment<F>) -> Self {
         let (link, epoch) = (segment.header.first_link(), segment.header.epoch);
         let position = header::LEN as u64;
-        Self { segment, position, link, epoch, durable_to: 0, ended: false, max_timestamp_ms: 0 }
+        let mark = Mark { end: position, crc: link.prev_crc };
+        let (durable_to, ended, max_timestamp_ms) = (0, false, 0);
+        Self { segment, position, link, epoch, durable_to, ended, max_timestamp_ms, mark }
     }
 
     /// Moves behind the next block if it is committed and `pass` says so; otherwise tells
@@ -133,8 +158,12 @@ impl<F: VfsFile> Place<F> {
                 return Err(self.segment.damage(self.position, self.link.next_offset, cause));
             }
         }
+        let before = self.link.next_offset;
         self.position += block.start.block_bytes();
         self.link = block.link(self.segment.header.may_jump());
+        if self.link.next_offset > before {
+            self.mark = Mark { end: self.position, crc: self.link.prev_crc };
+        }
         self.epoch = block.start.epoch;
         self.durable_to = self.durable_to.max(block.start.durable_to);
         self.max_timestamp_ms = self.max_timestamp_ms.max(block.start.timestamp_ms);
@@ -168,6 +197,7 @@ impl<F: VfsFile> Place<F> {
         let may_jump = segment.header.may_jump();
         self.position = position;
         self.link = Link { prev_crc: start.prev_crc, next_offset: start.first_offset, may_jump };
+        self.mark = Mark { end: position, crc: start.prev_crc };
         self.epoch = start.epoch;
         Ok(())
     }

@@ -245,13 +245,15 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         Ok(Look { len, id, links, changed })
     }
 
-    /// Reads the segment again from its header. Where what was remembered is `wrong`, what it
-    /// knew to be on disk is so no longer: other bytes may stand there.
+    /// Reads the segment again from its header. Where what was remembered is `wrong`, or turns
+    /// out so because the segment ends before it, what it knew to be on disk is so no longer: other
+    /// bytes may come to stand there.
     ///
     /// # Errors
     /// As [`Tail::scan`].
     pub fn scan_again(&mut self, wrong: bool) -> Result<Cause, Failure> {
-        let (remembered, durable_to) = (self.token(), self.durable_to);
+        let (remembered, remembered_end) = (self.token(), self.end);
+        let durable_to = self.durable_to;
         let expected_to = self.known_to();
         self.end = header::LEN as u64;
         self.link = self.segment.header.first_link();
@@ -266,7 +268,7 @@ impl<F: crate::vfs::VfsFile> Tail<F> {
         self.epoch_end = 0;
         self.reserved_to = 0;
         let cause = self.step_over()?;
-        if !wrong {
+        if !wrong && self.end >= remembered_end {
             self.durable_to = self.durable_to.max(durable_to);
         }
         // What a repair took back, with a new epoch, need not be there any more.

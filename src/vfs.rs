@@ -97,8 +97,22 @@ pub trait VfsFile: Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// Puts bytes, length and everything else about the file on the disk.
     fn sync_all(&self) -> io::Result<()>;
+    /// Where the next byte stands, at `position` or behind it, that may be another than zero; `None` if
+    /// there is none up to the end. Where the system cannot tell holes, that is `position`.
+    fn next_data(&self, position: u64) -> io::Result<Option<u64>> {
+        Ok(Some(position))
+    }
     /// Takes the lock; `false` if it could not be had in time.
     fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool>;
+    /// Whether somebody has a lock that keeps out one of this kind. Where the system can tell, no
+    /// lock is taken for it; otherwise it is, for a moment, and keeps others out.
+    fn is_locked(&self, kind: LockKind) -> io::Result<bool> {
+        let free = self.lock(kind, LockWait::Try)?;
+        if free {
+            self.unlock()?;
+        }
+        Ok(!free)
+    }
     /// Says that the file is in use, so that cleaners of old files leave it. Promises nothing, and
     /// cannot fail.
     fn touch(&self) {}

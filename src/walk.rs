@@ -237,12 +237,17 @@ impl<'f, F: VfsFile> Walk<'f, F> {
     /// Looks for the next start that is right, and leaves off there.
     fn stretch(&mut self, cause: Cause) -> Stretch {
         let position = self.position;
-        let mut zeros = true;
+        let (mut zeros, mut no_hole_to) = (true, 0);
         loop {
             let unit = self.window.fetch(self.position, BLOCK_ALIGN as usize);
-            zeros &= unit.iter().all(|byte| *byte == 0);
-            self.position += unit.len() as u64;
-            let at_end = unit.len() < BLOCK_ALIGN as usize || self.position >= self.window.length;
+            let (length, empty) = (unit.len(), unit.iter().all(|byte| *byte == 0));
+            zeros &= empty;
+            self.position += length as u64;
+            if empty && self.position >= no_hole_to {
+                self.position = self.window.behind_hole(self.position);
+                no_hole_to = self.position.saturating_add(READ_AHEAD_BYTES as u64);
+            }
+            let at_end = length < BLOCK_ALIGN as usize || self.position >= self.window.length;
             if at_end || self.start_at(self.position).is_ok() {
                 break;
             }
@@ -317,6 +322,14 @@ impl<F: VfsFile> PatientWindow<'_, F> {
             self.load(position..end.min(self.length));
         }
         self.held(position, length)
+    }
+
+    /// The last unit in front of which a file has nothing but a hole from `position` on: a sparse
+    /// file may be very long.
+    fn behind_hole(&self, position: u64) -> u64 {
+        let data = self.file.next_data(position).unwrap_or(Some(position));
+        let data = data.unwrap_or(self.length).clamp(position, self.length.max(position));
+        position + (data - position) / BLOCK_ALIGN * BLOCK_ALIGN
     }
 
     fn held(&self, position: u64, length: usize) -> &[u8] {

@@ -41,6 +41,12 @@ pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
     }
 }
 
+pub fn is_locked(file: &File, kind: LockKind) -> io::Result<bool> {
+    let mut found = whole_file(lock_type(kind));
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut found))?;
+    Ok(libc::c_int::from(found.l_type) != libc::F_UNLCK)
+}
+
 pub fn wait_for_lock(file: &File, kind: LockKind) -> io::Result<()> {
     loop {
         match fcntl(file, FcntlArg::F_OFD_SETLKW(&whole_file(lock_type(kind)))) {

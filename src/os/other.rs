@@ -29,6 +29,15 @@ pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
     }
 }
 
+/// No call tells it without taking the lock.
+pub fn is_locked(file: &File, kind: LockKind) -> io::Result<bool> {
+    let free = try_lock(file, kind)?;
+    if free {
+        unlock(file)?;
+    }
+    Ok(!free)
+}
+
 pub fn wait_for_lock(file: &File, kind: LockKind) -> io::Result<()> {
     match kind {
         LockKind::Shared => FileExt::lock_shared(file),

@@ -57,12 +57,19 @@ pub fn classify<F: VfsFile>(
     loop {
         let length = read_full(file, &mut chunk, position)?;
         let bytes = chunk.get(..length).unwrap_or_default();
-        tail.look_at(file, bytes, segment.place(position))?;
-        // Chunks overlap by one unit, so that no start is cut in two.
+        let zeros = ZEROS.get(..length) == Some(bytes);
+        tail.look_at(file, bytes, zeros, segment.place(position))?;
         if length < TAIL_CHUNK_BYTES {
             break;
         }
-        position += (length - BLOCK_ALIGN as usize) as u64;
+        // Chunks overlap by one unit, so that no start is cut in two.
+        let mut next = position + (length - BLOCK_ALIGN as usize) as u64;
+        if zeros {
+            // A sparse tail may be very long.
+            let Some(data) = file.next_data(next)? else { break };
+            next += data.saturating_sub(next) / BLOCK_ALIGN * BLOCK_ALIGN;
+        }
+        position = next;
     }
     Ok(tail.decide())
 }
@@ -99,10 +106,16 @@ impl TailFacts {
         }
     }
 
-    fn look_at<F: VfsFile>(&mut self, file: &F, bytes: &[u8], place: Place) -> io::Result<()> {
+    fn look_at<F: VfsFile>(
+        &mut self,
+        file: &F,
+        bytes: &[u8],
+        zeros: bool,
+        place: Place,
+    ) -> io::Result<()> {
         self.first_byte = self.first_byte.or(bytes.first().copied());
-        if ZEROS.get(..bytes.len()) == Some(bytes) {
-            return Ok(()); // Compared as a whole, for a sparse tail may be very long.
+        if zeros {
+            return Ok(());
         }
         self.nonzero = true;
         let positions = (place.position..).step_by(BLOCK_ALIGN as usize);

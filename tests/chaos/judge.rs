@@ -28,9 +28,24 @@ fn stream(dir: &Path) -> BTreeMap<u64, Found> {
     records
 }
 
-/// While no limit was set by which records are deleted, the first one is there.
-pub fn nothing_was_deleted(dir: &Path) {
+/// While no limit was set by which records are deleted, all that were acknowledged are there, but
+/// for what compaction superseded.
+pub fn all_acknowledged_are_there(root: &Path, dir: &Path) {
     assert!(dir.join("0000000000.puro").exists(), "a segment was deleted without a limit");
+    // The ledgers first: what is acknowledged later may not be in what is read.
+    let producers = ledgers(root, "producer");
+    let records = stream(dir);
+    let mut court = Court::new(&records);
+    for (name, entries) in &producers {
+        for entry in entries {
+            if let Entry::Acknowledged { offset, value } = entry {
+                court.acknowledge(name, *offset, value);
+            }
+        }
+    }
+    println!("chaos: {} acknowledged, all looked for", court.acknowledged);
+    assert!(court.acknowledged > 0, "nothing was appended");
+    assert!(court.faults.is_empty(), "{}", court.faults.join("\n"));
 }
 
 /// The ledgers of all who have a role, and what they say.

@@ -94,6 +94,11 @@ impl Villain {
         if away.exists() { away } else { self.root().join("s") }
     }
 
+    /// Undoes what is to be undone later.
+    pub fn calm(&mut self) {
+        std::mem::take(&mut self.open).into_iter().for_each(|(_, undo)| self.undo(undo));
+    }
+
     /// From now on limits may be set by which records are deleted.
     pub fn retention(&mut self) {
         self.retention = true;
@@ -324,7 +329,7 @@ impl Villain {
 
     /// Undoes everything, lets all come to their end, and tells what was done.
     pub fn end(&mut self) -> Deeds {
-        std::mem::take(&mut self.open).into_iter().for_each(|(_, undo)| self.undo(undo));
+        self.calm();
         self.set("retention_bytes", "0");
         self.set("retention_ms", "0");
         fs::write(self.root().join("stop"), "").unwrap();

@@ -101,6 +101,33 @@ fn who_was_silent_for_too_long_is_forgotten() {
     assert_eq!(stream.known(), ["one", "three"]);
 }
 
+/// C-5: something stood under the name of a consumer's lock that cannot be opened, and the position
+/// was old enough to be forgotten. Every rollover failed from then on. Who cannot be asked stays.
+#[test]
+fn a_lock_that_cannot_be_looked_at_stops_no_rollover() {
+    let mut stream = Stream::new();
+    stream.append_as("one", 1);
+    let mut named = puro::NamedOptions::new().open(stream.dir.path(), "audit").unwrap();
+    while named.try_next().unwrap().is_some() {}
+    named.commit().unwrap();
+    drop(named);
+    let lock = stream.dir.path().join("consumers/audit.lock");
+    std::fs::remove_file(&lock).unwrap();
+    nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    stream.at(1 << 41).roll();
+    stream.roll();
+    let dir = stream.dir.path().to_owned();
+    let names = || {
+        let listed = puro::positions::list(&dir);
+        listed.map(|found| found.into_iter().map(|found| found.name).collect::<Vec<_>>())
+    };
+    assert!(names().is_err(), "who asks is told that the lock is none");
+    std::fs::remove_file(&lock).unwrap();
+    assert_eq!(names().unwrap(), ["audit"]);
+    stream.roll();
+    assert!(names().unwrap().is_empty(), "nobody holds it any more");
+}
+
 /// C-5: a clock that is ahead for a while forgets nobody, and neither does expiry 0.
 #[test]
 fn a_clock_that_jumps_ahead_forgets_nobody() {

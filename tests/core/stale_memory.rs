@@ -134,6 +134,36 @@ fn a_waiting_reader_is_told_that_its_past_was_taken_back() {
     }
 }
 
+/// Found by the model (BehindCut): whoever cut the damage off died before it raised the epoch. The
+/// next one appended blocks of the same epoch at the same offsets, the token fitted them, and the
+/// consumer went on behind records that it had never seen.
+#[test]
+fn a_cut_that_no_epoch_tells_of_is_told_by_the_records_that_went() {
+    let dir = scratch();
+    let mut producer = Producer::open(dir.path()).unwrap();
+    append(&mut producer, "a");
+    let end = len(&segment(dir.path(), 0));
+    append(&mut producer, "b");
+    append(&mut producer, "c");
+    let mut consumer = fast_consumer().open(dir.path()).unwrap();
+    assert_eq!(drain(&mut consumer), ["a", "b", "c"]);
+    let token = consumer.token().unwrap();
+
+    set_len(&segment(dir.path(), 0), end);
+    let mut other = Producer::open(dir.path()).unwrap();
+    append(&mut other, "B");
+    // Not all that it read is there yet: the damage may still be repaired in another way.
+    assert!(consumer.poll(Duration::from_millis(50)).unwrap().is_none());
+    append(&mut other, "C");
+    append(&mut other, "d");
+    assert_eq!(other.token().epoch, token.epoch);
+    let told = (0..10_000).find_map(|_| consumer.poll(Duration::from_millis(2)).err());
+    assert!(
+        matches!(told, Some(ReadError::Diverged(Diverged::Replaced { token: of })) if of == token),
+        "{told:?}"
+    );
+}
+
 /// Only what carried no record was cut off behind it: the reader goes on at the same offset.
 #[test]
 fn a_waiting_reader_whose_records_are_all_there_goes_on() {

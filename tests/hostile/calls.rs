@@ -96,7 +96,7 @@ const CALLS: &[(&str, i32)] = &[
     ("steward s --once --interval 1s", 64),
     ("export s --from 9", 64),
     ("export s --from nonsense", 64),
-    ("import s missing", 74),
+    ("import s missing", 64),
     ("import s outside", 74),
     ("import outside", 64),
     ("inspect outside/file", 0),
@@ -116,7 +116,7 @@ const CALLS: &[(&str, i32)] = &[
     ("backup s .", 64),
     ("restore s s", 64),
     ("restore s outside", 64),
-    ("who missing", 74),
+    ("who missing", 64),
     ("nonsense", 64),
     ("--nonsense", 64),
 ];

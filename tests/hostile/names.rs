@@ -65,7 +65,7 @@ const fn but_for_a_hard_link(all: &'static str, hard: &'static str) -> [&'static
 const NAMES: &[Named] = &[
     Named { name: "0000000000.puro", rows: but_for_a_hard_link(NO_FILE, LOWEST_GONE) },
     Named { name: "0000000001.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
-    Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE_BEHIND, NO_HEADER) },
+    Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
     Named { name: "0000000002.puro.new", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
     Named { name: "0000000000.puro.compact", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
     Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, "....... ..... ssssss ...") },

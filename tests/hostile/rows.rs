@@ -24,10 +24,8 @@ pub const SEALED_DAMAGED: &str = "2.22... 222.2 2..... 22.";
 pub const RECORD_ACTIVE: &str = "2.22... 22222 2..... 22.";
 /// The active segment has no valid header.
 pub const NO_HEADER: &str = "2.22.22 22222 222222 22.";
-/// A segment's name on what is no file.
+/// A segment's name on what is no file, perhaps behind the last one, of which it proves nothing.
 pub const NO_FILE: &str = "ssss.ss sssss ssssss sss";
-/// The same behind the last segment, which so has a successor and no segment end.
-pub const NO_FILE_BEHIND: &str = "ss22.ss sssss ssssss sss";
 /// From a newer Puro.
 pub const NEWER: &str = "ssss.ss sssss ssssss sss";
 /// A segment that nobody needs who works at either end is from a newer Puro.

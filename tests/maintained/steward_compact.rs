@@ -63,6 +63,21 @@ fn pass(dir: &Path, roll: bool) -> Report {
     StewardOptions::new().roll(roll).open(dir).unwrap().run_once().unwrap()
 }
 
+/// A directory stood under the name of a compaction (somebody's backup tool): every pass of the
+/// steward failed, deletion and all.
+#[test]
+fn what_cannot_be_removed_under_a_compactions_name_stops_no_pass() {
+    let dir = scratch();
+    let mut producer = compacting(dir.path());
+    while !segment(dir.path(), 2).exists() {
+        put(&mut producer, "key", &"x".repeat(900));
+    }
+    let taken = dir.path().join("0000000007.puro.compact/somebody's");
+    std::fs::create_dir_all(&taken).unwrap();
+    let report = pass(dir.path(), false);
+    assert!(!report.compacted.is_empty() && taken.exists(), "{report:?}");
+}
+
 /// A clock was in 2099 for one append. The age of the segment is then told by its highest
 /// timestamp that is not (S-8); the compaction took the block that had it, and the segment went
 /// days too early. Found by a year on the

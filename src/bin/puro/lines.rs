@@ -35,7 +35,11 @@ impl Lines {
         let name = if from_stdin { "stdin".to_owned() } else { path.display().to_string() };
         let opened = if from_stdin { Waiting::stdin() } else { File::open(path).map(Waiting::new) };
         let describe = |error: io::Error| {
-            CliError::new(Blame::Environment, format_args!("cannot read {name}: {error}"))
+            let blame = match error.kind() {
+                io::ErrorKind::NotFound => Blame::Caller,
+                _ => Blame::Environment,
+            };
+            CliError::new(blame, format_args!("cannot read {name}: {error}"))
         };
         let file = opened.map_err(describe)?;
         let is_file = file.is_file().map_err(describe)?;

@@ -1,9 +1,10 @@
 //! `puro who`: which processes use a stream.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use puro::error::Blame;
 use puro::vfs::LockKind;
 use puro::who::{Holder, WhoReport, who};
 use serde_json::{Value, json};
@@ -29,7 +30,11 @@ pub struct Args {
 /// Lists the processes.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let report = who(&args.dir).map_err(|error| {
-        CliError::from(error).context(format_args!("cannot list {}", args.dir.display()))
+        let told = format!("cannot list {}: {error}", args.dir.display());
+        match error.kind() {
+            io::ErrorKind::NotFound => CliError::new(Blame::Caller, told),
+            _ => CliError::new(Blame::Environment, told),
+        }
     })?;
     streams::report(|out| {
         if args.json {
