@@ -148,3 +148,44 @@ fn damage_before_whole_blocks_stops_writers() {
     assert!(options(SEGMENT_BYTES).open_in(SimVfs::new(&world, 2), STREAM).is_err());
     assert_eq!(world.disk().bytes_of(FIRST_SEGMENT.as_ref()).unwrap(), before);
 }
+
+/// Field report A10: X-7 promised "the same bytes", and 16 of 60 deaths inside a repair left others: no
+/// new epoch, or one more saved tail. So X-7 promises what is needed, and this holds it to that: wherever
+/// a repairer of damage dies, whoever comes next leaves the same committed bytes, and all that was cut
+/// off is saved.
+#[test]
+fn a_repair_that_dies_is_done_again_as_promised() {
+    let world = World::new(Disk::default());
+    let mut producer = open(&world, 1);
+    offset(&mut producer, 1, 1, 0);
+    offset(&mut producer, 2, 1, 0);
+    let end = length(&world, FIRST_SEGMENT);
+    offset(&mut producer, 3, 1, 100);
+    world.harm(FIRST_SEGMENT.as_ref(), end + 70);
+    let before = world.disk().bytes_of(FIRST_SEGMENT.as_ref()).unwrap().to_vec();
+    let (kept, cut) = before.split_at(end);
+
+    world.record();
+    assert_eq!(open(&world, 2).repairs().len(), 1);
+    let (mut raised, mut left) = (0, 0);
+    for step in world.recorded() {
+        for bytes in [0, step.bytes() / 2, step.bytes()] {
+            let again = World::new(step.cut_at(bytes));
+            let mut next = open(&again, 3);
+            let now = again.disk().bytes_of(FIRST_SEGMENT.as_ref()).unwrap().to_vec();
+            assert_eq!(now.get(..end), Some(kept));
+            assert!(saved(&again).iter().any(|tail| tail.windows(cut.len()).any(|w| w == cut)));
+            *if next.token().epoch > 1 { &mut raised } else { &mut left } += 1;
+            assert_eq!(offset(&mut next, 4, 1, 0), 2);
+            assert_eq!(count(&again, STREAM), 3);
+        }
+    }
+    assert!(raised > 0 && left > 0, "{raised} raised the epoch, {left} did not");
+}
+
+/// What stands in `lost/`.
+fn saved(world: &World) -> Vec<Vec<u8>> {
+    let disk = world.disk();
+    let tails = disk.paths().filter(|(path, _)| path.starts_with("/stream/lost"));
+    tails.map(|(path, _)| disk.bytes_of(&path).unwrap().to_vec()).collect()
+}
