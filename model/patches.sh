@@ -24,7 +24,7 @@ host=$(rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
 export "CARGO_TARGET_${host}_RUNNER=$PWD/model/mutants.sh --until-first-failure"
 
 core() {
-    timeout 120 cargo test --locked --profile mutants --no-default-features --test core
+    timeout 120 cargo test --locked --profile mutants --test core
 }
 all_of_core() {
     PURO_MUTANTS_ALL=1 core
@@ -34,7 +34,7 @@ worlds() {
 }
 
 of_roles() {
-    timeout 300 cargo test --locked --profile mutants --no-default-features --test core \
+    timeout 300 cargo test --locked --profile mutants --test core \
         --test maintained -- named:: expiry:: steward_delete:: steward_compact::
 }
 # All that is said, for it names the promise.

@@ -241,14 +241,6 @@ fn content(dir: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-#[cfg(feature = "cli")]
-fn inspect(dir: &Path) -> String {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_puro"));
-    let output = command.args(["inspect", "--records", "--json"]).arg(dir).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// Makes every stream anew and hands it out with its world.
 fn each(mut judge: impl FnMut(&Vector, &Fixed, &Path)) {
     for vector in VECTORS {
@@ -273,8 +265,6 @@ fn streams_are_the_golden_ones_byte_for_byte() {
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(path, bytes).unwrap();
             }
-            #[cfg(feature = "cli")]
-            std::fs::write(committed(&format!("{name}.jsonl")), inspect(dir)).unwrap();
         }
         let (made, golden_files) = (content(dir), content(&golden));
         let names = |files: &[(String, Vec<u8>)]| {
@@ -287,20 +277,6 @@ fn streams_are_the_golden_ones_byte_for_byte() {
             assert_eq!(made.len(), golden.len(), "length of {name}/{file}");
         }
     });
-}
-
-#[cfg(feature = "cli")]
-#[test]
-fn inspect_says_of_the_golden_streams_what_stands_beside_them() {
-    for Vector { name, .. } in VECTORS {
-        let expected = std::fs::read_to_string(committed(&format!("{name}.jsonl"))).unwrap();
-        let said = inspect(&committed(name));
-        for (said, expected) in said.lines().zip(expected.lines()) {
-            let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
-            assert_eq!(parse(said), parse(expected), "{name}");
-        }
-        assert_eq!(said, expected, "{name}");
-    }
 }
 
 #[test]

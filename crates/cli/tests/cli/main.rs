@@ -1,14 +1,12 @@
 //! The command line as a user runs it: the built program, in processes of its own.
 
-#![cfg(feature = "cli")]
-
 #[path = "../common/cli.rs"]
 mod cli;
-#[path = "../common/disk.rs"]
+#[path = "../../../../tests/common/disk.rs"]
 mod disk;
-#[path = "../common/forge.rs"]
+#[path = "../../../../tests/common/forge.rs"]
 mod forge;
-#[path = "../common/real.rs"]
+#[path = "../../../../tests/common/real.rs"]
 mod real;
 
 mod backup;
@@ -22,4 +20,5 @@ mod named;
 mod one_bit;
 mod produce_consume;
 mod standard_streams;
+mod vectors;
 mod verify;

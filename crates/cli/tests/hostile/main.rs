@@ -11,7 +11,7 @@
 //! Each row of the tables says which commands tolerate a case and which refuse it, by which exit
 //! code. `PURO_HOSTILE=part of a name` tries only the cases with that in their names.
 
-#![cfg(all(feature = "cli", target_os = "linux"))]
+#![cfg(target_os = "linux")]
 
 mod blocks;
 mod bodies;

@@ -11,7 +11,7 @@
 
 #[path = "common/cli.rs"]
 mod cli;
-#[path = "common/real.rs"]
+#[path = "../../../tests/common/real.rs"]
 mod real;
 
 use std::collections::BTreeMap;
