@@ -7,8 +7,8 @@ mod support;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
-use puro::record::Fields;
+use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
+use puro::internals::record::Fields;
 
 /// How many records a block has, and how long their values are.
 const SHAPES: [(usize, usize); 4] = [(1, 100), (100, 100), (100, 1024), (1, 1 << 20)];

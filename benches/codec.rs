@@ -7,7 +7,7 @@ mod support;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use puro::codec::{crc, get_u64, put_varint, split_varint};
+use puro::internals::codec::{crc, get_u64, put_varint, split_varint};
 
 /// Lengths as they stand in front of fields: of one byte as a varint, of two, of three.
 const LENGTHS: [(&str, u64); 3] = [("up to 127", 100), ("to 16383", 1_100), ("more", 100_000)];

@@ -25,14 +25,14 @@ use thiserror::Error;
 
 use self::copy::{Copied, copy_segment};
 use self::target::Target;
-use crate::block::Cause;
 use crate::check::{CheckOptions, Finding, Severity, Verdict, check_at};
-use crate::dir::{Directory, LOOKS, OpenSegment, SEEK};
+use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK};
+use crate::engine::tail::open_tail;
+use crate::engine::vfs::DEFAULT_LOCK_WAIT;
+use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Blame, Damage, Failure, IoContext, IoError};
-use crate::producer::DEFAULT_LOCK_WAIT;
-use crate::tail::open_tail;
-use crate::token::Token;
-use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
+use crate::format::block::Cause;
+use crate::format::token::Token;
 
 /// How a stream is to be copied.
 #[derive(Clone, Debug)]

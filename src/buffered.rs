@@ -6,12 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::batch::Batch;
+use crate::engine::os::OsVfs;
+use crate::engine::vfs::Vfs;
 use crate::error::{AppendError, BufferError, Failure};
-use crate::os::OsVfs;
+use crate::format::record::NewRecord;
+use crate::producer::Batch;
 use crate::producer::Producer;
-use crate::record::NewRecord;
-use crate::vfs::Vfs;
 
 /// How often whoever appends lets others push first.
 const MOST_YIELDS: u32 = 16;

@@ -14,13 +14,13 @@ use std::time::Duration;
 pub use finding::{Finding, Problem, Severity, Verdict};
 
 use self::course::{Carried, Course};
-use crate::block::Cause;
-use crate::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
+use crate::engine::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
+use crate::engine::segment::{CommittedPart, SegmentHeader, Tail, classify};
+use crate::engine::vfs::DEFAULT_LOCK_WAIT;
+use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
+use crate::engine::walk::Walk;
 use crate::error::{Failure, IoContext};
-use crate::producer::DEFAULT_LOCK_WAIT;
-use crate::segment::{CommittedPart, SegmentHeader, Tail, classify};
-use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
-use crate::walk::Walk;
+use crate::format::block::Cause;
 
 /// How thoroughly to verify.
 #[derive(Clone, Debug)]

@@ -5,21 +5,21 @@ mod iterators;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::at_end::judge;
-use crate::block::Cause;
-use crate::dir::{Directory, HOP, OpenSegment};
+use crate::engine::at_end::judge;
+use crate::engine::dir::{Directory, HOP, OpenSegment};
+use crate::engine::os::OsVfs;
+use crate::engine::reader::Reader;
+pub use crate::engine::seek::Start;
+use crate::engine::seek::{self, Place, Topics};
+use crate::engine::segment::Tail as Finding;
+use crate::engine::tail::open_tail;
+use crate::engine::vfs::DEFAULT_LOCK_WAIT;
+use crate::engine::vfs::{LockWait, OpenMode, Vfs, Watch};
 use crate::error::{Diverged, Failure, IoContext, ReadError};
-use crate::layout::header;
-use crate::os::OsVfs;
-use crate::producer::DEFAULT_LOCK_WAIT;
-use crate::reader::Reader;
-use crate::record::Record;
-pub use crate::seek::Start;
-use crate::seek::{self, Place, Topics};
-use crate::segment::Tail as Finding;
-use crate::tail::open_tail;
-use crate::token::{Token, is_taken_back};
-use crate::vfs::{LockWait, OpenMode, Vfs, Watch};
+use crate::format::block::Cause;
+use crate::format::layout::header;
+use crate::format::record::Record;
+use crate::format::token::{Token, is_taken_back};
 
 /// How a consumer is to be opened.
 #[derive(Clone, Debug)]

@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::options::{AutoCommit, IfLost, NamedOptions};
+use crate::appended::Appended;
 use crate::consumer::{Consumer, Start};
-use crate::dir::{CONSUMERS, Directory, owner_lock_name};
+use crate::engine::dir::{CONSUMERS, Directory, owner_lock_name};
+use crate::engine::hint::Hint;
+use crate::engine::lock_file::LockFile;
+use crate::engine::os::OsVfs;
+use crate::engine::trace::Action;
+use crate::engine::vfs::{LockWait, Vfs};
 use crate::error::{AppendError, Blame, Failure, OpenError, ReadError, RecordError};
-use crate::hint::Hint;
-use crate::lock_file::LockFile;
-use crate::os::OsVfs;
-use crate::producer::{Producer, is_appended};
-use crate::record::Record;
-use crate::state::Position;
-use crate::token::Token;
-use crate::trace::Action;
-use crate::vfs::{LockWait, Vfs};
+use crate::format::record::Record;
+use crate::format::state::Position;
+use crate::format::token::Token;
+use crate::producer::{Batch, PositionChange, Producer, Request, is_appended};
 
 /// Why a named consumer could not be opened, read, or committed.
 #[derive(Debug, thiserror::Error)]
@@ -110,26 +111,6 @@ pub enum Started {
         /// How many offsets it missed.
         missed: u64,
     },
-}
-
-/// A change of a position: what it was, and what it is to be (C-2, C-7).
-#[derive(Clone, Debug)]
-pub(crate) struct PositionChange {
-    pub name: String,
-    pub before: Option<Position>,
-    /// `None` removes it.
-    pub after: Option<Token>,
-    /// Not progress: it is set to another place (C-7).
-    pub by_hand: bool,
-}
-
-impl PositionChange {
-    /// The position that is to be, committed at some time.
-    pub fn after_at(&self, time_ms: u64) -> Option<Position> {
-        let position =
-            |token: Token| Position { epoch: token.epoch, offset: token.offset, time_ms };
-        self.after.map(position)
-    }
 }
 
 /// The lock of a name: held while the consumer runs (L-1).
@@ -485,5 +466,27 @@ impl<V: Vfs> Drop for NamedConsumer<V> {
         if self.auto_commit != AutoCommit::Never {
             let _ = self.commit_if_free(LockWait::Try);
         }
+    }
+}
+
+impl<V: Vfs> Producer<V> {
+    /// Appends a batch and commits the position of a named consumer with it, in one block:
+    /// both or neither (C-3). So what is made from the records of a stream is in the stream
+    /// exactly once, whenever the process dies.
+    ///
+    /// # Errors
+    /// `PositionChanged` if somebody else committed that position; see [`AppendError`].
+    pub fn append_with_position(
+        &mut self,
+        batch: &mut Batch,
+        consumer: &mut NamedConsumer<V>,
+    ) -> Result<Appended, AppendError> {
+        let change = consumer.change();
+        let request = Request { position: change.as_ref(), ..Request::default() };
+        let appended = self.append_records(batch, &request);
+        if change.is_some() && is_appended(&appended) {
+            consumer.committed(self.position(consumer.name()));
+        }
+        appended
     }
 }

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::consumer::{ConsumerOptions, Start};
-use crate::dir::{CONSUMERS, Directory, OpenSegment, open_owner_lock};
+use crate::engine::dir::{CONSUMERS, Directory, OpenSegment, open_owner_lock};
+use crate::engine::hint::Hint;
+use crate::engine::os::OsVfs;
+use crate::engine::seek;
+use crate::engine::segment::Scan;
+use crate::engine::tail::open_tail;
+use crate::engine::trace::Action;
+use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext, ReadError};
-use crate::hint::Hint;
-use crate::named::{NamedError, OwnerLock, PositionChange};
-use crate::os::OsVfs;
-use crate::producer::{ProducerOptions, check_name};
-use crate::seek;
-use crate::segment::Scan;
-use crate::state::Position;
-use crate::tail::open_tail;
-use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::format::state::Position;
+use crate::named::{NamedError, OwnerLock};
+use crate::producer::{PositionChange, ProducerOptions, check_name};
 
 /// A named consumer as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,28 +1,31 @@
 //! Producers: the steps of an append (protocol.md, chapter 4).
 
+mod batch;
+mod held;
 mod once;
 mod options;
 mod request;
 
 use std::path::Path;
 
-pub use self::options::{DEFAULT_LOCK_WAIT, ProducerOptions};
-use self::request::{Entry, Request};
-pub use crate::batch::{Appended, Batch};
-use crate::block::{BlockBuilder, BlockKind};
+pub use self::batch::Batch;
+pub use self::held::HeldProducer;
+pub use self::options::ProducerOptions;
+use self::request::Entry;
+pub(crate) use self::request::{PositionChange, Request};
+use crate::appended::Appended;
+use crate::engine::os::OsVfs;
+use crate::engine::trace::Action;
+use crate::engine::vfs::{LockWait, Vfs, VfsFile};
+use crate::engine::writer::RepairReport;
+use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock};
 use crate::error::{AppendError, Failure, OpenError, RecordError};
-use crate::held::HeldProducer;
-use crate::named::{NamedConsumer, PositionChange};
-use crate::os::OsVfs;
-use crate::record::NewRecord;
-use crate::repair::RepairReport;
-use crate::settings::{self, Settings};
-use crate::state::{Position, SETTING, is_name};
+use crate::format::block::{BlockBuilder, BlockKind};
+use crate::format::record::NewRecord;
+use crate::format::settings::{self, Settings};
+use crate::format::state::{Position, SETTING, is_name};
+use crate::format::token::Token;
 use crate::steward::tidy_after_roll;
-use crate::token::Token;
-use crate::trace::Action;
-use crate::vfs::{LockWait, Vfs, VfsFile};
-use crate::writer::{CommitError, Writer, WriterGuard, WriterLock};
 
 /// Appends records to a stream, beside any number of other producers.
 ///
@@ -115,26 +118,6 @@ impl<V: Vfs> Producer<V> {
         self.append_records(batch, &Request { expected: Some(token), ..Request::default() })
     }
 
-    /// Appends a batch and commits the position of a named consumer with it, in one block:
-    /// both or neither (C-3). So what is made from the records of a stream is in the stream
-    /// exactly once, whenever the process dies.
-    ///
-    /// # Errors
-    /// `PositionChanged` if somebody else committed that position; see [`AppendError`].
-    pub fn append_with_position(
-        &mut self,
-        batch: &mut Batch,
-        consumer: &mut NamedConsumer<V>,
-    ) -> Result<Appended, AppendError> {
-        let change = consumer.change();
-        let request = Request { position: change.as_ref(), ..Request::default() };
-        let appended = self.append_records(batch, &request);
-        if change.is_some() && is_appended(&appended) {
-            consumer.committed(self.position(consumer.name()));
-        }
-        appended
-    }
-
     /// Sets a setting of the stream, or with `None` takes it back to its default. All who
     /// use the stream obey it from their next look on (C-6). The change is durable.
     ///
@@ -209,7 +192,7 @@ impl<V: Vfs> Producer<V> {
         self.append_records(batch, &Request { timestamp_ms, ..Request::default() })
     }
 
-    fn append_records(
+    pub(crate) fn append_records(
         &mut self,
         batch: &mut Batch,
         request: &Request<'_>,

@@ -21,18 +21,18 @@ pub use report::{
 use self::body::{Rescue, rescue};
 use self::restore::Headless;
 use self::source::{NoSource, Source, Survey};
-use crate::block::{Block, BlockKind, Cause, Link};
 use crate::check::Problem;
-use crate::dir::{Directory, FILE_SYSTEMS_OWN, majority};
+use crate::engine::dir::{Directory, FILE_SYSTEMS_OWN, majority};
+use crate::engine::segment::SegmentHeader;
+use crate::engine::vfs::{LockWait, Vfs, VfsFile};
+use crate::engine::walk::{FoundBlock, Piece, Stretch, Walk};
+use crate::engine::writer;
 use crate::error::{AppendError, Failure, IoContext, OpenError};
-use crate::layout::{MAX_BLOCK_BYTES, SIGNAL_LOW};
+use crate::format::block::{Block, BlockKind, Cause, Link};
+use crate::format::layout::{MAX_BLOCK_BYTES, SIGNAL_LOW};
+use crate::format::record::Fields;
+use crate::format::state::SETTING;
 use crate::producer::{Batch, Producer, ProducerOptions};
-use crate::record::Fields;
-use crate::roll;
-use crate::segment::SegmentHeader;
-use crate::state::SETTING;
-use crate::vfs::{LockWait, Vfs, VfsFile};
-use crate::walk::{FoundBlock, Piece, Stretch, Walk};
 
 /// Copies every good record of the stream in `from` to a new stream in `to`, which must be
 /// empty or not exist. Tells `progress` now and then how many bytes of the old stream are done.
@@ -156,7 +156,7 @@ fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, Op
     }
     let settings = survey.state.of_kind(SETTING);
     let settings: Vec<_> = settings.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
-    roll::create(dir, &settings, LockWait::Try, false)?;
+    writer::create(dir, &settings, LockWait::Try, false)?;
     ProducerOptions::new().create(false).open_at(dir.clone())
 }
 

@@ -33,17 +33,17 @@ use std::time::Duration;
 pub use report::{Compacted, Deleted, Kept, Report, Task, Why};
 pub use trim::Trim;
 
-use crate::dir::{Directory, STEWARD_LOCK};
+use crate::engine::dir::{Directory, STEWARD_LOCK};
+use crate::engine::hint::Hint;
+use crate::engine::lock_file::LockFile;
+use crate::engine::os::OsVfs;
+use crate::engine::tail::open_tail;
+use crate::engine::trace::Action;
+use crate::engine::vfs::DEFAULT_LOCK_WAIT;
+use crate::engine::vfs::{LockWait, OpenMode, Vfs};
+use crate::engine::writer::{Writer, WriterLock};
 use crate::error::{Blame, Failure, ReadError};
-use crate::hint::Hint;
-use crate::lock_file::LockFile;
-use crate::os::OsVfs;
-use crate::producer::DEFAULT_LOCK_WAIT;
-use crate::settings::Settings;
-use crate::tail::open_tail;
-use crate::trace::Action;
-use crate::vfs::{LockWait, OpenMode, Vfs};
-use crate::writer::{Writer, WriterLock};
+use crate::format::settings::Settings;
 
 use self::clock::Clocks;
 use self::compact::Memo;

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use fork::{Fork, fork, waitpid};
 use puro::error::Failure;
-use puro::vfs::LockWait;
+use puro::internals::vfs::LockWait;
 use puro::{
     AppendError, BufferOptions, BufferedProducer, Consumer, NamedError, NamedOptions, NewRecord,
     OpenError, Producer, ProducerOptions, StewardOptions,

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use puro::hint::Hint;
-use puro::os::OsVfs;
+use puro::internals::hint::Hint;
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::LockKind;
 use puro::steward::Why;
-use puro::vfs::LockKind;
 use puro::who::{Holder, who};
 use puro::{
     CheckOptions, ConsumerOptions, NamedOptions, NewRecord, ReadError, Steward, StewardError, check,
@@ -237,8 +237,9 @@ fn kills_anywhere_leave_the_latest_values() {
 }
 
 fn common_generation(dir: &Path, sequence: u32) -> u32 {
-    let dir = puro::dir::Directory::new(OsVfs::new(), dir);
-    let segment = dir.open_segment(sequence, puro::vfs::OpenMode::Read).unwrap().unwrap();
+    let dir = puro::internals::dir::Directory::new(OsVfs::new(), dir);
+    let segment =
+        dir.open_segment(sequence, puro::internals::vfs::OpenMode::Read).unwrap().unwrap();
     segment.header.generation
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use puro::vfs::Vfs;
+use puro::internals::vfs::Vfs;
 use puro::{ConsumerOptions, ProducerOptions, ReadError, RepairReport, Start};
 
 use crate::generate::History;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use puro::dir::open_path;
-use puro::vfs::{OpenMode, Vfs};
+use puro::internals::dir::open_path;
+use puro::internals::vfs::{OpenMode, Vfs};
 use puro::{Appended, Start};
 
 use crate::crash::Finding;

@@ -6,14 +6,14 @@
 
 use std::path::Path;
 
-use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
-use puro::codec::{crc, crc_continue, put_varint, split_varint};
-use puro::dir::{Directory, open_path};
-use puro::layout::{BLOCK_ALIGN, end, header, start};
-use puro::record::Fields;
-use puro::segment::SegmentHeader;
-use puro::tail::open_tail;
-use puro::vfs::{OpenMode, VfsFile, write_full};
+use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
+use puro::internals::codec::{crc, crc_continue, put_varint, split_varint};
+use puro::internals::dir::{Directory, open_path};
+use puro::internals::layout::{BLOCK_ALIGN, end, header, start};
+use puro::internals::record::Fields;
+use puro::internals::segment::SegmentHeader;
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::{OpenMode, VfsFile, write_full};
 use puro::{Failure, OpenError, Start};
 
 use crate::generate::SEGMENT_BYTES;
@@ -215,7 +215,7 @@ fn put_behind(vfs: &SimVfs, path: &Path, data: &[u8]) -> Vec<u8> {
     write_full(&tail.segment.file, data, at).expect("an empty disk");
     let length = tail.segment.file.status().expect("it is there").len as usize;
     let mut bytes = vec![0; length];
-    puro::vfs::read_full(
+    puro::internals::vfs::read_full(
         &open_path(vfs, path, OpenMode::Read).expect("it is there"),
         &mut bytes,
         0,

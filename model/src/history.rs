@@ -4,12 +4,12 @@
 
 use std::path::Path;
 
-use puro::block::{BlockBuilder, BlockKind, BlockMeta, Link};
-use puro::dir::Directory;
-use puro::layout::{BLOCK_ALIGN, start};
-use puro::segment::SegmentHeader;
-use puro::tail::open_tail;
-use puro::vfs::{OpenMode, Vfs};
+use puro::internals::block::{BlockBuilder, BlockKind, BlockMeta, Link};
+use puro::internals::dir::Directory;
+use puro::internals::layout::{BLOCK_ALIGN, start};
+use puro::internals::segment::SegmentHeader;
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::{OpenMode, Vfs};
 use puro::{AppendError, Batch, Consumer, ConsumerOptions, LockWait, NewRecord, Producer};
 use puro::{ProducerOptions, ReadError, Start, Token};
 

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use puro::vfs::LockKind;
+use puro::internals::vfs::LockKind;
 
 /// A way of locking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use puro::block::BlockStart;
-use puro::codec::{crc_continue, get_u32, put};
-use puro::layout::{SIGNAL_HIGH, block_bytes, end, header, start};
-use puro::segment::SegmentHeader;
-use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::internals::block::BlockStart;
+use puro::internals::codec::{crc_continue, get_u32, put};
+use puro::internals::layout::{SIGNAL_HIGH, block_bytes, end, header, start};
+use puro::internals::segment::SegmentHeader;
+use puro::internals::vfs::{
+    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+};
 
 use crate::sim::vfs::{NoWatch, SimDir};
 use crate::sim::{SimFile, SimVfs};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use puro::dir::{Directory, segment_name};
-use puro::vfs::{LockKind, LockWait, OpenMode, VfsFile};
+use puro::internals::dir::{Directory, segment_name};
+use puro::internals::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::{Consumer, ConsumerOptions, ProducerOptions, ReadError, Start};
 
 use crate::judge::{Journal, STREAM, open, open_consumer};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use puro::vfs::LockKind;
+use puro::internals::vfs::LockKind;
 
 use crate::shared_world::Threads;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use puro::layout::{BLOCK_ALIGN, SIGNAL_HIGH, SIGNAL_LOW};
-use puro::vfs::{
+use puro::internals::layout::{BLOCK_ALIGN, SIGNAL_HIGH, SIGNAL_LOW};
+use puro::internals::vfs::{
     FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
 };
 

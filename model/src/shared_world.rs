@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use puro::layout::BLOCK_ALIGN;
-use puro::vfs::FileId;
+use puro::internals::layout::BLOCK_ALIGN;
+use puro::internals::vfs::FileId;
 
 use crate::shared_file::Inode;
 

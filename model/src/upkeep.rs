@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use puro::vfs::Vfs;
+use puro::internals::vfs::Vfs;
 use puro::{
     AppendError, AutoCommit, Consumer, ConsumerOptions, LockWait, NamedConsumer, NamedError,
     NamedOptions, Producer, ReadError, Start, Steward, StewardOptions,

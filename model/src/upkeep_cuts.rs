@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use puro::vfs::Vfs;
+use puro::internals::vfs::Vfs;
 
 use crate::crash::{Bounds, each_choice};
 use crate::generate::Rng;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use puro::dir::Directory;
-use puro::tail::open_tail;
-use puro::vfs::{OpenMode, Vfs};
+use puro::internals::dir::Directory;
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::{OpenMode, Vfs};
 use puro::{Batch, ConsumerOptions, LockWait, NewRecord, ReadError, Record};
 
 use crate::history::STREAM;

@@ -3,16 +3,16 @@
 //! Under the same header that makes the same bytes (F-6); under another the same blocks with
 //! other checksums.
 
-use crate::at_end::judge;
-use crate::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link};
-use crate::dir::{Directory, OpenSegment, segment_name};
+use crate::engine::at_end::judge;
+use crate::engine::dir::{Directory, OpenSegment, segment_name};
+use crate::engine::seek::Place;
+use crate::engine::segment::{SegmentHeader, Tail, Window};
+use crate::engine::vfs::{Vfs, VfsFile, write_full};
 use crate::error::{Failure, IoContext};
-use crate::layout::header;
-use crate::record::Fields;
-use crate::seek::Place;
-use crate::segment::{SegmentHeader, Tail, Window};
-use crate::token::Token;
-use crate::vfs::{Vfs, VfsFile, write_full};
+use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link};
+use crate::format::layout::header;
+use crate::format::record::Fields;
+use crate::format::token::Token;
 
 /// What was copied of a segment.
 pub struct Copied {

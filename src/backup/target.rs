@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 
 use super::BackupError;
-use crate::dir::{Directory, parent_of, parse_segment_name, segment_name};
+use crate::engine::dir::{Directory, parent_of, parse_segment_name, segment_name};
+use crate::engine::vfs::{LockKind, LockWait, Vfs, VfsFile};
 use crate::error::{Failure, IoContext, IoError};
-use crate::vfs::{LockKind, LockWait, Vfs, VfsFile};
 
 /// Locked by whoever writes the copy. It also tells an unfinished copy, which may be thrown
 /// away, from everything else.

@@ -1,12 +1,12 @@
 //! What the committed blocks of one segment must be like beyond their checksums.
 
 use super::finding::Problem;
-use crate::block::{Block, BlockKind, Cause, Link};
-use crate::layout::{CHECKPOINT_BODY_BYTES, MAX_VALUE_BYTES, header};
-use crate::record::{Fields, RecordCause};
-use crate::segment::SegmentHeader;
-use crate::state::State;
-use crate::topics::{TopicIndex, index_begin, index_in};
+use crate::engine::segment::SegmentHeader;
+use crate::format::block::{Block, BlockKind, Cause, Link};
+use crate::format::layout::{CHECKPOINT_BODY_BYTES, MAX_VALUE_BYTES, header};
+use crate::format::record::{Fields, RecordCause};
+use crate::format::state::State;
+use crate::format::topics::{TopicIndex, index_begin, index_in};
 
 /// What is carried from one segment to the next.
 #[derive(Clone, Debug)]

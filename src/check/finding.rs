@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::block::Cause;
+use crate::format::block::Cause;
 
 /// What a stream is, all findings taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

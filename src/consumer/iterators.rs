@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Consumer;
+use crate::engine::vfs::Vfs;
 use crate::error::ReadError;
-use crate::record::OwnedRecord;
-use crate::vfs::Vfs;
+use crate::format::record::OwnedRecord;
 
 impl<V: Vfs> Consumer<V> {
     /// All records that are there now, as owned copies; ends at the end, and behind an error.

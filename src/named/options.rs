@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::{NamedConsumer, NamedError, OwnerLock, Started};
 use crate::consumer::{Consumer, ConsumerOptions, Start};
-use crate::dir::{Directory, open_owner_lock};
+use crate::engine::dir::{Directory, open_owner_lock};
+use crate::engine::os::OsVfs;
+use crate::engine::trace::Action;
+use crate::engine::vfs::DEFAULT_LOCK_WAIT;
+use crate::engine::vfs::{LockWait, Vfs};
 use crate::error::{Failure, ReadError};
-use crate::os::OsVfs;
-use crate::producer::{DEFAULT_LOCK_WAIT, ProducerOptions, check_name};
-use crate::state::Position;
-use crate::token::Token;
-use crate::trace::Action;
-use crate::vfs::{LockWait, Vfs};
+use crate::format::state::Position;
+use crate::format::token::Token;
+use crate::producer::{ProducerOptions, check_name};
 
 /// When a named consumer commits its position by itself. It never does so without
 /// progress, and only for records whose successor was asked for: a record counts as done

@@ -2,11 +2,12 @@
 
 use super::request::Request;
 use super::{Producer, check_name};
-use crate::batch::{Appended, Batch};
-use crate::block::{Block, BlockKind, RecordCursor};
+use crate::appended::Appended;
+use crate::engine::segment::Scan;
+use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{AppendError, Failure, IoContext};
-use crate::segment::Scan;
-use crate::vfs::{OpenMode, Vfs};
+use crate::format::block::{Block, BlockKind, RecordCursor};
+use crate::producer::Batch;
 
 impl<V: Vfs> Producer<V> {
     /// Appends a batch unless this identity has appended it before: however often it is

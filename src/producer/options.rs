@@ -1,22 +1,18 @@
 //! How a producer is opened, and a stream made.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::Producer;
-use crate::block::BlockBuilder;
-use crate::dir::Directory;
+use crate::engine::dir::Directory;
+use crate::engine::os::OsVfs;
+use crate::engine::tail::open_tail_behind;
+use crate::engine::vfs::{DEFAULT_LOCK_WAIT, LockWait, OpenMode, Vfs};
+use crate::engine::writer;
+use crate::engine::writer::{Writer, WriterLock};
 use crate::error::{Failure, OpenError};
-use crate::layout::{CHECKPOINT_EVERY_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
-use crate::os::OsVfs;
-use crate::roll;
-use crate::state::SEGMENT_BYTES;
-use crate::tail::open_tail_behind;
-use crate::vfs::{LockWait, OpenMode, Vfs};
-use crate::writer::{Writer, WriterLock};
-
-/// How long a lock is waited for where the caller does not say.
-pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(60);
+use crate::format::block::BlockBuilder;
+use crate::format::layout::{CHECKPOINT_EVERY_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
+use crate::format::state::SEGMENT_BYTES;
 
 /// How a producer is to be opened.
 #[derive(Clone, Debug)]
@@ -160,6 +156,6 @@ impl ProducerOptions {
         if dir.segments()?.is_some() {
             return Ok(false);
         }
-        roll::create(dir, &settings, self.lock_wait, self.allow_network)
+        writer::create(dir, &settings, self.lock_wait, self.allow_network)
     }
 }

@@ -1,18 +1,18 @@
 //! What an append asks for beside its records: conditions, and entries of state that go into
 //! the same block.
 
-use crate::batch::Appended;
-use crate::block::BlockBuilder;
+use crate::appended::Appended;
+use crate::engine::vfs::Vfs;
+use crate::engine::writer::Writer;
 use crate::error::{AppendError, RecordError};
-use crate::named::PositionChange;
-use crate::record::NewRecord;
-use crate::state::{POSITION, PRODUCER, ProducerEntry};
-use crate::token::{Token, check_history};
-use crate::vfs::Vfs;
-use crate::writer::Writer;
+use crate::format::block::BlockBuilder;
+use crate::format::record::NewRecord;
+use crate::format::state::Position;
+use crate::format::state::{POSITION, PRODUCER, ProducerEntry};
+use crate::format::token::{Token, check_history};
 
 /// An entry to be set, or removed where it has no value.
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     pub kind: &'a [u8],
     pub key: &'a [u8],
     pub value: Option<&'a [u8]>,
@@ -20,7 +20,7 @@ pub(super) struct Entry<'a> {
 
 /// What must hold for an append, and what goes with it in the same block.
 #[derive(Default)]
-pub(super) struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The stream must end here.
     pub expected: Option<&'a Token>,
     /// A position to be changed (C-2).
@@ -111,4 +111,24 @@ fn duplicate(
         token: Token { stream_id, epoch: entry.epoch, offset },
         duplicate: true,
     })
+}
+
+/// A change of a position: what it was, and what it is to be (C-2, C-7).
+#[derive(Clone, Debug)]
+pub(crate) struct PositionChange {
+    pub name: String,
+    pub before: Option<Position>,
+    /// `None` removes it.
+    pub after: Option<Token>,
+    /// Not progress: it is set to another place (C-7).
+    pub by_hand: bool,
+}
+
+impl PositionChange {
+    /// The position that is to be, committed at some time.
+    pub fn after_at(&self, time_ms: u64) -> Option<Position> {
+        let position =
+            |token: Token| Position { epoch: token.epoch, offset: token.offset, time_ms };
+        self.after.map(position)
+    }
 }

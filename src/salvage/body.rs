@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 
-use crate::block::spanned_offsets;
-use crate::codec::{crc_continue, get_u32, put_varint, split_varint};
-use crate::record::Fields;
+use crate::format::block::spanned_offsets;
+use crate::format::codec::{crc_continue, get_u32, put_varint, split_varint};
+use crate::format::record::Fields;
 
 /// What could be had from a body.
 #[derive(Debug, Default)]
@@ -253,8 +253,8 @@ impl<'a> Run<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::varint_len;
-    use crate::record::NewRecord;
+    use crate::format::codec::varint_len;
+    use crate::format::record::NewRecord;
 
     fn encode(values: &[&[u8]]) -> (Vec<u8>, Vec<usize>) {
         let (mut body, mut begins) = (Vec::new(), Vec::new());

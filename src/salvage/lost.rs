@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 use super::report::{SalvageError, SalvageOptions, SalvageReport, Trouble};
 use super::{Current, Gap, Salvager};
-use crate::block::Link;
 use crate::check::Problem;
-use crate::dir::{Directory, LOST};
+use crate::engine::dir::{Directory, LOST};
+use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::vfs::{FileStatus, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::engine::walk::{Piece, Walk};
 use crate::error::{Failure, IoContext, IoError};
-use crate::layout::SIGNAL_LOW;
-use crate::segment::{Scan, SegmentHeader};
-use crate::vfs::{FileStatus, LockKind, LockWait, OpenMode, Vfs, VfsFile};
-use crate::walk::{Piece, Walk};
+use crate::format::block::Link;
+use crate::format::layout::SIGNAL_LOW;
 
 /// A saved tail, joined to the segment that it was cut off from.
 #[derive(Debug)]

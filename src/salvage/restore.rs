@@ -1,8 +1,8 @@
 //! A block whose start is damaged, put together again from what stands around it.
 
-use crate::block::{Block, BlockKind, BlockStart, Link, Place};
-use crate::codec::{get_u32, put};
-use crate::layout::{FLAG_CONTROL, MAX_BODY_BYTES, SIGNAL_HIGH, block_bytes, end, start};
+use crate::format::block::{Block, BlockKind, BlockStart, Link, Place};
+use crate::format::codec::{get_u32, put};
+use crate::format::layout::{FLAG_CONTROL, MAX_BODY_BYTES, SIGNAL_HIGH, block_bytes, end, start};
 
 use super::body::{Rescue, rescue};
 

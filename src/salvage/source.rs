@@ -1,13 +1,13 @@
 //! What there is to salvage from: segments whose header may be damaged.
 
 use crate::check::Problem;
-use crate::dir::{Directory, OpenSegment, SEEK, segment_name};
+use crate::engine::dir::{Directory, OpenSegment, SEEK, segment_name};
+use crate::engine::vfs::DEFAULT_LOCK_WAIT;
+use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
+use crate::engine::walk::{Piece, Walk, restore_header};
 use crate::error::Failure;
-use crate::layout::SIGNAL_LOW;
-use crate::producer::DEFAULT_LOCK_WAIT;
-use crate::state::State;
-use crate::vfs::{LockWait, OpenMode, Vfs, VfsFile};
-use crate::walk::{Piece, Walk, restore_header};
+use crate::format::layout::SIGNAL_LOW;
+use crate::format::state::State;
 
 /// A segment to salvage from.
 pub struct Source<F> {

@@ -15,12 +15,12 @@
 //! of its body as the last but four of its bytes. Only after a clock was ahead is
 //! a segment read as a whole.
 
-use crate::block::{BlockKind, BlockStart, Cause};
-use crate::dir::{Directory, OpenSegment};
+use crate::engine::dir::{Directory, OpenSegment};
+use crate::engine::segment::{Scan, block_ending_at};
+use crate::engine::vfs::{OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
-use crate::segment::{Scan, block_ending_at};
+use crate::format::block::{BlockKind, BlockStart, Cause};
 use crate::steward::survey::{SealedSegment, Survey};
-use crate::vfs::{OpenMode, Vfs, VfsFile};
 
 /// Tells how old the segments of a survey are.
 pub struct Ages<'s, V: Vfs> {

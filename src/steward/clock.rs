@@ -15,9 +15,9 @@
 
 use std::time::Duration;
 
-use crate::settings::Settings;
+use crate::engine::vfs::Vfs;
+use crate::format::settings::Settings;
 use crate::steward::survey::Survey;
-use crate::vfs::Vfs;
 
 /// How far both clocks may differ from one pass to the next: more than any clock drifts.
 const TOLERANCE_MS: u64 = 60_000;

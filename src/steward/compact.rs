@@ -33,18 +33,18 @@
 
 use std::time::Duration;
 
-use crate::block::{BlockKind, Cause};
+use crate::engine::segment::Scan;
+use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{Failure, IoContext};
-use crate::record::Record;
-use crate::segment::Scan;
-use crate::settings::Settings;
+use crate::format::block::{BlockKind, Cause};
+use crate::format::record::Record;
+use crate::format::settings::Settings;
 use crate::steward::Steward;
 use crate::steward::clock::millis;
 use crate::steward::offset_map::OffsetMap;
 use crate::steward::report::{Compacted, Kept, Report, Task, Why};
 use crate::steward::rewrite::{Rewritten, rewrite};
 use crate::steward::survey::{SealedSegment, Survey};
-use crate::vfs::{OpenMode, Vfs};
 
 /// What a compaction saw that left nothing to do.
 #[derive(Debug)]

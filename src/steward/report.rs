@@ -1,6 +1,6 @@
 //! What a pass did, and what it could not do.
 
-use crate::vfs::FileId;
+use crate::engine::vfs::FileId;
 
 /// What one pass of a steward did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

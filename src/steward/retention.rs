@@ -11,18 +11,18 @@
 
 use std::time::Duration;
 
-use crate::block::{BlockKind, Cause};
-use crate::dir::{Directory, OpenSegment};
+use crate::engine::dir::{Directory, OpenSegment};
+use crate::engine::segment::Scan;
+use crate::engine::trace::Action;
+use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
-use crate::segment::Scan;
-use crate::settings::Settings;
+use crate::format::block::{BlockKind, Cause};
+use crate::format::settings::Settings;
 use crate::steward::Steward;
 use crate::steward::age::Ages;
 use crate::steward::clock::{Doubt, millis};
 use crate::steward::report::{Deleted, Kept, Report, Task, Why};
 use crate::steward::survey::{SealedSegment, Survey};
-use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// Why a segment should go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,19 +4,21 @@
 //! would be, so that nothing is written for nothing, and the opening checkpoints can say that
 //! length (F-23). The second time writes. Both see the same: a sealed segment does not change.
 
-use crate::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link, spanned_offsets};
-use crate::codec::put_varint;
-use crate::dir::{Directory, OpenSegment, compaction_name};
+use crate::engine::dir::{Directory, OpenSegment, compaction_name};
+use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::trace::Action;
+use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
 use crate::error::{Failure, IoContext, IoError, RecordError};
-use crate::layout::header;
-use crate::record::{Fields, GAP, NewRecord, PAD, Record};
-use crate::segment::{Scan, SegmentHeader};
+use crate::format::block::{
+    Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link, spanned_offsets,
+};
+use crate::format::codec::put_varint;
+use crate::format::layout::header;
+use crate::format::record::{Fields, GAP, NewRecord, PAD, Record};
+use crate::format::topics::TOPICS;
 use crate::steward::compact::Judge;
 use crate::steward::report::{Compacted, Why};
 use crate::steward::survey::SealedSegment;
-use crate::topics::TOPICS;
-use crate::trace::Action;
-use crate::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
 
 /// What came of it.
 pub(super) enum Rewritten {

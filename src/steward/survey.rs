@@ -1,15 +1,15 @@
 //! What a pass finds: which segments there are, how large and how old.
 
-use crate::block::{Block, BlockKind};
-use crate::dir::{Directory, OpenSegment};
+use crate::engine::dir::{Directory, OpenSegment};
+use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::trace::Action;
+use crate::engine::vfs::{FileId, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
-use crate::segment::{Scan, SegmentHeader};
-use crate::settings::Settings;
-use crate::state::{Position, SETTING, State};
+use crate::format::block::{Block, BlockKind};
+use crate::format::settings::Settings;
+use crate::format::state::{Position, SETTING, State};
 use crate::steward::clock::{Doubt, millis, note_run};
 use crate::steward::report::Deleted;
-use crate::trace::Action;
-use crate::vfs::{FileId, OpenMode, Vfs, VfsFile};
 
 /// The segments of a stream when a pass began, and what its settings say.
 #[derive(Clone, Debug)]

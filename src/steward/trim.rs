@@ -8,14 +8,14 @@
 
 use std::io::ErrorKind;
 
-use crate::consumer::{ConsumerOptions, Start};
+use crate::engine::seek::{self, Start, Topics};
+use crate::engine::vfs::{LockWait, OpenMode, Vfs};
 use crate::error::{Failure, IoError, ReadError};
 use crate::steward::age::Ages;
 use crate::steward::report::{Deleted, Kept, Report, Task, Why};
 use crate::steward::retention::awaited_by;
 use crate::steward::survey::{SealedSegment, Survey};
 use crate::steward::{Steward, StewardError, StewardGuard, take_steward_lock};
-use crate::vfs::{LockWait, OpenMode, Vfs};
 
 /// What may go in a trim (S-14).
 #[derive(Clone, Debug)]
@@ -143,9 +143,8 @@ impl<V: Vfs> Steward<V> {
 
     /// The offset of a place. One that is in the stream no more is before all that is.
     fn offset_of(&self, place: Start) -> Result<u64, StewardError> {
-        let options = ConsumerOptions::new().start(place).allow_network(true);
-        match options.open_at(self.dir.clone()) {
-            Ok(consumer) => Ok(consumer.token().map_or(0, |token| token.offset)),
+        match seek::find(&self.dir, &place, &Topics::default(), self.options.lock_wait) {
+            Ok(found) => Ok(found.map_or(0, |found| found.first_offset)),
             Err(ReadError::OffsetOutOfRange { offset, low, .. }) if offset < low => Ok(offset),
             Err(error) => Err(error.into()),
         }

@@ -8,8 +8,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use puro::os::{OsDir, OsFile, OsVfs, OsWatch};
-use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::internals::os::{OsDir, OsFile, OsVfs, OsWatch};
+use puro::internals::vfs::{
+    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+};
 
 /// 2026-01-01T00:00:00Z: when every fixed world begins.
 pub const BEGINNING_MS: u64 = 1_767_225_600_000;

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use puro::codec::{crc, crc_continue, get_u32};
-use puro::layout::{block_bytes, end, header, start};
+use puro::internals::codec::{crc, crc_continue, get_u32};
+use puro::internals::layout::{block_bytes, end, header, start};
 
 /// Makes the first record of a block, a short one, a control record of the kind that its topic says.
 /// The block then spans so many offsets.

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use puro::block::BlockStart;
-use puro::dir::Directory;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::segment::Scan;
-use puro::tail::open_tail;
-use puro::vfs::OpenMode;
+use puro::internals::block::BlockStart;
+use puro::internals::dir::Directory;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::segment::Scan;
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::OpenMode;
 use puro::{Consumer, ConsumerOptions, NewRecord, Producer, ProducerOptions};
 use tempfile::TempDir;
 
@@ -40,12 +40,12 @@ pub fn record(value: &str) -> NewRecord<'_> {
     NewRecord::new("t", value)
 }
 
-pub fn append<V: puro::vfs::Vfs>(producer: &mut Producer<V>, value: &str) -> u64 {
+pub fn append<V: puro::internals::vfs::Vfs>(producer: &mut Producer<V>, value: &str) -> u64 {
     producer.append(&record(value)).unwrap().first_offset
 }
 
 /// The values of all records there are now, after a check that offsets have no gap.
-pub fn drain<V: puro::vfs::Vfs>(consumer: &mut Consumer<V>) -> Vec<String> {
+pub fn drain<V: puro::internals::vfs::Vfs>(consumer: &mut Consumer<V>) -> Vec<String> {
     let mut values = Vec::new();
     let mut next = None;
     while let Some(record) = consumer.try_next().unwrap() {
@@ -65,7 +65,7 @@ pub fn values(dir: &Path) -> Vec<String> {
 pub fn blocks(path: &Path) -> Vec<(u64, BlockStart)> {
     let directory = Directory::new(OsVfs::new(), path.parent().unwrap());
     let name = path.file_name().unwrap().to_str().unwrap();
-    let sequence = puro::dir::parse_segment_name(name).unwrap();
+    let sequence = puro::internals::dir::parse_segment_name(name).unwrap();
     let segment = directory.open_segment(sequence, OpenMode::Read).unwrap().unwrap();
     let mut scan = Scan::new(&segment.file, segment.header);
     let mut blocks = Vec::new();

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use puro::dir::parse_segment_name;
-use puro::interpose::{Call, Hook, Interpose, Verdict};
-use puro::os::OsVfs;
+use puro::internals::dir::parse_segment_name;
+use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::Vfs;
 use puro::steward::Report;
-use puro::vfs::Vfs;
 use puro::{NewRecord, Producer, ProducerOptions, Steward, StewardOptions};
 
 /// Real files, and a clock that stands where it is set.

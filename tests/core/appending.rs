@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::real::*;
 use puro::error::Failure;
-use puro::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Operation, Verdict};
 use puro::{
     AppendError, Batch, Blame, Diverged, NewRecord, Producer, ProducerOptions, RecordError, Token,
 };
@@ -232,8 +232,8 @@ fn a_durable_append_syncs_once_and_tells_later_blocks() {
 /// E-2, E-3: the first append of another boot begins an epoch, on disk before any record.
 #[test]
 fn another_boot_begins_another_epoch() {
-    use puro::interpose::{Call, Hook, Interpose};
-    use puro::os::OsVfs;
+    use puro::internals::interpose::{Call, Hook, Interpose};
+    use puro::internals::os::OsVfs;
 
     struct Boot(Option<[u8; 16]>);
     impl Hook for Boot {

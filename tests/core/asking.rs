@@ -1,8 +1,8 @@
 //! What a producer answers about itself and its stream, and appends of a special kind.
 
 use crate::real::*;
+use puro::internals::os::OsVfs;
 use puro::named::NamedOptions;
-use puro::os::OsVfs;
 use puro::{Batch, Producer, ProducerOptions};
 
 #[test]

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::real::*;
-use puro::block::Cause;
 use puro::error::Failure;
-use puro::interpose::{Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::vfs::LockWait;
+use puro::internals::block::Cause;
+use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::LockWait;
 use puro::{
     Batch, ConsumerOptions, EndState, NewRecord, Producer, ProducerOptions, ReadError, Start,
 };

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::real::*;
 use proptest::prelude::*;
-use puro::block::BlockKind;
-use puro::dir::Directory;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::{OsFile, OsVfs};
-use puro::tail::{Tail, open_tail_behind};
-use puro::vfs::OpenMode;
+use puro::internals::block::BlockKind;
+use puro::internals::dir::Directory;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::{OsFile, OsVfs};
+use puro::internals::tail::{Tail, open_tail_behind};
+use puro::internals::vfs::OpenMode;
 use puro::{NewRecord, Producer, ProducerOptions};
 
 /// No file is so long that it would be looked at from behind.

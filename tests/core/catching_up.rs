@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::real::*;
-use puro::dir::open_path;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::vfs::{LockKind, LockWait, OpenMode, VfsFile};
+use puro::internals::dir::open_path;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::{AppendError, Batch, Consumer, Producer, ProducerOptions, ReadError, Start};
 use tempfile::TempDir;
 

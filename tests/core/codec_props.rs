@@ -3,12 +3,14 @@
 
 use crate::real::*;
 use proptest::prelude::*;
-use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Cause, Link, Place};
-use puro::dir::Directory;
-use puro::os::OsVfs;
-use puro::record::{Fields, RecordCause};
-use puro::segment::{Scan, SegmentHeader};
-use puro::vfs::OpenMode;
+use puro::internals::block::{
+    Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Cause, Link, Place,
+};
+use puro::internals::dir::Directory;
+use puro::internals::os::OsVfs;
+use puro::internals::record::{Fields, RecordCause};
+use puro::internals::segment::{Scan, SegmentHeader};
+use puro::internals::vfs::OpenMode;
 use puro::{Batch, NewRecord, OwnedRecord};
 
 /// F-3, by another hand than the library's.
@@ -221,7 +223,7 @@ proptest! {
     }
 }
 
-fn encodes_back(file: &puro::os::OsFile, mut header: SegmentHeader, bytes: &[u8]) {
+fn encodes_back(file: &puro::internals::os::OsFile, mut header: SegmentHeader, bytes: &[u8]) {
     assert_eq!(header.encode(), bytes[..64]);
     let mut scan = Scan::new(file, header);
     let mut link = header.first_link();

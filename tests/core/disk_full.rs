@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::disk::{Mounted, make_room};
 use crate::real::*;
 use puro::error::Failure;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{AppendError, Blame, EndState, ProducerOptions, Start};
 
 /// Appends until it fails; what was appended, and how it failed.

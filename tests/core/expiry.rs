@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::real::*;
 use crate::steward::*;
-use puro::interpose::{Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewRecord};
 
 fn open(clock: &Clock, dir: &Path, name: &str) -> NamedConsumer<Interpose<OsVfs>> {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::real::*;
 use puro::error::Failure;
-use puro::interpose::{Call, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{AppendError, Consumer, Producer, ProducerOptions};
 
 /// What happens to the call with a number; all others proceed.

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::real::*;
 use proptest::prelude::*;
-use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
-use puro::dir::Directory;
-use puro::interpose::{Interpose, Operation, Verdict};
-use puro::layout::MAX_BODY_BYTES;
-use puro::os::OsVfs;
-use puro::record::Fields;
-use puro::segment::{CommittedPart, Scan, SegmentHeader, Tail, classify};
-use puro::tail::open_tail;
-use puro::vfs::OpenMode;
+use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
+use puro::internals::dir::Directory;
+use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::layout::MAX_BODY_BYTES;
+use puro::internals::os::OsVfs;
+use puro::internals::record::Fields;
+use puro::internals::segment::{CommittedPart, Scan, SegmentHeader, Tail, classify};
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::OpenMode;
 use puro::{NewRecord, Producer, ProducerOptions, RecordError};
 use tempfile::TempDir;
 

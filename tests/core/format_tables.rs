@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use puro::NewRecord;
-use puro::block::{BlockBuilder, BlockKind, BlockMeta, Link, Place};
-use puro::codec::{crc, get_u32, split_varint};
-use puro::layout::{self, attribute, end, header, start};
-use puro::record::{GAP, PAD};
-use puro::state::{self, Position, ProducerEntry};
-use puro::token::Epoch;
-use puro::topics::TOPICS;
+use puro::internals::block::{BlockBuilder, BlockKind, BlockMeta, Link, Place};
+use puro::internals::codec::{crc, get_u32, split_varint};
+use puro::internals::layout::{self, attribute, end, header, start};
+use puro::internals::record::{GAP, PAD};
+use puro::internals::state::{self, Position, ProducerEntry};
+use puro::internals::token::Epoch;
+use puro::internals::topics::TOPICS;
 
 /// A table: its rows, each a list of cells.
 type Table = Vec<Vec<String>>;

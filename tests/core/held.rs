@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
-use puro::interpose::{Call, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{AppendError, Batch, Consumer, LockWait, NewRecord, Producer, ProducerOptions};
 
 fn values(dir: &std::path::Path) -> Vec<String> {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::real::*;
-use puro::interpose::{Call, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::vfs::LockWait;
+use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::LockWait;
 use puro::{NamedError, NamedOptions, OpenError, Producer, ProducerOptions};
 
 /// Whether the writer's lock keeps others out.

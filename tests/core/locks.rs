@@ -8,12 +8,12 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::real::*;
-use puro::dir::{Directory, open_path};
 use puro::error::Failure;
-use puro::interpose::{Call, Hook, Interpose, Verdict};
-use puro::os::{OsFile, OsVfs};
-use puro::vfs::{LockKind, LockWait, OpenMode, VfsFile};
-use puro::writer::WriterLock;
+use puro::internals::dir::{Directory, open_path};
+use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::os::{OsFile, OsVfs};
+use puro::internals::vfs::{LockKind, LockWait, OpenMode, VfsFile};
+use puro::internals::writer::WriterLock;
 use puro::{AppendError, Blame, Producer, ProducerOptions, ReadError};
 
 fn open(path: &Path, mode: OpenMode) -> OsFile {

@@ -31,6 +31,7 @@ mod modes;
 mod named;
 mod names;
 mod once;
+mod order;
 mod passing_by;
 mod reading;
 mod recovery_table;

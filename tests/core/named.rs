@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use puro::interpose::{Call, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{
     AppendError, AutoCommit, Batch, Consumer, NamedConsumer, NamedError, NamedOptions, NewRecord,
     Producer, ProducerOptions, RecordError, Start,
@@ -37,7 +37,7 @@ fn manual() -> NamedOptions {
     NamedOptions::new().auto_commit(AutoCommit::Never)
 }
 
-fn next<V: puro::vfs::Vfs>(consumer: &mut NamedConsumer<V>) -> Option<u32> {
+fn next<V: puro::internals::vfs::Vfs>(consumer: &mut NamedConsumer<V>) -> Option<u32> {
     let record = consumer.try_next().unwrap()?;
     Some(String::from_utf8(record.value.unwrap().to_vec()).unwrap().parse().unwrap())
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::real::*;
 use puro::backup::{BackupError, BackupOptions, backup};
 use puro::error::Failure;
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use puro::{AppendError, Blame, NamedError, NamedOptions, NewRecord, OpenError};
 use puro::{Producer, Steward};
 

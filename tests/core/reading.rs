@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::real::*;
 use puro::error::Failure;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{
     Batch, Blame, Consumer, ConsumerOptions, Diverged, EndState, NewRecord, Producer,
     ProducerOptions, ReadError, Start, Token,

@@ -5,13 +5,13 @@
 use std::path::Path;
 
 use crate::real::*;
-use puro::block::{BlockBuilder, BlockKind, BlockMeta, Cause, Link};
-use puro::dir::Directory;
 use puro::error::Failure;
-use puro::interpose::{Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::segment::Scan;
-use puro::vfs::OpenMode;
+use puro::internals::block::{BlockBuilder, BlockKind, BlockMeta, Cause, Link};
+use puro::internals::dir::Directory;
+use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::segment::Scan;
+use puro::internals::vfs::OpenMode;
 use puro::{EndState, OpenError, Producer, ProducerOptions};
 use tempfile::TempDir;
 
@@ -335,7 +335,7 @@ fn whatever_else_is_saved_cut_and_raises_the_epoch() {
         let (dir, end) = stream();
         write(dir.path(), tail, end);
         let repairs = puro::repair(dir.path()).unwrap();
-        let crc = puro::codec::crc(tail);
+        let crc = puro::internals::codec::crc(tail);
         let name = format!("0000000000-{end:020}-{crc:08x}.tail");
         assert_eq!(lost(dir.path()), [(name.clone(), tail.to_vec())], "F-41");
         assert_eq!(repairs[0].saved.as_deref(), Some(&*dir.path().join("lost").join(name)));
@@ -407,7 +407,7 @@ fn a_saved_tail_is_never_overwritten() {
             std::fs::create_dir(dir.path().join("lost")).unwrap();
             let name = |number: usize| {
                 let suffix = if number == 0 { String::new() } else { format!("-{number}") };
-                let crc = puro::codec::crc(&tail);
+                let crc = puro::internals::codec::crc(&tail);
                 format!("lost/0000000000-{end:020}-{crc:08x}{suffix}.tail")
             };
             for (number, bytes) in there.iter().enumerate() {

@@ -7,18 +7,18 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::real::*;
-use puro::block::{BlockBuilder, BlockKind};
-use puro::codec::crc;
-use puro::dir::Directory;
 use puro::error::Failure;
-use puro::interpose::{Call, Hook, Interpose, Verdict};
-use puro::layout::header;
-use puro::os::OsVfs;
-use puro::state::{EPOCH, State, encode_epoch};
-use puro::tail::open_tail;
-use puro::token::Epoch;
-use puro::vfs::{FileSystem, LockWait, OpenMode};
-use puro::writer::{Writer, WriterLock};
+use puro::internals::block::{BlockBuilder, BlockKind};
+use puro::internals::codec::crc;
+use puro::internals::dir::Directory;
+use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::layout::header;
+use puro::internals::os::OsVfs;
+use puro::internals::state::{EPOCH, State, encode_epoch};
+use puro::internals::tail::open_tail;
+use puro::internals::token::Epoch;
+use puro::internals::vfs::{FileSystem, LockWait, OpenMode};
+use puro::internals::writer::{Writer, WriterLock};
 use puro::{Blame, Consumer, OpenError, Producer, ProducerOptions, ReadError};
 
 fn refused_by_producer(dir: &Path) -> Failure {

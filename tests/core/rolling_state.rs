@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::real::*;
-use puro::block::BlockKind;
-use puro::dir::Directory;
-use puro::interpose::{Call, Hook, Interpose, Verdict};
-use puro::os::OsVfs;
-use puro::tail::open_tail;
-use puro::vfs::OpenMode;
+use puro::internals::block::BlockKind;
+use puro::internals::dir::Directory;
+use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::OpenMode;
 use puro::{Batch, Producer};
 
 /// A clock that is set by hand.

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use crate::real::*;
-use puro::interpose::Interpose;
-use puro::os::OsVfs;
+use puro::internals::interpose::Interpose;
+use puro::internals::os::OsVfs;
 use puro::{Producer, ProducerOptions};
 
 const RECORDS: usize = 10;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::real::*;
 use puro::error::{Diverged, Failure};
-use puro::interpose::{Call, Hook, Interpose, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{Consumer, NewRecord, Producer, ProducerOptions, ReadError, Start};
 
 fn flip(path: &Path, position: u64) {

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use crate::real::*;
-use puro::dir::parse_segment_name;
 use puro::error::Failure;
-use puro::interpose::{Operation, Verdict};
+use puro::internals::dir::parse_segment_name;
+use puro::internals::interpose::{Operation, Verdict};
 use puro::{Producer, ReadError, Start};
 use tempfile::TempDir;
 
@@ -124,7 +124,7 @@ fn a_stray_under_a_lower_number_does_not_take_the_stream_over() {
 
 fn verify(dir: &Path) -> puro::CheckReport {
     let options = puro::CheckOptions::new().deep(true);
-    puro::check(puro::os::OsVfs::new(), dir, &options, &mut |_, _| {}).unwrap()
+    puro::check(puro::internals::os::OsVfs::new(), dir, &options, &mut |_, _| {}).unwrap()
 }
 
 /// F-9: where as many segments are of one stream as of another, nobody guesses.

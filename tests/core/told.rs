@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::real::*;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::trace::Action;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::trace::Action;
 use puro::{AutoCommit, Batch, NamedOptions, Producer};
 
 /// Notes what is told, and may be in another boot, or have syncs that fail.

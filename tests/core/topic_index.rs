@@ -9,16 +9,16 @@ use std::time::Duration;
 use crate::fixed::Fixed;
 use crate::real::*;
 use proptest::prelude::*;
-use puro::block::{Block, BlockBuilder, BlockKind, BlockMeta, Link};
 use puro::check::{Problem, Verdict};
-use puro::dir::Directory;
-use puro::interpose::{Call, Operation, Verdict as Goes};
-use puro::layout::BLOCK_ALIGN;
-use puro::os::OsVfs;
-use puro::record::Fields;
-use puro::segment::{Scan, SegmentHeader};
-use puro::topics::{TOPICS, TopicIndex, index_in, wanted_blocks};
-use puro::vfs::{OpenMode, Vfs};
+use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, Link};
+use puro::internals::dir::Directory;
+use puro::internals::interpose::{Call, Operation, Verdict as Goes};
+use puro::internals::layout::BLOCK_ALIGN;
+use puro::internals::os::OsVfs;
+use puro::internals::record::Fields;
+use puro::internals::segment::{Scan, SegmentHeader};
+use puro::internals::topics::{TOPICS, TopicIndex, index_in, wanted_blocks};
+use puro::internals::vfs::{OpenMode, Vfs};
 use puro::{
     Batch, CheckOptions, CheckReport, Consumer, ConsumerOptions, NewRecord, OwnedRecord, Producer,
     ProducerOptions, Start, check,
@@ -398,7 +398,7 @@ fn a_consumer_tells_an_index_that_names_a_wrong_block() {
     forge_last_index(&segment(dir.path(), 0), |_| {
         let mut value = last_begin.to_le_bytes().to_vec();
         value.extend([4, b'r', b'a', b'r', b'e', 1]);
-        puro::codec::put_varint(&mut value, (common - last_begin) / BLOCK_ALIGN);
+        puro::internals::codec::put_varint(&mut value, (common - last_begin) / BLOCK_ALIGN);
         value
     });
     let mut consumer = ConsumerOptions::new().topic("rare").open(dir.path()).unwrap();

@@ -311,7 +311,7 @@ fn every_golden_stream_has_its_generator() {
 #[cfg(target_os = "linux")]
 fn the_bytes_of_a_boot_id_stand_in_the_order_of_its_text() {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let known = puro::vfs::Vfs::boot_id(&puro::os::OsVfs::new());
+    let known = puro::internals::vfs::Vfs::boot_id(&puro::internals::os::OsVfs::new());
     assert_eq!(known, Some(bytes_of(text.trim())));
     let first = std::fs::read(committed("boot_id/0000000000.puro")).unwrap();
     assert!(first.windows(16).any(|bytes| bytes == bytes_of(BOOT_TEXT)));

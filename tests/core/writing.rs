@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::real::*;
 use puro::error::Failure;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{AppendError, Producer, ProducerOptions};
 
 type Asked = Box<dyn FnMut(&Call<'_>) -> Verdict + Send>;

@@ -13,11 +13,11 @@ use crate::real::{
     set_len, small_segments, values,
 };
 use puro::check::Verdict as Soundness;
-use puro::dir::{Directory, open_path};
-use puro::interpose::{Operation, Verdict};
-use puro::os::OsVfs;
-use puro::tail::open_tail;
-use puro::vfs::{LockKind, OpenMode, Vfs, VfsFile};
+use puro::internals::dir::{Directory, open_path};
+use puro::internals::interpose::{Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::{LockKind, OpenMode, Vfs, VfsFile};
 use puro::{
     BackupError, BackupOptions, BackupReport, Batch, Blame, CheckOptions, Diverged, LockWait,
     NewRecord, OwnedRecord, Producer, ReadError, Start, Steward, Token, backup, check, restore,
@@ -381,8 +381,8 @@ fn a_backup_is_read_back_before_it_is_named() {
 #[test]
 fn a_full_disk_is_met_before_anything_is_written() {
     struct Full;
-    impl puro::interpose::Hook for Full {
-        fn before(&self, call: &puro::interpose::Call<'_>) -> Verdict {
+    impl puro::internals::interpose::Hook for Full {
+        fn before(&self, call: &puro::internals::interpose::Call<'_>) -> Verdict {
             assert_ne!(call.operation, Operation::Write);
             Verdict::Proceed
         }
@@ -393,7 +393,7 @@ fn a_full_disk_is_met_before_anything_is_written() {
     let scratch = scratch();
     let (dir, to) = (scratch.path().join("stream"), scratch.path().join("backup"));
     drop(filled(&dir));
-    let world = puro::interpose::Interpose::new(OsVfs::new(), Full);
+    let world = puro::internals::interpose::Interpose::new(OsVfs::new(), Full);
     let error = back_up(world, &dir, &to).unwrap_err();
     assert!(error.to_string().contains("no space left"), "{error}");
     assert_none(&to);
@@ -423,7 +423,7 @@ fn a_restored_stream_is_the_same_under_a_new_id() {
             assert_eq!(position, new_position);
             assert_ne!(old.start_crc, new.start_crc, "F-19: seeded with the header");
             let (prev_crc, start_crc) = (new.prev_crc, new.start_crc);
-            let same = puro::block::BlockStart { prev_crc, start_crc, ..old };
+            let same = puro::internals::block::BlockStart { prev_crc, start_crc, ..old };
             assert_eq!(same, new);
         }
     }

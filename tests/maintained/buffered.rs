@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use puro::interpose::{Call, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{
     AppendError, BufferError, BufferOptions, BufferedProducer, Consumer, NewRecord, Producer,
     ProducerOptions,

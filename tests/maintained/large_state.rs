@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use crate::real::*;
 use crate::steward::*;
-use puro::block::{BlockBuilder, BlockKind};
-use puro::dir::Directory;
-use puro::layout::CHECKPOINT_BODY_BYTES;
-use puro::os::OsVfs;
-use puro::state::{POSITION, Position, SETTING, State};
-use puro::tail::open_tail;
-use puro::vfs::{LockWait, OpenMode, Vfs};
-use puro::writer::{Writer, WriterLock};
+use puro::internals::block::{BlockBuilder, BlockKind};
+use puro::internals::dir::Directory;
+use puro::internals::layout::CHECKPOINT_BODY_BYTES;
+use puro::internals::os::OsVfs;
+use puro::internals::state::{POSITION, Position, SETTING, State};
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::{LockWait, OpenMode, Vfs};
+use puro::internals::writer::{Writer, WriterLock};
 use puro::{Batch, CheckOptions, ConsumerOptions, NamedOptions, NewRecord, StewardOptions, check};
 
 const MANY: u64 = 100_000;
@@ -206,22 +206,23 @@ fn very_many_epochs_are_folded_in_linear_time() {
     let begun = std::time::Instant::now();
     let mut state = State::default();
     for number in 1..=2 * MANY as u32 {
-        let epoch = puro::token::Epoch {
+        let epoch = puro::internals::token::Epoch {
             number,
             first_offset: u64::from(number / 2),
             boot_id: None,
             time_ms: 1,
         };
-        let (key, value) = puro::state::encode_epoch(&epoch);
-        state.set(puro::state::EPOCH, &key, &value).unwrap();
+        let (key, value) = puro::internals::state::encode_epoch(&epoch);
+        state.set(puro::internals::state::EPOCH, &key, &value).unwrap();
     }
     assert_eq!(state.newest_epoch().unwrap().number, 2 * MANY as u32);
     assert_eq!(state.epochs().len() as u64, 2 * MANY);
     // One that begins before the one below it, or behind the one above it, is malformed (F-32).
     for (number, first_offset) in [(100, 10), (100, 80), (3 * MANY as u32, 0)] {
-        let epoch = puro::token::Epoch { number, first_offset, boot_id: None, time_ms: 1 };
-        let (key, value) = puro::state::encode_epoch(&epoch);
-        state.clone().set(puro::state::EPOCH, &key, &value).unwrap_err();
+        let epoch =
+            puro::internals::token::Epoch { number, first_offset, boot_id: None, time_ms: 1 };
+        let (key, value) = puro::internals::state::encode_epoch(&epoch);
+        state.clone().set(puro::internals::state::EPOCH, &key, &value).unwrap_err();
     }
     // Quadratic it takes ten minutes.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());

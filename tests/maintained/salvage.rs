@@ -6,14 +6,14 @@ use std::path::Path;
 
 use crate::fixed::Fixed;
 use crate::real::{self, EIO, blocks, copy, errno, flip, interpose, scratch, segment, set_len};
-use puro::block::BlockKind;
 use puro::check::{Problem, Verdict};
-use puro::interpose::{Operation, Verdict as Call};
-use puro::layout::block_bytes;
-use puro::os::OsVfs;
-use puro::record::OwnedRecord;
+use puro::internals::block::BlockKind;
+use puro::internals::interpose::{Operation, Verdict as Call};
+use puro::internals::layout::block_bytes;
+use puro::internals::os::OsVfs;
+use puro::internals::record::OwnedRecord;
+use puro::internals::vfs::Vfs;
 use puro::salvage::{SalvageOptions, salvage_with};
-use puro::vfs::Vfs;
 use puro::{
     Batch, Blame, CheckOptions, Consumer, NewRecord, OpenError, Producer, ProducerOptions,
     SalvageError, SalvageReport, check, salvage,
@@ -410,10 +410,10 @@ fn a_segment_that_may_not_be_read_is_not_left_out_unasked() {
 
 /// The body of a block of one record of a user, and of what it takes beside it to be taken for two.
 fn forged_record() -> Vec<u8> {
-    let mut builder = puro::block::BlockBuilder::default();
+    let mut builder = puro::internals::block::BlockBuilder::default();
     builder.push(&NewRecord::new("t", "0:forged")).unwrap();
-    let link = puro::block::Link { prev_crc: 0, next_offset: 0, may_jump: false };
-    let meta = puro::block::BlockMeta {
+    let link = puro::internals::block::Link { prev_crc: 0, next_offset: 0, may_jump: false };
+    let meta = puro::internals::block::BlockMeta {
         kind: BlockKind::Records,
         link,
         timestamp_ms: 0,
@@ -421,7 +421,7 @@ fn forged_record() -> Vec<u8> {
         epoch: 1,
         committed: false,
     };
-    let place = puro::block::Place { header_crc: 0, position: 64 };
+    let place = puro::internals::block::Place { header_crc: 0, position: 64 };
     builder.finish(&meta, place).unwrap().block.body.to_vec()
 }
 

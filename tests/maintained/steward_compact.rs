@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::real::*;
 use crate::steward::*;
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::Vfs;
 use puro::steward::{Report, Task, Why};
-use puro::vfs::Vfs;
 use puro::{
     CheckOptions, ConsumerOptions, NewRecord, OwnedRecord, Producer, Start, StewardOptions, check,
 };

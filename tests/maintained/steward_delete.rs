@@ -2,7 +2,7 @@
 
 use crate::real::*;
 use crate::steward::*;
-use puro::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Operation, Verdict};
 use puro::steward::{Kept, Report, Task, Why};
 use puro::{
     AutoCommit, ConsumerOptions, NamedOptions, ReadError, Start, Steward, StewardError,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::real::{self, ENOSPC, append, errno, fast_consumer, scratch, small_segments};
 use crate::steward::{Clock, NOON, deleted, roll, segments, stream_bytes};
-use puro::interpose::{Call, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::steward::{Report, Task, Why};
-use puro::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::{
     AutoCommit, Blame, NamedOptions, NewRecord, Start, StewardError, StewardOptions, Token, Trim,
 };
@@ -169,7 +169,7 @@ fn trimming_takes_no_space() {
     // Where the lock is there, others are kept out as ever; the hint in it finds no room.
     let path = dir.path().join("steward.lock");
     std::fs::write(&path, "").unwrap();
-    let directory = puro::dir::Directory::new(OsVfs::new(), dir.path());
+    let directory = puro::internals::dir::Directory::new(OsVfs::new(), dir.path());
     let other = directory.open_file("steward.lock", OpenMode::Write).unwrap();
     assert!(other.lock(LockKind::Exclusive, LockWait::Try).unwrap());
     let steward = StewardOptions::new().open_in(full, dir.path());

@@ -11,15 +11,15 @@ use crate::real::{
     self, EIO, append, blocks, copy, errno, flip, interpose, record, scratch, segment, set_len,
     small_segments,
 };
-use puro::block::{BlockKind, Cause};
 use puro::check::{Problem, Severity, Verdict};
-use puro::codec::crc;
 use puro::error::Failure;
-use puro::interpose::{Operation, Verdict as Call};
-use puro::layout::{header, start};
-use puro::os::OsVfs;
-use puro::record::RecordCause;
-use puro::vfs::Vfs;
+use puro::internals::block::{BlockKind, Cause};
+use puro::internals::codec::crc;
+use puro::internals::interpose::{Operation, Verdict as Call};
+use puro::internals::layout::{header, start};
+use puro::internals::os::OsVfs;
+use puro::internals::record::RecordCause;
+use puro::internals::vfs::Vfs;
 use puro::{Batch, CheckOptions, CheckReport, Producer, ProducerOptions, check};
 use tempfile::TempDir;
 
@@ -446,14 +446,14 @@ fn beside_writers_nothing_is_found() {
         let mut runs = 0;
         while !writers.iter().all(|writer| writer.is_finished()) || runs == 0 {
             let options = CheckOptions::new().deep(runs % 2 == 0);
-            let vfs = puro::os::OsVfs::new();
+            let vfs = puro::internals::os::OsVfs::new();
             let report = check(vfs, dir.path(), &options, &mut |_, _| {}).unwrap();
             let wrong = report.findings.iter().filter(|f| f.severity() != Severity::Note);
             assert_eq!(wrong.count(), 0, "{:?}", report.findings);
             runs += 1;
         }
     });
-    let report = check_in(puro::os::OsVfs::new(), dir.path(), true);
+    let report = check_in(puro::internals::os::OsVfs::new(), dir.path(), true);
     assert_eq!((report.findings, report.records), (vec![], 2 * RECORDS as u64));
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::real::*;
-use puro::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Operation, Verdict};
 use puro::{Producer, ProducerOptions};
 
 const APPENDS: usize = 8;

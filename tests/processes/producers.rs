@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::real::*;
-use puro::interpose::{Interpose, Verdict};
-use puro::os::OsVfs;
+use puro::internals::interpose::{Interpose, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{Batch, ConsumerOptions, NewRecord, ProducerOptions};
 
 const PRODUCERS: usize = 4;

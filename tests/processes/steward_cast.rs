@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::real::*;
 use crate::steward::*;
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use puro::{
     AutoCommit, CheckOptions, ConsumerOptions, LockWait, NamedError, NamedOptions, NewRecord,
     Producer, ReadError, Record, Start, StewardError, StewardOptions, check, positions,

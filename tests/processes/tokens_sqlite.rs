@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::real::{Random, Reaped, again, blocks, fast_consumer, flip, number, scratch, segment};
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use puro::{BackupOptions, Batch, NewRecord, Producer, backup, restore};
 
 fn append(producer: &mut Producer, transfers: &[(u64, i64)]) {

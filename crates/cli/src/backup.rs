@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use puro::{BackupError, BackupOptions, BackupReport, backup};
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use puro::ProducerOptions;
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use serde_json::json;
 
 use crate::common::{CliError, message};

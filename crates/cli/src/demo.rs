@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use puro::dir::Directory;
-use puro::os::OsVfs;
-use puro::vfs::Vfs;
+use puro::internals::dir::Directory;
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::Vfs;
 use puro::{NewRecord, ProducerOptions};
 
 use self::crew::{Crew, Id};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use puro::layout::{MAX_HEADERS_BYTES, MAX_KEY_BYTES, MAX_TOPIC_BYTES, MAX_VALUE_BYTES};
+use puro::internals::layout::{MAX_HEADERS_BYTES, MAX_KEY_BYTES, MAX_TOPIC_BYTES, MAX_VALUE_BYTES};
 use puro::{Batch, NewRecord, Producer, ProducerOptions, RecordError};
 use serde_json::json;
 

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use puro::dir::Directory;
 use puro::error::IoError;
-use puro::os::OsVfs;
-use puro::segment::SegmentHeader;
-use puro::state::SETTING;
-use puro::tail::open_tail;
-use puro::vfs::{OpenMode, VfsFile};
+use puro::internals::dir::Directory;
+use puro::internals::os::OsVfs;
+use puro::internals::segment::SegmentHeader;
+use puro::internals::state::SETTING;
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::{OpenMode, VfsFile};
 use puro::{ConsumerOptions, Failure, Token};
 use serde_json::{Map, Value, json};
 

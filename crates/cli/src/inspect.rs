@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use puro::Failure;
-use puro::block::{BlockKind, Cause};
-use puro::dir::{Directory, open_path, parse_segment_name};
 use puro::error::IoError;
-use puro::layout::{SIGNAL_HIGH, SIGNAL_LOW, start};
-use puro::os::OsVfs;
-use puro::record::Fields;
+use puro::internals::block::{BlockKind, Cause};
+use puro::internals::dir::{Directory, open_path, parse_segment_name};
+use puro::internals::layout::{SIGNAL_HIGH, SIGNAL_LOW, start};
+use puro::internals::os::OsVfs;
+use puro::internals::record::Fields;
+use puro::internals::segment::{HeaderCause, SegmentHeader, read_header};
+use puro::internals::vfs::{OpenMode, VfsFile};
+use puro::internals::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
 use puro::salvage::{SavedTail, parse_saved_tail_name};
-use puro::segment::{HeaderCause, SegmentHeader};
-use puro::vfs::{OpenMode, VfsFile};
-use puro::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
 use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, format_time, hex, insert_json_bytes};
@@ -86,7 +86,7 @@ fn show_segment(out: &mut impl Write, args: &Args, path: &Path) -> Result<(), Cl
         move |source| IoError { operation, path, position: None, source }
     };
     let file = open_path(&OsVfs::new(), path, OpenMode::Read).map_err(error("open"))?;
-    let read = SegmentHeader::read(&file, false).map_err(error("read"))?;
+    let read = read_header(&file, false).map_err(error("read"))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
     let header = match &read {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use puro::layout::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use puro::internals::layout::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 use puro::{
     AppendError, Appended, Batch, Blame, NewRecord, Producer, ProducerOptions, RecordError,
 };

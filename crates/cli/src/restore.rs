@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use puro::{BackupOptions, restore};
 
 use crate::backup::{Shown, tell};

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use puro::salvage::{Doubtful, Gap, SalvageOptions, Trouble, salvage_with};
 use puro::{SalvageError, SalvageReport};
 use serde_json::json;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use puro::check::{Finding, Severity, Verdict};
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use puro::{CheckOptions, CheckReport, check};
 use serde_json::json;
 

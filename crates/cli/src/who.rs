@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use puro::error::Blame;
-use puro::vfs::LockKind;
+use puro::internals::vfs::LockKind;
 use puro::who::{Holder, WhoReport, who};
 use serde_json::{Value, json};
 

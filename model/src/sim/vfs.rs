@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use puro::vfs::{
+use puro::internals::vfs::{
     FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
 };
 

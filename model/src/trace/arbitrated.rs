@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use puro::interpose::{Call, Hook, Interpose, Verdict};
-use puro::os::OsVfs;
-use puro::trace::Action;
-use puro::vfs::LockWait;
+use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::trace::Action;
+use puro::internals::vfs::LockWait;
 use puro::{Batch, ConsumerOptions, NewRecord, ReadError, StewardOptions};
 
 use super::processes::{event_of, line, other};

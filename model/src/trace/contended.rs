@@ -5,7 +5,7 @@
 //! In the simulator no lock is waited for: a wait that has to is over at once (L-8). What a
 //! consumer was given and when it ends is no action of the code, so the actors note it.
 
-use puro::vfs::LockWait;
+use puro::internals::vfs::LockWait;
 use puro::{AutoCommit, ConsumerOptions, NamedConsumer, NamedError, NamedOptions};
 use puro::{Batch, NewRecord, Producer, Steward, StewardOptions};
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use puro::dir::{Directory, open_path};
-use puro::segment::{Scan, SegmentHeader};
-use puro::tail::open_tail;
-use puro::vfs::{OpenMode, Vfs};
+use puro::internals::dir::{Directory, open_path};
+use puro::internals::segment::{Scan, read_header};
+use puro::internals::tail::open_tail;
+use puro::internals::vfs::{OpenMode, Vfs};
 
 use crate::history::STREAM;
 use crate::sim::{Disk, SimVfs, World};
@@ -15,7 +15,7 @@ use crate::sim::{Disk, SimVfs, World};
 pub fn offsets_in<V: Vfs>(vfs: &V, path: &Path) -> Option<Vec<u64>> {
     let file = open_path(vfs, path, OpenMode::Read).ok()?;
     let mut offsets = Vec::new();
-    let Ok(Ok(header)) = SegmentHeader::read(&file, false) else { return Some(offsets) };
+    let Ok(Ok(header)) = read_header(&file, false) else { return Some(offsets) };
     let mut scan = Scan::new(&file, header);
     while let Ok(Ok((_, block))) = scan.next() {
         let mut cursor = block.records();

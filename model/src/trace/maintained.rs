@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use puro::vfs::LockWait;
+use puro::internals::vfs::LockWait;
 use puro::{Batch, Consumer, ConsumerOptions, NewRecord, Producer, ReadError, Start, Token};
 use puro::{Steward, StewardOptions};
 

@@ -1,4 +1,4 @@
-//! Listening to what the code hands to [`Vfs::trace`](puro::vfs::Vfs::trace).
+//! Listening to what the code hands to [`Vfs::trace`](puro::internals::vfs::Vfs::trace).
 //!
 //! A [`Log`] is what happened in one run, in order. In the worlds of this crate only one actor
 //! runs at a time, so the order of the calls is the order of the events, but for what shuttle
@@ -20,8 +20,8 @@ pub mod turns;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use puro::interpose::Operation;
-use puro::trace::Action;
+use puro::internals::interpose::Operation;
+use puro::internals::trace::Action;
 
 /// What is left of a segment, or of a block.
 pub type Bytes = Vec<u8>;

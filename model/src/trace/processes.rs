@@ -22,9 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::trace::Action;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::trace::Action;
 use puro::{Batch, ConsumerOptions, NewRecord, Producer, ProducerOptions};
 
 use super::{Event, settle};

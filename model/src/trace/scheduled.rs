@@ -8,8 +8,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::trace::Action;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::trace::Action;
 use puro::{Batch, Consumer, ConsumerOptions, NewRecord, Producer, ProducerOptions};
 use shuttle::Runner;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};

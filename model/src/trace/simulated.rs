@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use puro::Token;
-use puro::vfs::LockWait;
+use puro::internals::vfs::LockWait;
 use puro::{AppendError, Batch, Consumer, ConsumerOptions, NewRecord, OpenError, Producer, Start};
 
 use super::Event;

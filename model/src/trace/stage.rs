@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use puro::dir::open_path;
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::trace::Action;
-use puro::vfs::{OpenMode, VfsFile};
+use puro::internals::dir::open_path;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::trace::Action;
+use puro::internals::vfs::{OpenMode, VfsFile};
 
 use super::turns::{Part, Turns};
 use super::{Begun, Event, Log, contents};

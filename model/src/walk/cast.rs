@@ -1,6 +1,6 @@
 //! The actors: threads that run shipped code, and stop at its steps.
 
-use puro::vfs::Vfs;
+use puro::internals::vfs::Vfs;
 use puro::{AppendError, Batch, Consumer, Failure, NewRecord, OpenError, Producer, Token};
 
 use super::gate::{Gate, Leaving, Order, Permit, Phase, Place};

@@ -6,7 +6,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use puro::segment::SegmentHeader;
+use puro::internals::segment::SegmentHeader;
 
 use super::cast::Answer;
 

@@ -47,10 +47,10 @@ use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use puro::codec::get_u32;
-use puro::layout::{end, header};
-use puro::segment::SegmentHeader;
-use puro::vfs::Vfs;
+use puro::internals::codec::get_u32;
+use puro::internals::layout::{end, header};
+use puro::internals::segment::SegmentHeader;
+use puro::internals::vfs::Vfs;
 use puro::{ConsumerOptions, LockWait};
 
 use self::cast::WriterThread;

@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use puro::block::BlockStart;
-use puro::trace::Action;
-use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::internals::block::BlockStart;
+use puro::internals::trace::Action;
+use puro::internals::vfs::{
+    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+};
 
 use super::cast::UNIT;
 use super::gate::{Gate, Leaving, Permit, Phase, Place};

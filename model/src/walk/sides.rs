@@ -71,8 +71,8 @@ fn go_on(gate: &Gate, permit: Permit) -> Result<Place, String> {
 
 /// Whether a block raises the epoch: it holds no record of a user.
 pub fn raises(block: &[u8]) -> bool {
-    use puro::layout::start::RECORD_COUNT;
-    puro::codec::get_u32(block, RECORD_COUNT) == Some(0)
+    use puro::internals::layout::start::RECORD_COUNT;
+    puro::internals::codec::get_u32(block, RECORD_COUNT) == Some(0)
 }
 
 impl WriterSide {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path as FilePath;
 
-use puro::dir::open_path;
-use puro::vfs::{OpenMode, VfsFile};
+use puro::internals::dir::open_path;
+use puro::internals::vfs::{OpenMode, VfsFile};
 
 use super::cast::{UNIT, value};
 use super::gate::{Leaving, Order, Permit, Place};

@@ -10,10 +10,10 @@
 
 use std::collections::BTreeSet;
 
-use puro::block::BlockStart;
-use puro::codec::get_u32;
-use puro::layout::{SIGNAL_HIGH, SIGNAL_LOW, end};
-use puro::segment::SegmentHeader;
+use puro::internals::block::BlockStart;
+use puro::internals::codec::get_u32;
+use puro::internals::layout::{SIGNAL_HIGH, SIGNAL_LOW, end};
+use puro::internals::segment::SegmentHeader;
 
 use super::cast::UNIT;
 use super::picture::{Made, Unit};

@@ -67,7 +67,7 @@ fn a_child_gives_nothing_back() {
     drop(held);
     world.leave_child();
     assert_eq!(world.holder(LOCK.as_ref()), Some(1));
-    let impatient = options(SEGMENT_BYTES).lock_wait(puro::vfs::LockWait::Try);
+    let impatient = options(SEGMENT_BYTES).lock_wait(puro::internals::vfs::LockWait::Try);
     assert!(impatient.open_in(SimVfs::new(&world, 3), STREAM).is_err());
 }
 

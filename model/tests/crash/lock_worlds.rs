@@ -1,7 +1,7 @@
 //! Three ways of locking (L-1 to L-3): who owns a lock, what takes it away, and what that means
 //! for producers.
 
-use puro::vfs::LockKind::{Exclusive, Shared};
+use puro::internals::vfs::LockKind::{Exclusive, Shared};
 use puro_model::faults::{Between, every_interruption};
 use puro_model::locks::{Family, LockTable};
 use puro_model::oracle::Promise;

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use puro::vfs::Vfs;
+use puro::internals::vfs::Vfs;
 use puro_model::crash::Bounds;
 use puro_model::generate::Rng;
 use puro_model::history::STREAM;

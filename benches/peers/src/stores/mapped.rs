@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use memmap2::Mmap;
-use puro::block::{Block, BlockKind, BlockStart};
-use puro::dir::{Directory, HOP, OpenSegment};
-use puro::layout::header;
-use puro::os::{OsFile, OsVfs};
-use puro::segment::SegmentHeader;
-use puro::vfs::{FileId, LockWait, VfsFile};
+use puro::internals::block::{Block, BlockKind, BlockStart};
+use puro::internals::dir::{Directory, HOP, OpenSegment};
+use puro::internals::layout::header;
+use puro::internals::os::{OsFile, OsVfs};
+use puro::internals::segment::SegmentHeader;
+use puro::internals::vfs::{FileId, LockWait, VfsFile};
 use puro::{Consumer, ConsumerOptions};
 
 use super::puro::{Puro, STREAM, tally_all};

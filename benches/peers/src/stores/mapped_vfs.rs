@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use memmap2::Mmap;
-use puro::os::{OsDir, OsFile, OsVfs, OsWatch};
-use puro::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::internals::os::{OsDir, OsFile, OsVfs, OsWatch};
+use puro::internals::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 use super::mapped;
 

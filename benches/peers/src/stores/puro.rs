@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use puro::vfs::Vfs;
+use puro::internals::vfs::Vfs;
 use puro::{
     Batch, BufferOptions, BufferedProducer, Consumer, HeldProducer, NewRecord, Producer,
     ProducerOptions,

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use puro::interpose::{Call, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::vfs::Vfs;
+use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
+use puro::internals::vfs::Vfs;
 use puro::{Batch, ConsumerOptions, NewRecord, Producer, ProducerOptions};
 
 use super::report::{Digester, Report};

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use base64::Engine as _;
-use puro::layout::MAX_HEADERS_BYTES;
+use puro::internals::layout::MAX_HEADERS_BYTES;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::Line;

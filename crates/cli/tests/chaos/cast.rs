@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use puro::interpose::{Call, Hook, Interpose, Operation, Verdict};
-use puro::os::OsVfs;
-use puro::producer::Appended;
+use puro::Appended;
+use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::os::OsVfs;
 use puro::{
     AppendError, AutoCommit, Batch, BufferError, BufferOptions, BufferedProducer, Consumer,
     ConsumerOptions, EndState, NamedConsumer, NamedOptions, NewRecord, Producer, ProducerOptions,

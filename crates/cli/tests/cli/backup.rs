@@ -10,7 +10,7 @@ use crate::real::{
     self, Random, Reaped, fast_consumer, files, flip, number, scratch, segment, small_segments,
 };
 use puro::check::Verdict;
-use puro::os::OsVfs;
+use puro::internals::os::OsVfs;
 use puro::{Batch, CheckOptions, NewRecord, OwnedRecord, Producer, ProducerOptions, check};
 
 fn puro(args: &[&str]) -> Command {

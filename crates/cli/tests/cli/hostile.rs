@@ -148,7 +148,8 @@ fn cut_as_lost(dir: &Path, position: u64) {
     let bytes = std::fs::read(&path).unwrap();
     let tail = &bytes[position as usize..];
     std::fs::create_dir(dir.join("lost")).unwrap();
-    let name = format!("lost/0000000000-{position:020}-{:08x}.tail", puro::codec::crc(tail));
+    let name =
+        format!("lost/0000000000-{position:020}-{:08x}.tail", puro::internals::codec::crc(tail));
     std::fs::write(dir.join(name), tail).unwrap();
     set_len(&path, position);
 }
@@ -177,8 +178,8 @@ fn a_setting_that_does_not_count_is_not_shown_as_if_it_did() {
 
 /// Makes the checksums of a block of one record right again, the record's own first.
 fn mend(bytes: &mut [u8], path: &Path, begin: u64) {
-    use puro::block::Place;
-    use puro::codec::{crc, crc_continue};
+    use puro::internals::block::Place;
+    use puro::internals::codec::{crc, crc_continue};
     let begin = begin as usize;
     let start = blocks(path).last().unwrap().1;
     let body = begin + 48;

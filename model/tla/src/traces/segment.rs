@@ -308,7 +308,7 @@ impl Converter {
                 bytes.len() == UNIT as usize && written.map(|b| &b[skip..]) == Some(&bytes[skip..])
             };
             if block.unit == unit && same(0, 1) {
-                return (number, 1, u8::from(bytes[0] == puro::layout::SIGNAL_HIGH));
+                return (number, 1, u8::from(bytes[0] == puro::internals::layout::SIGNAL_HIGH));
             }
             if block.unit + 1 == unit && same(UNIT as usize, 0) {
                 return (number, 2, 0);

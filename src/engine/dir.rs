@@ -1,0 +1,604 @@
+//! The directory of a stream: names, which segments there are, opening and pinning them
+//! (format.md, chapter 3; protocol.md, chapters 2 and 3).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::engine::error::{Damage, Failure, IoContext, IoError};
+use crate::engine::segment::{HeaderCause, SegmentHeader, read_header};
+use crate::engine::trace::Action;
+use crate::engine::vfs::{FileId, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::format::block::Cause;
+use crate::format::layout::header;
+
+/// Name of the lock of whoever appends.
+pub const WRITER_LOCK: &str = "writer.lock";
+/// Name of the lock of whoever maintains.
+pub const STEWARD_LOCK: &str = "steward.lock";
+/// Name of the directory of the locks of named consumers.
+pub const CONSUMERS: &str = "consumers";
+/// Name of the directory of saved tails.
+pub const LOST: &str = "lost";
+/// What the file system itself has at the root of a volume.
+pub(crate) const FILE_SYSTEMS_OWN: &str = "lost+found";
+const SUFFIX: &str = ".puro";
+const NEW_SUFFIX: &str = ".puro.new";
+const COMPACT_SUFFIX: &str = ".puro.compact";
+
+/// A stream's directory on some system, or one of those in it.
+///
+/// It is opened when it is first used, and held from then on: whatever is looked up is looked up
+/// in it, wherever it was moved (O-8).
+#[derive(Clone, Debug)]
+pub struct Directory<V: Vfs> {
+    /// The system.
+    pub vfs: V,
+    /// By what path it is opened; after that, for messages.
+    pub path: PathBuf,
+    held: OnceLock<V::Dir>,
+}
+
+/// What stands in a directory.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Sequence numbers of all files with a segment's name, ascending.
+    pub segments: Vec<u32>,
+    /// Names that have no place in a stream (F-10).
+    pub strays: Vec<String>,
+    /// Files that a rollover or a compaction has not named yet, or never will (V-4, S-6).
+    pub temporaries: Vec<String>,
+}
+
+/// An open segment.
+#[derive(Debug)]
+pub struct OpenSegment<F> {
+    /// The file.
+    pub file: F,
+    /// Its header.
+    pub header: SegmentHeader,
+    /// Its name.
+    pub path: PathBuf,
+}
+
+/// The segments of a stream at some moment.
+#[derive(Clone, Debug)]
+pub struct Segments {
+    /// The stream (F-9).
+    pub stream_id: [u8; 16],
+    /// Sequence numbers of all files with a segment's name, ascending; strays too.
+    pub sequences: Vec<u32>,
+}
+
+/// The names of the steps of a pin: open, lock, look whether it is still the right file.
+pub type PinActions = [&'static str; 3];
+/// The first segment that a reader is in.
+pub const SEEK: PinActions = ["Seek", "Pin", "CheckName"];
+/// The next one, while the one before is held (V-8).
+pub const HOP: PinActions = ["HopOpen", "HopPin", "HopCheckName"];
+
+/// How often a look at a directory that changes meanwhile is started over.
+pub(crate) const LOOKS: usize = 100;
+
+/// The sequence number in a segment's name (F-7).
+#[must_use]
+pub fn parse_segment_name(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(SUFFIX)?;
+    let plain = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if plain { digits.parse().ok() } else { None }
+}
+
+/// A segment's name (F-7).
+#[must_use]
+pub fn segment_name(sequence: u32) -> String {
+    format!("{sequence:010}{SUFFIX}")
+}
+
+/// The name of a segment that has none of its own yet (V-4).
+#[must_use]
+pub fn new_segment_name(sequence: u32) -> String {
+    format!("{sequence:010}{NEW_SUFFIX}")
+}
+
+/// The name of a compaction that has not taken its place yet (S-6).
+#[must_use]
+pub fn compaction_name(sequence: u32) -> String {
+    format!("{sequence:010}{COMPACT_SUFFIX}")
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.strip_suffix(NEW_SUFFIX)
+        .or_else(|| name.strip_suffix(COMPACT_SUFFIX))
+        .is_some_and(|digits| parse_segment_name(&format!("{digits}{SUFFIX}")).is_some())
+}
+
+fn belongs(name: &str) -> bool {
+    [WRITER_LOCK, STEWARD_LOCK, CONSUMERS, LOST, FILE_SYSTEMS_OWN].contains(&name)
+}
+
+impl<V: Vfs> Directory<V> {
+    /// A directory that need not exist yet.
+    pub fn new(vfs: V, path: &Path) -> Self {
+        Self { vfs, path: path.to_owned(), held: OnceLock::new() }
+    }
+
+    /// The open directory, for calls of the seam.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none yet, or what else the system says.
+    pub fn handle(&self) -> io::Result<&V::Dir> {
+        match self.held.get() {
+            Some(held) => Ok(held),
+            None => {
+                let opened = self.vfs.open_dir(&self.path)?;
+                Ok(self.held.get_or_init(|| opened))
+            }
+        }
+    }
+
+    /// Lets go of it, so that it is opened anew: for who waits for a stream and found none.
+    pub(crate) fn let_go(&mut self) {
+        self.held = OnceLock::new();
+    }
+
+    /// Whether its path still leads to it: it may have been moved, removed or replaced. The one
+    /// place in which a path is looked up again (O-8).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_still_there(&self) -> Result<bool, IoError> {
+        let there = self.handle().and_then(|held| self.vfs.is_still_there(held));
+        there.while_doing("look at", &self.path)
+    }
+
+    /// A directory in this one; `None` where there is none. A symbolic link is refused (O-5).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn subdirectory(&self, name: &str) -> Result<Option<Self>, IoError> {
+        let path = self.path.join(name);
+        match self.handle().and_then(|held| self.vfs.open_subdir(held, name)) {
+            Ok(held) => Ok(Some(Self { vfs: self.vfs.clone(), path, held: held.into() })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).while_doing("open", &path),
+        }
+    }
+
+    /// The same, made where it is missing: if `alike`, as this one is (O-9).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make_subdirectory(&self, name: &str, alike: bool) -> Result<Self, IoError> {
+        let path = self.path.join(name);
+        let made = self.handle().and_then(|held| {
+            self.vfs.create_subdir(held, name, alike)?;
+            self.vfs.open_subdir(held, name)
+        });
+        let held = made.while_doing("create", &path)?;
+        Ok(Self { vfs: self.vfs.clone(), path, held: held.into() })
+    }
+
+    /// Opens a file in it.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, or what else the system says.
+    pub fn open_file(&self, name: &str, mode: OpenMode) -> io::Result<V::File> {
+        self.vfs.open(self.handle()?, name, mode)
+    }
+
+    /// Opens a file in it, which may be missing.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_if_there(&self, name: &str, mode: OpenMode) -> Result<Option<V::File>, IoError> {
+        match self.open_file(name, mode) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => file.map(Some).while_doing("open", &self.path.join(name)),
+        }
+    }
+
+    /// Makes a file; `None` if its name leads to anything already. With mode and owner of `like`
+    /// (O-9).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create_file(
+        &self,
+        name: &str,
+        like: Option<&V::File>,
+    ) -> Result<Option<V::File>, IoError> {
+        match self.handle().and_then(|held| self.vfs.create(held, name, like)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            file => file.map(Some).while_doing("create", &self.path.join(name)),
+        }
+    }
+
+    /// Makes a file in place of what may have its name: of that, only the name goes (F-45).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create_anew(&self, name: &str, like: Option<&V::File>) -> Result<V::File, IoError> {
+        if let Some(file) = self.create_file(name, like)? {
+            return Ok(file);
+        }
+        self.remove(name, "make room for")?;
+        let made = self.create_file(name, like)?.ok_or(io::ErrorKind::AlreadyExists.into());
+        made.while_doing("create", &self.path.join(name))
+    }
+
+    /// Opens a lock file, and makes it if it is missing, like the active segment of its stream
+    /// (O-9, F-44).
+    ///
+    /// # Errors
+    /// `HardLinked` if it is somebody else's file, too; or what the system says.
+    pub(crate) fn open_lock(&self, name: &str, stream: &Self) -> Result<V::File, Failure> {
+        for _ in 0..LOOKS {
+            if let Some(file) = self.open_if_there(name, OpenMode::Write)? {
+                let path = self.path.join(name);
+                let links = file.status().while_doing("look at", &path)?.links;
+                return if links > 1 { Err(Failure::HardLinked { path, links }) } else { Ok(file) };
+            }
+            let active = stream.open_active(OpenMode::Read).ok().flatten();
+            if let Some(file) = self.create_file(name, active.map(|active| active.file).as_ref())? {
+                return Ok(file);
+            }
+        }
+        Err(self.restless().into())
+    }
+
+    /// Which regular file a name leads to; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn id_of(&self, name: &str) -> Result<Option<FileId>, IoError> {
+        let found = self.handle().and_then(|held| self.vfs.id_of(held, name));
+        found.while_doing("look at", &self.path.join(name))
+    }
+
+    /// Gives what has a name another one, over whatever had that. `operation` is for messages.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rename(&self, from: &str, to: &str, operation: &'static str) -> Result<(), IoError> {
+        let renamed = self.handle().and_then(|held| self.vfs.rename(held, from, to));
+        renamed.while_doing(operation, &self.path.join(to))
+    }
+
+    /// Removes the name of a file. `operation` is for messages.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove(&self, name: &str, operation: &'static str) -> Result<(), IoError> {
+        let removed = self.handle().and_then(|held| self.vfs.remove(held, name));
+        removed.while_doing(operation, &self.path.join(name))
+    }
+
+    /// All names in it, in no particular order.
+    ///
+    /// # Errors
+    /// `NotFound` where it is missing, or what else the system says.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        self.vfs.list(self.handle()?)
+    }
+
+    /// Bytes that may still be written on its file system.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn free_bytes(&self) -> Result<u64, IoError> {
+        let free = self.handle().and_then(|held| self.vfs.free_bytes(held));
+        free.while_doing("ask for free space of", &self.path)
+    }
+
+    /// Starts to watch it. An error means: poll instead.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn watch(&self) -> io::Result<V::Watch> {
+        self.vfs.watch(self.handle()?)
+    }
+
+    /// Path of a segment.
+    #[must_use]
+    pub fn segment_path(&self, sequence: u32) -> PathBuf {
+        self.path.join(segment_name(sequence))
+    }
+
+    /// Refuses network file systems (M-1).
+    ///
+    /// # Errors
+    /// `NetworkFileSystem`, or what the system says.
+    pub fn check_local(&self) -> Result<(), Failure> {
+        let found = self.handle().and_then(|held| self.vfs.file_system(held));
+        let found = found.while_doing("find the file system of", &self.path)?;
+        if found.network {
+            return Err(Failure::NetworkFileSystem { dir: self.path.clone(), name: found.name });
+        }
+        Ok(())
+    }
+
+    /// Reads the directory; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn list(&self) -> Result<Option<Listing>, IoError> {
+        let names = match self.names() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            names => names.while_doing("list", &self.path)?,
+        };
+        let mut listing = Listing::default();
+        for name in names {
+            match parse_segment_name(&name) {
+                Some(sequence) => listing.segments.push(sequence),
+                None if is_temporary(&name) => listing.temporaries.push(name),
+                None if belongs(&name) => {}
+                None => listing.strays.push(name),
+            }
+        }
+        listing.segments.sort_unstable();
+        self.complete(&mut listing.segments)?;
+        listing.strays.sort_unstable();
+        listing.temporaries.sort_unstable();
+        Ok(Some(listing))
+    }
+
+    /// Adds the segments that were made while the directory was read, and that the listing does
+    /// not show although it shows later ones: a listing is not of one moment (V-9).
+    fn complete(&self, segments: &mut Vec<u32>) -> Result<(), IoError> {
+        let mut missed = Vec::new();
+        for (&before, &after) in segments.iter().zip(segments.iter().skip(1)) {
+            for sequence in before + 1..after {
+                if self.id_of(&segment_name(sequence))?.is_none() {
+                    break;
+                }
+                missed.push(sequence);
+            }
+        }
+        segments.extend(missed);
+        segments.sort_unstable();
+        Ok(())
+    }
+
+    /// The stream's segments; `None` where there is no stream yet (O-2).
+    ///
+    /// # Errors
+    /// Where a header that must be read cannot be.
+    pub fn segments(&self) -> Result<Option<Segments>, Failure> {
+        for _ in 0..LOOKS {
+            let Some(listing) = self.list()? else { return Ok(None) };
+            if listing.segments.is_empty() {
+                return Ok(None);
+            }
+            // A steward may delete what was listed; then the list is read again.
+            if let Some(stream_id) = self.stream_id(&listing)? {
+                return Ok(Some(Segments { stream_id, sequences: listing.segments }));
+            }
+        }
+        Err(self.restless().into())
+    }
+
+    /// The stream's id (F-9); `None` if the files listed are gone. All headers are read only where
+    /// the lowest and the highest are of two streams.
+    fn stream_id(&self, listing: &Listing) -> Result<Option<[u8; 16]>, Failure> {
+        let Some((lowest, low_id)) = self.lowest_own(listing)? else { return Ok(None) };
+        let above = listing.segments.iter().rev().take_while(|sequence| **sequence > lowest);
+        let high_id = above.copied().find_map(|sequence| self.own_id(sequence).ok().flatten());
+        if high_id.is_none_or(|high_id| high_id == low_id) {
+            return Ok(Some(low_id));
+        }
+        let ids = listing.segments.iter().filter_map(|sequence| self.own_id(*sequence).ok()?);
+        majority(ids).map(Some).ok_or_else(|| Failure::TwoStreams { dir: self.path.clone() })
+    }
+
+    /// Number and id of the lowest segment that says which stream it is of.
+    fn lowest_own(&self, listing: &Listing) -> Result<Option<(u32, [u8; 16])>, Failure> {
+        let mut invalid = None;
+        for &sequence in &listing.segments {
+            match self.own_id(sequence) {
+                Ok(Some(id)) => return Ok(Some((sequence, id))),
+                Ok(None) => {}
+                Err(failure @ (Failure::Damage(_) | Failure::NotASegment { .. })) => {
+                    invalid = invalid.or(Some(failure));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        invalid.map_or(Ok(None), Err)
+    }
+
+    /// The id in a segment's header; `None` if it is gone, or stands under another number than its own.
+    fn own_id(&self, sequence: u32) -> Result<Option<[u8; 16]>, Failure> {
+        let segment = self.open_segment(sequence, OpenMode::Read)?;
+        let own = segment.filter(|segment| segment.header.sequence == sequence);
+        Ok(own.map(|segment| segment.header.stream_id))
+    }
+
+    /// The active segment (O-3); `None` where there is no stream yet.
+    ///
+    /// # Errors
+    /// Where the file that must be it cannot be used.
+    pub fn open_active(&self, mode: OpenMode) -> Result<Option<OpenSegment<V::File>>, Failure> {
+        for _ in 0..LOOKS {
+            let Some(segments) = self.segments()? else { return Ok(None) };
+            for &sequence in segments.sequences.iter().rev() {
+                match self.open_segment(sequence, mode)? {
+                    Some(segment) if segment.belongs_to(&segments.stream_id, sequence) => {
+                        return Ok(Some(segment));
+                    }
+                    Some(_) => {} // stray (F-9)
+                    None => break,
+                }
+            }
+        }
+        Err(self.restless().into())
+    }
+
+    pub(crate) fn restless(&self) -> IoError {
+        let source = io::Error::other("its segments change faster than they can be opened");
+        IoError { operation: "open", path: self.path.clone(), position: None, source }
+    }
+
+    /// Opens a segment and reads its header; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Where it is not a segment that can be used.
+    pub fn open_segment(
+        &self,
+        sequence: u32,
+        mode: OpenMode,
+    ) -> Result<Option<OpenSegment<V::File>>, Failure> {
+        let name = segment_name(sequence);
+        let Some(file) = self.open_if_there(&name, mode)? else { return Ok(None) };
+        let path = self.path.join(name);
+        let header = read_header(&file, mode != OpenMode::Read);
+        match header.while_doing_at("read", &path, 0)? {
+            Ok(header) => Ok(Some(OpenSegment { file, header, path })),
+            Err(cause) => Err(header_failure(path, cause)),
+        }
+    }
+
+    /// Whether the stream has that segment: a stray under its name is none (F-9).
+    ///
+    /// # Errors
+    /// As [`Directory::open_segment`].
+    pub fn has_segment(&self, stream_id: &[u8; 16], sequence: u32) -> Result<bool, Failure> {
+        let segment = self.open_segment(sequence, OpenMode::Read)?;
+        Ok(segment.is_some_and(|segment| segment.belongs_to(stream_id, sequence)))
+    }
+
+    /// Opens a segment with a shared lock on it, so that it stays while it is read;
+    /// `None` where there is no such file.
+    ///
+    /// # Errors
+    /// As [`Directory::open_segment`]; `LockTimeout` if a steward keeps it.
+    pub fn pin_segment(
+        &self,
+        sequence: u32,
+        wait: LockWait,
+        [open, pin, check]: PinActions,
+    ) -> Result<Option<OpenSegment<V::File>>, Failure> {
+        let trace = |name, value| {
+            self.vfs.trace(&Action::new(name).at(sequence, header::LEN as u64).value(value));
+        };
+        for _ in 0..LOOKS {
+            let Some(segment) = self.open_segment(sequence, OpenMode::Read)? else {
+                return Ok(None);
+            };
+            trace(open, segment.header.base_offset);
+            let locked = lock(&segment.file, &segment.path, LockKind::Shared, wait);
+            trace(if locked.is_ok() { pin } else { "PinTimesOut" }, 0);
+            locked?;
+            let named = self.still_names(&segment)?;
+            trace(check, u64::from(named));
+            if named {
+                return Ok(Some(segment));
+            }
+        }
+        Err(self.restless().into())
+    }
+
+    /// Whether a segment's name still leads to the file that is held.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn still_names(&self, segment: &OpenSegment<V::File>) -> Result<bool, IoError> {
+        let held = segment.file.status().while_doing("look at", &segment.path)?;
+        let named = self.id_of(segment.name())?;
+        Ok(named == Some(held.id))
+    }
+
+    /// Puts the directory's names on the disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sync(&self) -> Result<(), IoError> {
+        let synced = self.handle().and_then(|held| self.vfs.sync_dir(held));
+        synced.while_doing("sync", &self.path)
+    }
+}
+
+/// Name of the lock of a named consumer, in [`CONSUMERS`].
+pub(crate) fn owner_lock_name(name: &str) -> String {
+    format!("{name}.lock")
+}
+
+/// The lock file of a named consumer, if there is one, and its path.
+pub(crate) fn open_owner_lock<V: Vfs>(
+    dir: &Directory<V>,
+    name: &str,
+) -> Result<Option<(V::File, PathBuf)>, IoError> {
+    let Some(locks) = dir.subdirectory(CONSUMERS)? else { return Ok(None) };
+    let name = owner_lock_name(name);
+    let file = locks.open_if_there(&name, OpenMode::Read)?;
+    Ok(file.map(|file| (file, locks.path.join(name))))
+}
+
+/// Opens a file by its path: for tools that are given a file and not a stream.
+///
+/// # Errors
+/// What the system says.
+pub fn open_path<V: Vfs>(vfs: &V, path: &Path, mode: OpenMode) -> io::Result<V::File> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
+    vfs.open(&vfs.open_dir(parent_of(path))?, name, mode)
+}
+
+/// The directory in which a path's last component stands.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// The id that more segments have than any other (F-9); `None` if there is no such id.
+pub(crate) fn majority(ids: impl Iterator<Item = [u8; 16]>) -> Option<[u8; 16]> {
+    let mut counts = BTreeMap::new();
+    for id in ids {
+        *counts.entry(id).or_insert(0usize) += 1;
+    }
+    let most = counts.values().copied().max()?;
+    let mut first = counts.into_iter().filter(|(_, count)| *count == most);
+    let (id, _) = first.next()?;
+    first.next().is_none().then_some(id)
+}
+
+impl<F> OpenSegment<F> {
+    /// The name in its directory by which it was opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// Whether it is a segment of that stream under its own name (F-9).
+    #[must_use]
+    pub fn belongs_to(&self, stream_id: &[u8; 16], sequence: u32) -> bool {
+        self.header.stream_id == *stream_id && self.header.sequence == sequence
+    }
+
+    /// Says that the segment is damaged at a place.
+    #[must_use]
+    pub fn damage(&self, position: u64, offset: u64, cause: Cause) -> Failure {
+        Damage { path: self.path.clone(), position, offset, cause }.into()
+    }
+}
+
+fn header_failure(path: PathBuf, cause: HeaderCause) -> Failure {
+    match cause {
+        HeaderCause::Foreign => Failure::NotASegment { path },
+        HeaderCause::Newer(what) => Failure::Newer { path, what },
+        HeaderCause::Damaged(cause) => Damage { path, position: 0, offset: 0, cause }.into(),
+    }
+}
+
+/// Takes a lock, or says that it could not be had.
+pub(crate) fn lock<F: VfsFile>(
+    file: &F,
+    path: &Path,
+    kind: LockKind,
+    wait: LockWait,
+) -> Result<(), Failure> {
+    if file.lock(kind, wait).while_doing("lock", path)? {
+        return Ok(());
+    }
+    Err(Failure::lock_timeout(path.to_owned(), wait))
+}

@@ -1,0 +1,230 @@
+//! Where a consumer is: its place in a segment, and the block whose records it hands out.
+
+use std::time::Duration;
+
+use crate::engine::dir::{Directory, OpenSegment};
+use crate::engine::error::{Failure, IoContext, ReadError};
+use crate::engine::seek::{Found, Place, Topics};
+use crate::engine::segment::{READ_AHEAD_BYTES, Window};
+use crate::engine::skip::Skips;
+use crate::engine::vfs::{Vfs, VfsFile};
+use crate::format::block::{BlockKind, Cause, RecordCursor};
+use crate::format::layout::start;
+use crate::format::record::Record;
+
+/// The place of a consumer and the block it is in.
+#[derive(Debug)]
+pub struct Reader<F> {
+    pub place: Place<F>,
+    window: Window,
+    /// What the segment says of where topics are, if it was asked.
+    skips: Skipping,
+    /// The block whose records are being delivered: position and length of its body.
+    body: Option<(u64, usize)>,
+    cursor: RecordCursor,
+    /// Whether every record of that block is wanted, so that none needs a look beforehand.
+    whole: bool,
+    /// Records below are not wanted.
+    first_offset: u64,
+    /// Next offset to be delivered at the earliest.
+    pub next_offset: u64,
+    /// Bytes that a sync of our own covered.
+    synced_to: u64,
+    /// Whether a sync of this segment failed, so that a second one proves nothing (M-6).
+    sync_failed: bool,
+    /// When it was last looked whether the segment is sealed, or gone.
+    pub looked_around: Option<Duration>,
+}
+
+/// Whether blocks without a wanted topic are passed over unread.
+#[derive(Debug)]
+enum Skipping {
+    /// The segment was not asked yet.
+    NotAsked,
+    /// It cannot tell, or all topics are wanted.
+    Never,
+    By(Skips),
+}
+
+impl<F> Reader<F> {
+    /// Before the first record that is wanted.
+    pub fn new(found: Found<F>) -> Self {
+        let Found { place, first_offset } = found;
+        Self {
+            place,
+            window: Window::default(),
+            skips: Skipping::NotAsked,
+            body: None,
+            cursor: RecordCursor::default(),
+            whole: false,
+            first_offset,
+            next_offset: first_offset,
+            synced_to: 0,
+            sync_failed: false,
+            looked_around: None,
+        }
+    }
+
+    /// Forgets what was read ahead: it may be older than the file.
+    pub fn read_afresh(&mut self) {
+        self.window.clear();
+    }
+
+    /// Whether the next block is to be read from the file in any case.
+    pub fn reads_afresh(&self) -> bool {
+        self.window.held(self.place.position, 1).is_empty()
+    }
+}
+
+impl<F: VfsFile> Reader<F> {
+    /// Leaves a segment behind its end for the next one.
+    pub fn enter(&mut self, segment: OpenSegment<F>) {
+        let epoch = self.place.epoch;
+        self.place = Place::at_start_of(segment);
+        self.place.epoch = epoch;
+        self.window.clear();
+        self.skips = Skipping::NotAsked;
+        self.synced_to = 0;
+        self.sync_failed = false;
+        self.looked_around = None;
+    }
+
+    /// Moves to the next record of the current block that is wanted, without taking it.
+    #[inline(always)]
+    pub fn seek_wanted(&mut self, topics: &Topics) -> bool {
+        let Some((position, length)) = self.body else { return false };
+        if self.whole {
+            if self.cursor.is_behind(length) {
+                self.unload();
+            }
+            return self.body.is_some();
+        }
+        let body = self.window.held(position, length);
+        loop {
+            let mut ahead = self.cursor;
+            match ahead.next(body) {
+                Some(record)
+                    if record.offset >= self.first_offset && topics.wants(record.topic) =>
+                {
+                    return true;
+                }
+                Some(record) => {
+                    self.next_offset = self.next_offset.max(record.offset + 1);
+                    self.cursor = ahead;
+                }
+                None => {
+                    self.unload();
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Takes the record that the cursor stands at.
+    #[inline(always)]
+    pub fn take(&mut self) -> Option<Record<'_>> {
+        let (position, length) = self.body?;
+        let record = self.cursor.next(self.window.held(position, length))?;
+        self.next_offset = record.offset + 1;
+        Some(record)
+    }
+
+    /// Leaves the current block.
+    fn unload(&mut self) {
+        self.body = None;
+        self.next_offset = self.next_offset.max(self.place.link.next_offset);
+    }
+
+    /// Asks a segment that was entered for its indexes of topics.
+    fn ask_for_skips<V: Vfs<File = F>>(
+        &mut self,
+        dir: &Directory<V>,
+        topics: &Topics,
+    ) -> Result<(), Failure> {
+        self.skips = Skipping::Never;
+        if !topics.want_all()
+            && let Some(skips) = Skips::of(dir, &self.place.segment)?
+        {
+            self.skips = Skipping::By(skips);
+        }
+        Ok(())
+    }
+
+    /// Goes to the next block that may hold a wanted topic; tells how far ahead it is worth to read
+    /// there.
+    fn skip(&mut self, topics: &Topics) -> Result<usize, Failure> {
+        let Skipping::By(skips) = &mut self.skips else { return Ok(READ_AHEAD_BYTES) };
+        let Place { segment, position, .. } = &self.place;
+        let next = skips.next(segment, *position, topics);
+        let (next, ahead) = next.while_doing_at("read", &segment.path, *position)?;
+        if next != *position {
+            self.place.jump(&mut self.window, next, ahead)?;
+        }
+        Ok(ahead)
+    }
+
+    /// Loads the next committed block, if it is one.
+    pub fn load<V: Vfs<File = F>>(
+        &mut self,
+        dir: &Directory<V>,
+        topics: &Topics,
+    ) -> Result<Result<(), Cause>, Failure> {
+        if matches!(self.skips, Skipping::NotAsked) {
+            self.ask_for_skips(dir, topics)?;
+        }
+        let ahead = self.skip(topics)?;
+        // Behind the block before, not behind this one: its records are yet to be taken.
+        self.unload();
+        let before = self.place.position;
+        let (mut loaded, first_offset) = (None, self.first_offset);
+        let named = matches!(&self.skips, Skipping::By(skips) if skips.names(before));
+        let stepped = self.place.step_ahead(&mut self.window, ahead, |block| {
+            // Of an index that lies here nobody knows what it left out (F-47).
+            if named && !block.topics().any(|topic| topics.wants(topic)) {
+                return Err(Cause::Topics);
+            }
+            if block.start.kind == BlockKind::Records {
+                block.check_records()?;
+                let whole = topics.want_all()
+                    && !block.start.has_control
+                    && block.start.first_offset >= first_offset;
+                loaded = Some((block.start.body_len, block.records(), whole));
+            }
+            Ok(true)
+        })?;
+        if let Err(cause) = stepped {
+            return Ok(Err(cause));
+        }
+        match loaded {
+            Some((length, cursor, whole)) => {
+                self.body = Some((before + start::LEN as u64, length));
+                self.cursor = cursor;
+                self.whole = whole;
+            }
+            None => self.unload(),
+        }
+        Ok(Ok(()))
+    }
+
+    /// Puts on the disk what was just read, unless it is known to be there.
+    pub fn make_durable<V: Vfs<File = F>>(&mut self, dir: &Directory<V>) -> Result<(), ReadError> {
+        let place = &self.place;
+        let known = place.durable_to.max(self.synced_to);
+        if place.position <= known {
+            return Ok(());
+        }
+        if self.synced_to == 0 {
+            dir.sync().map_err(Failure::from)?;
+        }
+        let synced = match self.sync_failed {
+            false => place.segment.file.sync_data(),
+            true => Err(std::io::Error::other("an earlier sync failed")),
+        };
+        self.sync_failed = synced.is_err();
+        let told = place.action(if self.sync_failed { "SyncFails" } else { "SyncRead" });
+        dir.vfs.trace(&told.label("SyncRead"));
+        synced.while_doing("sync", &place.segment.path).map_err(Failure::from)?;
+        self.synced_to = place.position;
+        Ok(())
+    }
+}

@@ -1,0 +1,378 @@
+//! Creating a stream, and going on in a new segment (O-1, protocol.md, chapter 7).
+
+use std::io;
+use std::path::Path;
+
+use crate::engine::dir::{
+    Directory, OpenSegment, new_segment_name, open_owner_lock, parent_of, segment_name,
+};
+use crate::engine::error::{Failure, IoContext, IoError, OpenError};
+use crate::engine::seek::lowest_offset;
+use crate::engine::segment::SegmentHeader;
+use crate::engine::tail::Tail;
+use crate::engine::trace::Action;
+use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
+use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock, reserve};
+use crate::format::block::{BlockBuilder, BlockKind, BlockMeta};
+use crate::format::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
+use crate::format::record::NewRecord;
+use crate::format::record::RecordError;
+use crate::format::state::{
+    EPOCH, POSITION, PRODUCER, ProducerEntry, SETTING, State, encode_epoch,
+};
+use crate::format::token::Epoch;
+use crate::format::topics::TOPICS;
+
+/// Room that must be left beside what is about to be written (V-2).
+const SPARE_BYTES: u64 = 64 * 1024 + MAX_INDEX_BYTES as u64;
+/// A checkpoint among the blocks may take so small a part of them, or so few bytes.
+const CHECKPOINT_PART: u64 = 16;
+const SMALL_CHECKPOINT_BYTES: u64 = 512;
+
+impl<V: Vfs> Writer<V> {
+    /// Whether a block of this length belongs in the next segment (V-1).
+    pub fn must_roll(&self, block_bytes: u64) -> bool {
+        let tail = &self.tail;
+        let used = tail.end - tail.records_from;
+        used > 0 && used + block_bytes > tail.state.settings().segment_bytes
+    }
+
+    /// Puts a checkpoint at the committed end if there was none for long, so that who opens the
+    /// stream need not read all of the segment (O-7). One that is large for what stands between
+    /// it and the last is left out.
+    ///
+    /// # Errors
+    /// Where it cannot be written; then it is not there.
+    pub fn checkpoint_if_due(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
+        let passed = self.tail.end - self.tail.checkpoint_end;
+        if passed < self.checkpoint_every_bytes {
+            return Ok(());
+        }
+        let checkpoints = checkpoints(&self.tail.state);
+        let mut checkpoints = checkpoints.map_err(|error| self.impossible(&error))?;
+        match checkpoints.as_mut_slice() {
+            [one] if one.block_bytes() <= SMALL_CHECKPOINT_BYTES.max(passed / CHECKPOINT_PART) => {
+                self.push_index(one)?;
+                let timestamp_ms = self.tail.max_timestamp_ms;
+                let written = self.append_block(guard, one, BlockKind::Checkpoint, timestamp_ms);
+                if written.is_err() {
+                    // A favour: not asked of each append from here on.
+                    self.tail.checkpoint_end = self.tail.end;
+                }
+                written.map_err(CommitError::into_failure)
+            }
+            _ => {
+                self.tail.checkpoint_end = self.tail.end;
+                Ok(())
+            }
+        }
+    }
+
+    /// Seals the active segment and goes on in a new one (V-2 to V-5), in which a block of
+    /// `block_bytes` is to follow.
+    ///
+    /// # Errors
+    /// `NoSpace` or `NameTaken` before anything was written; or a step that failed: whoever comes next
+    /// finishes it (V-6).
+    pub fn roll(&mut self, guard: &WriterGuard<V>, block_bytes: u64) -> Result<(), Failure> {
+        self.check_space(block_bytes)?;
+        let next = self.tail.segment.header.sequence.checked_add(1);
+        let exhausted = || Failure::SegmentsExhausted { dir: self.dir.path.clone() };
+        check_name_is_free(&self.dir, next.ok_or_else(exhausted)?)?;
+        self.forget_expired(guard)?;
+        let mut builder = BlockBuilder::default();
+        self.push_index(&mut builder)?;
+        let timestamp_ms = self.tail.max_timestamp_ms;
+        let sealed = self.append_block(guard, &mut builder, BlockKind::SegmentEnd, timestamp_ms);
+        sealed.map_err(CommitError::into_failure)?;
+        self.trace(self.tail.action("Seal").value(self.tail.next_offset()));
+        self.finish_rollover(guard)
+    }
+
+    /// Adds the index of the topics since the newest checkpoint (F-42).
+    fn push_index(&self, builder: &mut BlockBuilder) -> Result<(), Failure> {
+        let index = self.tail.topics.value();
+        let pushed = builder.push(&NewRecord::control(TOPICS, None, Some(&index)));
+        pushed.map_err(|error| self.impossible(&error))
+    }
+
+    /// Removes the entries that nobody renewed for too long (C-5), so that a checkpoint does
+    /// not carry them on.
+    fn forget_expired(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
+        let tail = &self.tail;
+        let Some(expiry) = tail.state.settings().expiry else { return Ok(()) };
+        let now_ms = self.dir.vfs.now_ms().min(tail.began_ms());
+        let expiry_ms = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
+        let limit_ms = now_ms.saturating_sub(expiry_ms);
+        let mut builder = BlockBuilder::default();
+        let mut low = None;
+        for (kind, key) in tail.state.expired(limit_ms) {
+            let stays = if kind == POSITION {
+                self.is_running(key)
+            } else {
+                let known = low.map_or_else(|| self.low(), Ok)?;
+                self.holds_records_of(key, *low.insert(known))
+            };
+            if stays {
+                continue;
+            }
+            let marker = NewRecord::control(kind, Some(key), None);
+            if builder.push(&marker).is_err() || builder.body_len() > CHECKPOINT_BODY_BYTES {
+                break; // the rest at the next rollover
+            }
+        }
+        if builder.body_len() == 0 {
+            return Ok(());
+        }
+        self.prepare(guard)?;
+        let now_ms = self.dir.vfs.now_ms();
+        let written = self.append_block(guard, &mut builder, BlockKind::Records, now_ms);
+        written.map_err(CommitError::into_failure)?;
+        self.trace(self.tail.action("Expire"));
+        Ok(())
+    }
+
+    /// Whether a process runs under the name of a consumer: it may have nothing to commit. Where
+    /// nobody can tell, it may; a rollover does not fail for that.
+    fn is_running(&self, name: &[u8]) -> bool {
+        match open_owner_lock(&self.dir, &String::from_utf8_lossy(name)) {
+            Ok(None) => false,
+            Ok(Some((file, _))) => file.is_locked(LockKind::Shared).unwrap_or(true),
+            Err(_) => true,
+        }
+    }
+
+    /// Whether the last records of a producer with an identity are in the stream: as long as they
+    /// are, a retry must find that they were appended (C-10).
+    fn holds_records_of(&self, identity: &[u8], low: u64) -> bool {
+        let state = &self.tail.state;
+        let entry = state.get(PRODUCER, identity).and_then(ProducerEntry::decode);
+        entry.is_some_and(|entry| {
+            entry.first_offset.saturating_add(u64::from(entry.record_count)) > low
+        })
+    }
+
+    /// The lowest offset there is.
+    fn low(&self) -> Result<u64, Failure> {
+        let low = match self.dir.segments()? {
+            Some(segments) => lowest_offset(&self.dir, &segments)?,
+            None => None,
+        };
+        Ok(low.unwrap_or(self.tail.segment.header.base_offset))
+    }
+
+    /// Makes the next segment of a sealed one (V-6).
+    pub(crate) fn finish_rollover(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
+        self.sync(guard, "SyncSeal")?;
+        // Gives back what was reserved beyond the end; of no consequence if it fails.
+        let _ = self.tail.segment.file.set_len(self.tail.end);
+        let tail = &self.tail;
+        let exhausted = || Failure::SegmentsExhausted { dir: self.dir.path.clone() };
+        let sequence = tail.segment.header.sequence.checked_add(1).ok_or_else(exhausted)?;
+        let header = SegmentHeader {
+            stream_id: tail.segment.header.stream_id,
+            base_offset: tail.next_offset(),
+            created_ms: self.dir.vfs.now_ms(),
+            sequence,
+            epoch: tail.epoch(),
+            ..SegmentHeader::default()
+        };
+        let (state, max_timestamp_ms) = (&tail.state, tail.max_timestamp_ms);
+        let like = Some(&tail.segment.file);
+        self.tail = make_segment(&self.dir, guard, header, state, max_timestamp_ms, like)?;
+        Ok(())
+    }
+
+    /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
+    /// Sees to it that a block of this length will find room: here, or in the next segment.
+    ///
+    /// # Errors
+    /// `NoSpace`, or what the system says.
+    pub(crate) fn make_room(
+        &mut self,
+        _guard: &WriterGuard<V>,
+        block_bytes: u64,
+    ) -> Result<(), Failure> {
+        if self.must_roll(block_bytes) {
+            return self.check_space(block_bytes);
+        }
+        let block_end = self.tail.end.saturating_add(block_bytes);
+        reserve(&self.dir, &mut self.tail, block_end)
+    }
+
+    fn check_space(&self, block_bytes: u64) -> Result<(), Failure> {
+        let dir = &self.dir;
+        // A look ahead: where the system cannot tell, the write itself does.
+        let Ok(free) = dir.free_bytes() else { return Ok(()) };
+        let checkpoint = self.tail.state.entries().map(|entry| entry.encoded_bytes()).sum::<u64>();
+        let needed = checkpoint + block_bytes + SPARE_BYTES;
+        if free >= needed {
+            return Ok(());
+        }
+        Err(Failure::NoSpace { path: self.tail.segment.path.clone(), needed, free })
+    }
+}
+
+/// Writes a segment under its temporary name, syncs it, names it, and syncs that (V-4, V-5).
+/// `like` is the one before (O-9).
+fn make_segment<V: Vfs>(
+    dir: &Directory<V>,
+    _guard: &WriterGuard<V>,
+    mut header: SegmentHeader,
+    state: &State,
+    max_timestamp_ms: u64,
+    like: Option<&V::File>,
+) -> Result<Tail<V::File>, Failure> {
+    let (made, named) = (new_segment_name(header.sequence), segment_name(header.sequence));
+    let (temporary, path) = (dir.path.join(&made), dir.path.join(&named));
+    let file = dir.create_anew(&made, like)?;
+    let bytes = header.encode();
+    write_full(&file, &bytes, 0).while_doing_at("write", &temporary, 0)?;
+    let segment = OpenSegment { file, header, path: temporary.clone() };
+    let mut tail = Tail::unread(segment);
+    let mut checkpoints = checkpoints(state).map_err(|error| impossible(&temporary, &error))?;
+    let length = fit_all(&mut checkpoints, &header);
+    let length = length.map_err(|error| impossible(&temporary, &error))?;
+    for checkpoint in &mut checkpoints {
+        let meta = BlockMeta {
+            durable_to: length,
+            epoch: header.epoch,
+            committed: true,
+            ..tail.meta(BlockKind::Checkpoint, max_timestamp_ms)
+        };
+        let built = checkpoint.finish(&meta, header.place(tail.end));
+        let built = built.map_err(|error| impossible(&temporary, &error))?;
+        let written = write_full(&tail.segment.file, built.bytes, tail.end);
+        written.map_err(|error| tail.io_error("write", error))?;
+        tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
+    }
+    let trace = |action: Action<'_>| dir.vfs.trace(&action.value(tail.next_offset()));
+    trace(tail.action("Make"));
+    tail.segment.file.sync_data().while_doing("sync", &temporary)?;
+    trace(tail.action("SyncMade"));
+    // Another writer, which took the lock while that had lost its name, began it anew.
+    if !dir.still_names(&tail.segment)? {
+        let source = io::Error::other("another writer makes it too: writer.lock was removed");
+        return Err(source).while_doing("name", &temporary)?;
+    }
+    check_name_is_free(dir, header.sequence)?;
+    dir.rename(&made, &named, "name")?;
+    trace(tail.action("Name"));
+    tail.segment.path = path;
+    dir.sync()?;
+    dir.vfs.trace(&tail.action("SyncName").value(tail.next_offset()));
+    tail.named_durably = true;
+    Ok(tail)
+}
+
+/// Fits blocks to their places behind a segment's header (F-43); tells where the last one ends.
+fn fit_all(blocks: &mut [BlockBuilder], header: &SegmentHeader) -> Result<u64, RecordError> {
+    let mut end = header::LEN as u64;
+    for block in blocks {
+        block.fit(header.place(end))?;
+        end += block.block_bytes();
+    }
+    Ok(end)
+}
+
+/// What has the name already is a stray, and not ours to replace (F-9). Found behind a segment
+/// end, it would leave a stream to which nobody can append; so it is looked for before, too (V-10).
+fn check_name_is_free<V: Vfs>(dir: &Directory<V>, sequence: u32) -> Result<(), Failure> {
+    let name = segment_name(sequence);
+    // Opened, for what is no regular file has the name, too, and is refused (F-8).
+    match dir.open_if_there(&name, OpenMode::Read)? {
+        None => Ok(()),
+        Some(_) => Err(Failure::NameTaken { path: dir.path.join(name) }),
+    }
+}
+
+/// The state in as many checkpoints as it takes, at least one (F-37).
+fn checkpoints(state: &State) -> Result<Vec<BlockBuilder>, RecordError> {
+    let mut done = Vec::new();
+    let mut current = BlockBuilder::default();
+    for entry in state.entries() {
+        let full = current.body_len() as u64 + entry.encoded_bytes() > CHECKPOINT_BODY_BYTES as u64;
+        if full && current.body_len() > 0 {
+            done.push(std::mem::take(&mut current));
+        }
+        current.push(&entry)?;
+    }
+    done.push(current);
+    Ok(done)
+}
+
+fn impossible(path: &Path, error: &dyn std::error::Error) -> IoError {
+    let source = io::Error::other(error.to_string());
+    IoError { operation: "encode the state for", path: path.to_owned(), position: None, source }
+}
+
+/// Makes the stream if there is none (O-1); tells whether it did.
+///
+/// # Errors
+/// Where the directory holds something else, or a step fails; done again, it goes on.
+pub(crate) fn create<V: Vfs>(
+    dir: &Directory<V>,
+    settings: &[(Vec<u8>, Vec<u8>)],
+    wait: LockWait,
+    allow_network: bool,
+) -> Result<bool, OpenError> {
+    dir.vfs.create_dir(&dir.path).while_doing("create", &dir.path).map_err(Failure::from)?;
+    if !allow_network {
+        dir.check_local()?;
+    }
+    refuse_strays(dir)?;
+    let mut lock = WriterLock::open(dir)?;
+    let guard = lock.take(wait)?;
+    let found = dir.segments()?.is_some();
+    dir.vfs.trace(&Action::new("Finish").label(if found { "" } else { "nothing" }));
+    if found {
+        return Ok(false);
+    }
+    sync_parent(dir)?;
+    dir.vfs.trace(&Action::new("SyncParent"));
+    let now_ms = dir.vfs.now_ms();
+    let header = SegmentHeader {
+        stream_id: dir
+            .vfs
+            .random()
+            .while_doing("get random bytes for", &dir.path)
+            .map_err(Failure::from)?,
+        created_ms: now_ms,
+        epoch: 1,
+        ..SegmentHeader::default()
+    };
+    let state = first_state(dir, settings, now_ms)?;
+    make_segment(dir, &guard, header, &state, 0, None)?;
+    Ok(true)
+}
+
+/// Puts the directory's own name on the disk: before there is a segment in it, for nobody
+/// does it afterwards.
+fn sync_parent<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
+    Ok(Directory::new(dir.vfs.clone(), parent_of(&dir.path)).sync()?)
+}
+
+fn refuse_strays<V: Vfs>(dir: &Directory<V>) -> Result<(), OpenError> {
+    let listing = dir.list().map_err(Failure::from)?.unwrap_or_default();
+    match listing.strays.into_iter().next() {
+        Some(found) if listing.segments.is_empty() => {
+            Err(OpenError::NotEmpty { dir: dir.path.clone(), found })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn first_state<V: Vfs>(
+    dir: &Directory<V>,
+    settings: &[(Vec<u8>, Vec<u8>)],
+    now_ms: u64,
+) -> Result<State, Failure> {
+    let epoch = Epoch { number: 1, first_offset: 0, boot_id: dir.vfs.boot_id(), time_ms: now_ms };
+    let (key, value) = encode_epoch(&epoch);
+    let mut state = State::default();
+    let entries = settings.iter().map(|(key, value)| (SETTING, key.as_slice(), value.as_slice()));
+    for (kind, key, value) in entries.chain([(EPOCH, key.as_slice(), value.as_slice())]) {
+        state.set(kind, key, value).map_err(|cause| impossible(&dir.path, &cause))?;
+    }
+    Ok(state)
+}

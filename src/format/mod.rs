@@ -1,0 +1,11 @@
+//! Bytes only: what stands in a file, and what it means (spec/format.md). No files, no locks.
+
+pub mod block;
+pub mod codec;
+pub mod header;
+pub mod layout;
+pub mod record;
+pub mod settings;
+pub mod state;
+pub mod token;
+pub mod topics;
