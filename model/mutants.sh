@@ -59,8 +59,9 @@ files=()
 while [[ $# -gt 0 && $1 != -- ]]; do files+=("$1"); shift; done
 [[ $# -eq 0 ]] || shift
 if [[ ${#files[@]} -eq 0 ]]; then
-    files=(codec record block block/builder segment tail dir repair roll seek writer producer
-        producer/options producer/request consumer reader skip topics)
+    files=(format/{codec,record,block,block/builder,header,topics}
+        engine/{segment,tail,dir,seek,skip,reader,writer,writer/repair,writer/roll}
+        producer producer/options producer/request consumer)
 fi
 judge() { # the options that say which
     # 2 and 3 say that mutants lived or took too long: results, not failures.
