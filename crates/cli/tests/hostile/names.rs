@@ -67,7 +67,7 @@ const NAMES: &[Named] = &[
     Named { name: "0000000001.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
     Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
     Named { name: "0000000002.puro.new", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
-    Named { name: "0000000000.puro.compact", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
+    Named { name: "0000000000.puro.compact", rows: [SOUND; 8] },
     Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, "....... ..... ssssss ...") },
     Named { name: "steward.lock", rows: [NO_STEWARD; 8] },
     Named { name: "consumers", rows: [NO_OWNERS, NO_OWNERS, SOUND, NO_OWNERS, NO_LINK, NO_LINK, NO_OWNERS, NO_OWNERS] },
