@@ -42,6 +42,8 @@ pub struct Cast {
     pub retention_bytes: Option<u64>,
     /// Whether a segment that is held is deleted all the same.
     pub forced: bool,
+    /// Turns that a consumer gives away before one look in four, so that others overtake it.
+    pub lingers: u64,
     /// One operation in so many ends with the death of who does it; 0 for none.
     pub deaths: u64,
     /// Losses of power, each after some calls.
@@ -220,6 +222,9 @@ struct Reading {
 fn consume(scene: Scene, mut rng: Rng) {
     let mut reading = Reading::default();
     for _ in 0..scene.cast.looks {
+        if scene.cast.lingers > 0 && rng.one_in(4) {
+            (0..scene.cast.lingers).for_each(|_| scene.stage.pass());
+        }
         if scene.turns.are_over() {
             return;
         }

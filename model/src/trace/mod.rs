@@ -93,13 +93,13 @@ impl Begun {
     }
 
     /// When the call began of which this action tells: what was opened or listed is read a
-    /// little later, and a lock is told of when its name was looked at (L-4).
+    /// little later, and a lock is told of when its name was looked at (L-4), had or not.
     #[must_use]
     pub fn of(&self, action: &str) -> u64 {
         match action {
             "Seek" | "HopOpen" => self.open,
             "ListSegments" => self.list,
-            "Lock" | "LockSteward" | "TrySteward" => self.lock,
+            "Lock" | "LockSteward" | "TrySteward" | "TimesOut" => self.lock,
             _ => self.any,
         }
     }

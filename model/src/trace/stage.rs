@@ -137,7 +137,7 @@ impl Stage {
     }
 
     /// An actor is about to make a call: others may make theirs before, or the power goes.
-    fn pass(&self) {
+    pub fn pass(&self) {
         let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(turns) = turns
             && turns.pass()

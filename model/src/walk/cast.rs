@@ -41,7 +41,7 @@ impl From<Failure> for Answer {
 /// Bytes of records in a segment: more than a walk's blocks have.
 pub const SEGMENT_BYTES: u64 = 4096;
 
-/// The value of an append's record: it says which append it is of, and makes the block as
+/// The value of an append's record: it says which request it is of, and makes the block as
 /// long as asked for.
 pub fn value(order: &Order) -> Vec<u8> {
     let mut value = order.stamp.to_le_bytes().to_vec();

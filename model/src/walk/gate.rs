@@ -117,7 +117,7 @@ pub struct Order {
     pub durable: bool,
     /// How many units the block is to have.
     pub units: usize,
-    /// A number that no other append has.
+    /// A number that no other request has.
     pub stamp: u32,
 }
 

@@ -69,6 +69,7 @@ pub struct Reading {
     pub last: Vec<u8>,
     pub head: Unit,
     pub rest: Unit,
+    pub mark: u8,
     pub epoch: u8,
     pub seen: Vec<u8>,
 }
@@ -79,6 +80,7 @@ impl FromValue for Reading {
             last: value.field("last")?,
             head: value.field("head")?,
             rest: value.field("rest")?,
+            mark: value.field("mark")?,
             epoch: value.field("epoch")?,
             seen: value.field("seen")?,
         })
@@ -143,6 +145,7 @@ picture! {
     pc: Vec<Pc> = "pc",
     mem: Vec<Vec<u8>> = "mem",
     known: Vec<u8> = "known",
+    expects: Vec<u8> = "expects",
     job: Vec<u8> = "job",
     left: Vec<BTreeSet<u8>> = "left",
     must: BTreeSet<u8> = "must",
@@ -154,11 +157,13 @@ picture! {
     deaths: u8 = "deaths",
     fails: u8 = "fails",
     giveups: u8 = "giveups",
+    harms: u8 = "harms",
     acked: BTreeSet<(u8, u8)> = "acked",
     flipped: BTreeSet<u8> = "flipped",
     gone: BTreeSet<u8> = "gone",
     cut: BTreeSet<u8> = "cut",
     kept: BTreeSet<u8> = "kept",
+    hurt: BTreeSet<u8> = "hurt",
     torn: bool = "torn",
     alarm: bool = "alarm",
 }
@@ -173,6 +178,7 @@ impl Picture {
         self.pc[writer] != next.pc[writer]
             || self.mem[writer] != next.mem[writer]
             || self.known[writer] != next.known[writer]
+            || self.expects[writer] != next.expects[writer]
             || self.job[writer] != next.job[writer]
             || self.left[writer] != next.left[writer]
             || self.req[writer] != next.req[writer]

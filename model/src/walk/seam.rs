@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use puro::internals::block::BlockStart;
+use puro::internals::layout::start;
 use puro::internals::trace::Action;
 use puro::internals::vfs::{
     FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
@@ -141,8 +142,9 @@ impl<F: VfsFile> GateFile<F> {
 
 impl<F: VfsFile> VfsFile for GateFile<F> {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
-        // Only readers have parts to read.
-        if !self.stops() || self.gate.parts == 0 {
+        // Only readers have parts to read. What is too short for a start is a look at the bytes before
+        // their place: a step of the model only where it finds others.
+        if !self.stops() || self.gate.parts == 0 || buf.len() < start::LEN {
             return self.inner.read_at(buf, position);
         }
         if self.is_behind_look(position) {

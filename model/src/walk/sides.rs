@@ -237,7 +237,7 @@ impl ReaderSide {
         let place = gate.wait();
         let no_rest = if gate.parts == 1 { Unit::ZERO } else { Unit::NONE };
         let (last, seen) = (Vec::new(), Vec::new());
-        let reading = Reading { last, head: Unit::NONE, rest: no_rest, epoch: 0, seen };
+        let reading = Reading { last, head: Unit::NONE, rest: no_rest, mark: 0, epoch: 0, seen };
         Self { gate, place, made_of_it: None, reading, no_rest }
     }
 

@@ -44,7 +44,6 @@ pub struct Stage<'g> {
     readers: Vec<ReaderSide>,
     ghosts: Ghosts,
     processes: u32,
-    stamp: u32,
 }
 
 impl<'g> Stage<'g> {
@@ -58,7 +57,7 @@ impl<'g> Stage<'g> {
         processes: u32,
     ) -> Self {
         let ghosts = Ghosts::default();
-        Self { graph, bounds, world, view, writers, readers, ghosts, processes, stamp: 0 }
+        Self { graph, bounds, world, view, writers, readers, ghosts, processes }
     }
 
     /// Takes all steps of a path.
@@ -170,7 +169,12 @@ impl<'g> Stage<'g> {
         let end = view.end_of(&writer.mem);
         match label {
             "StepOver" => {
-                writer.mem = view.chain(&file);
+                let chain = view.chain(&file);
+                // A-20 is for damage (M-8): without any, what is remembered stays the history.
+                if !chain.starts_with(&writer.mem) {
+                    return Err(format!("what writer {w} remembers is not the history any more"));
+                }
+                writer.mem = chain;
                 let durable =
                     writer.mem.iter().map(|b| view.blocks[usize::from(*b) - 1].made.durable);
                 writer.known = durable.chain([writer.known]).max().unwrap_or(1);
@@ -194,12 +198,13 @@ impl<'g> Stage<'g> {
 
     /// begins an append, and takes the lock. How the append is to be, the path tells.
     fn lock(&mut self, w: usize, rest: &[usize]) -> Result<(), String> {
-        self.stamp += 1;
         let (durable, units) = self.look_ahead(w, rest);
         let leaves = self.leaves(w, rest);
         let writer = &mut self.writers[w];
         let sequence = u64::from(writer.req);
-        writer.order = Order { leaves, sequence, durable, units, stamp: self.stamp };
+        // Who asks again asks for the same (C-4).
+        let stamp = (w as u32 + 1) << 8 | u32::from(writer.req);
+        writer.order = Order { leaves, sequence, durable, units, stamp };
         writer.duplicate = false;
         writer.gate.inside().order = writer.order;
         writer.go(Permit::Go, "Lock")
@@ -207,7 +212,10 @@ impl<'g> Stage<'g> {
 
     /// Whether the append that begins is to be durable, and how large its block.
     fn look_ahead(&self, w: usize, rest: &[usize]) -> (bool, usize) {
-        let mut units = self.bounds.sizes.last().copied().unwrap_or(1);
+        let request = (w as u8 + 1, self.writers[w].req);
+        let before = self.view.blocks.iter().rev().find(|block| block.made.req == request);
+        let largest = || self.bounds.sizes.last().copied().unwrap_or(1);
+        let mut units = before.map_or_else(largest, |block| block.made.size);
         for step in rest {
             let edge = &self.graph.edges[*step];
             let mine = edge.actor == Actor::Writer(w);
@@ -405,6 +413,9 @@ impl<'g> Stage<'g> {
         let reading = &mut reader.reading;
         reading.last.push(b);
         reading.epoch = reading.epoch.max(block.made.epoch);
+        if block.value.is_some() {
+            reading.mark = b;
+        }
         if block.value.is_some() && reading.seen.len() <= usize::from(block.made.off) {
             reading.seen.push(b);
         }

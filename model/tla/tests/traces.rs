@@ -132,6 +132,7 @@ fn short_runs_are_behaviours_of_steward() {
             keys: 2,
             retention_bytes: Some(9000),
             forced: true,
+            lingers: 0,
             deaths: 6,
             boots: seed % 2,
         };

@@ -33,6 +33,8 @@ impl Stage<'_> {
             pc: writers.iter().map(WriterSide::pc).collect(),
             mem: writers.iter().map(|writer| writer.mem.clone()).collect(),
             known: writers.iter().map(|writer| writer.known).collect(),
+            // Nothing is harmed: no memory turns out to be wrong.
+            expects: vec![1; writers.len()],
             job: writers.iter().map(|writer| writer.job).collect(),
             left: writers.iter().map(WriterSide::left).collect(),
             must: numbered(&|writer| writer.must),
@@ -44,11 +46,13 @@ impl Stage<'_> {
             deaths: ghosts.deaths,
             fails: ghosts.fails,
             giveups: ghosts.giveups,
+            harms: 0,
             acked: ghosts.acked.clone(),
             flipped: ghosts.flipped.clone(),
             gone: ghosts.gone.clone(),
             cut: ghosts.cut.clone(),
             kept: self.kept(&disk),
+            hurt: BTreeSet::new(),
             torn: ghosts.torn,
             alarm: ghosts.alarm,
         })

@@ -8,8 +8,8 @@
 //!   A segment that was deleted is let go at `SyncDelete`. Of a hop that failed because the old
 //!   segment lost its name, the new one is let go when the consumer is told, which its next event
 //!   tells.
-//! - Whoever takes a lock looks at its name before it tells so (L-4): that is put back to where it took
-//!   it, and `CheckLockName` follows.
+//! - Whoever took a lock, or could not have it, looks at its name before it tells so (L-4): that is put
+//!   back to where it tried, and `CheckLockName` follows where it has it.
 //! - Blocks without records are no commits of the module, but for those of positions.
 
 use std::collections::BTreeMap;
@@ -34,8 +34,8 @@ pub const TWICE: [&str; 3] = ["anna", "anna", "bert"];
 #[must_use]
 pub fn project(events: &[Event]) -> Vec<Step> {
     let mut view = View::default();
-    let is_late =
-        |event: &Event| ["Lock", "LockSteward", "TrySteward"].contains(&event.name.as_str());
+    let late = ["Lock", "LockSteward", "TrySteward", "TimesOut"];
+    let is_late = |event: &Event| late.contains(&event.name.as_str());
     for event in put_back(events, is_late) {
         view.take(event);
     }

@@ -228,6 +228,7 @@ pub fn stewards(base: &Path) -> Result<Family, String> {
         keys: 2,
         retention_bytes: (seed % 4 < 3).then_some(9000),
         forced: seed.is_multiple_of(2),
+        lingers: if seed.is_multiple_of(2) { 60 } else { 0 },
         deaths: [0, 0, 8, 8][(seed / 4 % 4) as usize],
         boots: [0, 1, 0, 1][(seed / 4 % 4) as usize],
     };
