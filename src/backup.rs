@@ -199,7 +199,7 @@ pub fn restore<V: Vfs>(
     copy_stream(&Directory::new(vfs, from), to, options, Some(new_id), progress)
 }
 
-fn copy_stream<V: Vfs>(
+pub(crate) fn copy_stream<V: Vfs>(
     source: &Directory<V>,
     to: &Path,
     options: &BackupOptions,

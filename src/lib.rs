@@ -23,6 +23,7 @@ pub mod repair;
 pub mod salvage;
 pub mod settings;
 pub mod steward;
+pub mod stream;
 pub mod who;
 
 pub use appended::Appended;
@@ -37,10 +38,11 @@ pub use error::{
 pub use format::record::{Headers, NewRecord, OwnedRecord, Record};
 pub use format::token::Token;
 pub use named::{AutoCommit, IfLost, NamedConsumer, NamedError, NamedOptions, Started};
-pub use producer::{Batch, HeldProducer, Producer, ProducerOptions};
+pub use producer::{Batch, HeldProducer, Producer, ProducerOptions, Transaction};
 pub use repair::{RepairReport, repair};
 pub use salvage::{SalvageError, SalvageReport, salvage};
 pub use steward::{Steward, StewardError, StewardOptions, Trim};
+pub use stream::{SegmentInfo, Stream, StreamInfo, StreamOptions, TopicInfo};
 
 /// The inside: the bytes, and the files and locks behind the seam. For the worlds of `model/`,
 /// fuzzers, benches and the command line; nothing here is promised to stay as it is.

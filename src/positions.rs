@@ -50,17 +50,21 @@ pub fn list(dir: impl AsRef<Path>) -> Result<Vec<PositionReport>, ReadError> {
 /// # Errors
 /// See [`ReadError`].
 pub fn list_in<V: Vfs>(vfs: V, dir: impl AsRef<Path>) -> Result<Vec<PositionReport>, ReadError> {
-    let dir = Directory::new(vfs, dir.as_ref());
-    let Some((tail, _)) = open_tail(&dir, OpenMode::Read)? else {
-        return Err(Failure::NotAStream { dir: dir.path }.into());
+    list_at(&Directory::new(vfs, dir.as_ref()))
+}
+
+/// The same in a directory that may be open already.
+pub(crate) fn list_at<V: Vfs>(dir: &Directory<V>) -> Result<Vec<PositionReport>, ReadError> {
+    let Some((tail, _)) = open_tail(dir, OpenMode::Read)? else {
+        return Err(Failure::NotAStream { dir: dir.path.clone() }.into());
     };
-    let low = seek::range(&dir)?.map_or(0, |(low, _)| low);
-    let locks = lock_names(&dir)?;
+    let low = seek::range(dir)?.map_or(0, |(low, _)| low);
+    let locks = lock_names(dir)?;
     let offsets = tail.state.positions().map(|(_, position)| position.offset).collect();
-    let lags = lag_bytes(&dir, offsets)?;
+    let lags = lag_bytes(dir, offsets)?;
     let report = |(name, position): (String, Position)| {
         let locked = locks.contains(&format!("{name}.lock"));
-        let owner = if locked { owner(&dir, &name)? } else { None };
+        let owner = if locked { owner(dir, &name)? } else { None };
         Ok(PositionReport {
             lag_offsets: tail.next_offset().saturating_sub(position.offset.max(low)),
             missed_offsets: low.saturating_sub(position.offset),

@@ -5,6 +5,7 @@ mod held;
 mod once;
 mod options;
 mod request;
+mod transaction;
 
 use std::path::Path;
 
@@ -13,6 +14,7 @@ pub use self::held::HeldProducer;
 pub use self::options::ProducerOptions;
 use self::request::Entry;
 pub(crate) use self::request::{PositionChange, Request};
+pub use self::transaction::Transaction;
 use crate::appended::Appended;
 use crate::engine::os::OsVfs;
 use crate::engine::trace::Action;

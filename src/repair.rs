@@ -27,7 +27,14 @@ pub fn repair_with(
     options: &ProducerOptions,
     dir: impl AsRef<Path>,
 ) -> Result<Vec<RepairReport>, OpenError> {
-    let dir = Directory::new(OsVfs::new(), dir.as_ref());
+    repair_at(options, Directory::new(OsVfs::new(), dir.as_ref()))
+}
+
+/// The same in a directory that may be open already.
+pub(crate) fn repair_at<V: Vfs>(
+    options: &ProducerOptions,
+    dir: Directory<V>,
+) -> Result<Vec<RepairReport>, OpenError> {
     if needs_no_lock(&dir)? {
         return Ok(Vec::new());
     }

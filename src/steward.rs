@@ -166,7 +166,11 @@ impl StewardOptions {
         vfs: V,
         dir: impl AsRef<Path>,
     ) -> Result<Steward<V>, StewardError> {
-        let dir = Directory::new(vfs, dir.as_ref());
+        self.open_at(Directory::new(vfs, dir.as_ref()))
+    }
+
+    /// The same in a directory that may be open already.
+    pub(crate) fn open_at<V: Vfs>(&self, dir: Directory<V>) -> Result<Steward<V>, StewardError> {
         if dir.segments()?.is_none() {
             return Err(Failure::NotAStream { dir: dir.path }.into());
         }

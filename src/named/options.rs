@@ -168,8 +168,16 @@ impl NamedOptions {
         dir: impl AsRef<Path>,
         name: &str,
     ) -> Result<NamedConsumer<V>, NamedError> {
+        self.open_at(Directory::new(vfs, dir.as_ref()), name)
+    }
+
+    /// The same in a directory that may be open already.
+    pub(crate) fn open_at<V: Vfs>(
+        &self,
+        dir: Directory<V>,
+        name: &str,
+    ) -> Result<NamedConsumer<V>, NamedError> {
         check_name(name)?;
-        let dir = Directory::new(vfs, dir.as_ref());
         if dir.segments()?.is_none() {
             return Err(Failure::NotAStream { dir: dir.path }.into());
         }

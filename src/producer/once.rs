@@ -33,9 +33,21 @@ impl<V: Vfs> Producer<V> {
         sequence: u64,
         batch: &mut Batch,
     ) -> Result<Appended, AppendError> {
-        check_name(identity)?;
         let once = Some((identity, sequence));
-        let answer = self.append_records(batch, &Request { once, ..Request::default() });
+        self.append_request(batch, &Request { once, ..Request::default() })
+    }
+
+    /// Appends a batch as asked, and compares it with the one that stands there already.
+    pub(crate) fn append_request(
+        &mut self,
+        batch: &mut Batch,
+        request: &Request<'_>,
+    ) -> Result<Appended, AppendError> {
+        let Some((identity, sequence)) = request.once else {
+            return self.append_records(batch, request);
+        };
+        check_name(identity)?;
+        let answer = self.append_records(batch, request);
         if let Ok(appended) | Err(AppendError::NotDurable { appended, .. }) = &answer
             && appended.duplicate
             && !self.is_the_same(batch, appended)

@@ -113,7 +113,7 @@ impl ProducerOptions {
     /// The same in a directory that may be open already.
     pub(crate) fn open_at<V: Vfs>(&self, dir: Directory<V>) -> Result<Producer<V>, OpenError> {
         if self.create {
-            self.create_stream(&dir)?;
+            self.create_at(&dir)?;
         }
         let Some((tail, _)) = open_tail_behind(&dir, OpenMode::Write, self.checkpoint_every_bytes)?
         else {
@@ -138,10 +138,11 @@ impl ProducerOptions {
     /// # Errors
     /// See [`OpenError`].
     pub fn create_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<bool, OpenError> {
-        self.create_stream(&Directory::new(vfs, dir.as_ref()))
+        self.create_at(&Directory::new(vfs, dir.as_ref()))
     }
 
-    fn create_stream<V: Vfs>(&self, dir: &Directory<V>) -> Result<bool, OpenError> {
+    /// The same in a directory that may be open already.
+    pub(crate) fn create_at<V: Vfs>(&self, dir: &Directory<V>) -> Result<bool, OpenError> {
         let mut settings = Vec::new();
         if let Some(bytes) = self.segment_bytes {
             if !(MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes) {
