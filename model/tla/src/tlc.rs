@@ -78,13 +78,11 @@ pub fn run(jar: &Path, dir: &Path, config: &Config, workers: u32, dump: bool) ->
     let ready = fs::create_dir_all(&meta);
     let mut java = Command::new("java");
     // What ends within a minute is not worth a compiler that thinks: it takes half of the time.
-    let [compiler, memory] = if config.long {
-        ["-XX:TieredStopAtLevel=4", "-Xmx6g"]
-    } else {
-        ["-XX:TieredStopAtLevel=1", "-Xmx1g"]
-    };
+    let compiler = if config.long || config.temporal { 4 } else { 1 };
     java.current_dir(dir)
-        .args(["-XX:+UseSerialGC", compiler, memory])
+        .arg("-XX:+UseSerialGC")
+        .arg(format!("-XX:TieredStopAtLevel={compiler}"))
+        .arg(if config.long { "-Xmx6g" } else { "-Xmx1g" })
         .arg(format!("-Djava.io.tmpdir={}", meta.display()))
         .args(["-cp", &jar.to_string_lossy(), "tlc2.TLC"])
         .args(["-workers", &if config.temporal { 1 } else { workers }.to_string()])
