@@ -8,7 +8,7 @@
 //! use std::sync::Arc;
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
-//! use puro::interpose::{Call, Interpose, Operation, Verdict};
+//! use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
 //! use puro::{NewRecord, ProducerOptions, os::OsVfs};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

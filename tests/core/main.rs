@@ -41,6 +41,7 @@ mod rollover_cuts;
 mod seeking_times;
 mod stale_memory;
 mod strays;
+mod stream;
 mod told;
 mod topic_index;
 mod truncation;
