@@ -9,7 +9,7 @@
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
 //! use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
-//! use puro::{NewRecord, ProducerOptions, os::OsVfs};
+//! use puro::{NewRecord, ProducerOptions, internals::os::OsVfs};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dir = tempfile::tempdir()?;
