@@ -25,7 +25,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     // What is wrong with the profile is told before a long recording.
     args.checking.profiles()?;
     let trace = args.out.join("trace");
-    args.recorded.record(&trace)?;
+    args.recorded.record(&trace, false)?;
     let findings = args.out.join("findings");
     if findings.exists() {
         fs::remove_dir_all(&findings).at("remove", &findings)?;
