@@ -3,6 +3,7 @@
 mod ci;
 mod common;
 mod faults;
+mod images;
 mod model;
 mod recorder;
 mod replace;
