@@ -21,6 +21,8 @@ pub enum Decision {
     Pass,
     /// Its exit is to be seen.
     Follow(Intent),
+    /// The same, but it waits for what somebody else does: nobody may wait for it.
+    Beside(Intent),
     /// It was done in the program's place, and has only to be answered.
     Done(Intent, Done),
     /// It does something that the recorder cannot see.
@@ -83,7 +85,13 @@ impl Watch {
             libc::SYS_sendfile => self.write(entry, 0, None, Source::File, 0),
             libc::SYS_copy_file_range | libc::SYS_splice => {
                 let at = if args[3] == 0 { None } else { Some(entry.thread.number(args[3])?) };
-                self.write(entry, 2, at, Source::File, 0)
+                match self.write(entry, 2, at, Source::File, 0)? {
+                    // A pipe may be empty until another program has done what it does before.
+                    Decision::Follow(intent) if entry.number == libc::SYS_splice => {
+                        Some(Decision::Beside(intent))
+                    }
+                    other => Some(other),
+                }
             }
             libc::SYS_open => self.open(entry, None, 0, args[1] as i32),
             libc::SYS_creat => {

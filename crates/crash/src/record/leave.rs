@@ -238,6 +238,10 @@ impl Watch {
     fn renamed(&mut self, from: Place, to: Place, flags: u64) -> Option<Story> {
         let shown = format!("rename({}, {})", self.tree.path_at(&from), self.tree.path_at(&to));
         let node = self.tree.at(&from)?;
+        if flags & u64::from(libc::RENAME_WHITEOUT) != 0 {
+            self.unmeasured.insert(format!("{shown} that leaves a whiteout"));
+            return nothing();
+        }
         if flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             let other = self.tree.at(&to)?;
             self.tree.bind(node, to.clone());

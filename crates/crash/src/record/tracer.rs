@@ -4,7 +4,7 @@
 //! a machine with one processor: so the order in which calls are completed is known exactly, and
 //! positions and lengths that are read at a stop are those of that call.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 
 use nix::sys::ptrace::{self, Options};
@@ -22,12 +22,17 @@ use super::syscalls::{Foreign, name_of};
 use super::watch::Watch;
 use crate::error::{At, Result};
 
+/// The status of who was killed, as shells count.
+const KILLED: i32 = 128 + libc::SIGKILL;
+
 /// Follows a program and all that come from it, until the last of them ends.
 pub struct Tracer<'a> {
     watch: &'a mut Watch,
     main: i32,
     /// Who is in a watched call, and which.
     under_way: Option<(i32, Intent)>,
+    /// Who is in one that waits for others, which, and how many calls were written down before it.
+    beside: HashMap<i32, (Intent, usize)>,
     /// Who stands before a watched call until that is over.
     waiting: VecDeque<i32>,
     /// Who was seen before. A new thread begins with a stop that means nothing.
@@ -41,6 +46,8 @@ pub struct Tracer<'a> {
     made: usize,
     followed: Vec<(Intent, String)>,
     status: i32,
+    /// Who was there when the program ended.
+    left: HashSet<i32>,
     has_ended: bool,
 }
 
@@ -71,6 +78,7 @@ impl<'a> Tracer<'a> {
             watch,
             main,
             under_way,
+            beside: HashMap::new(),
             waiting,
             known,
             announced: HashSet::new(),
@@ -80,6 +88,7 @@ impl<'a> Tracer<'a> {
             made: 0,
             followed,
             status: 0,
+            left: HashSet::new(),
             has_ended: false,
         })
     }
@@ -104,13 +113,20 @@ impl<'a> Tracer<'a> {
         self.watch.descriptors.forget(pid);
         self.company.changed(None);
         self.waiting.retain(|waiting| *waiting != pid);
+        if self.beside.remove(&pid).is_some() && !self.has_ended && self.injection.is_none() {
+            self.watch.unmeasured.insert("a splice in which it was killed".to_owned());
+        }
         if pid == self.main {
             self.status = status;
             self.has_ended = true;
             // What it leaves running has nobody who waits for it.
-            self.known.iter().for_each(|left| {
+            self.left = self.known.union(&self.announced).copied().collect();
+            for left in &self.left {
                 let _ = kill(Pid::from_raw(*left), Signal::SIGKILL);
-            });
+            }
+        } else if self.left.contains(&pid) && status == KILLED && self.injection.is_none() {
+            let what = "what a process did after the program had ended, which left it running";
+            self.watch.unmeasured.insert(format!("{what} (let the program wait for it)"));
         }
         // It was killed within its call. Whether that was done before, nobody knows.
         if let Some((_, intent)) = self.under_way.take_if(|(who, _)| *who == pid) {
@@ -155,7 +171,8 @@ impl<'a> Tracer<'a> {
     fn go_on(&mut self, pid: i32, signal: i32) -> Result<()> {
         self.is_new(pid);
         // A signal between entry and exit of a call must not lose the exit.
-        let in_call = self.under_way.as_ref().is_some_and(|(who, _)| *who == pid);
+        let in_call = self.under_way.as_ref().is_some_and(|(who, _)| *who == pid)
+            || self.beside.contains_key(&pid);
         let how = if in_call { Resume::ToExit } else { Resume::Freely };
         resume(pid, how, signal).at("resume", Path::new("the program"))
     }
@@ -197,19 +214,24 @@ impl<'a> Tracer<'a> {
                 self.waiting.push_back(pid);
                 Ok(())
             }
-            Decision::Follow(intent) => self.follow(&entry, intent),
+            Decision::Follow(intent) => {
+                self.make(&entry, &intent)?;
+                self.under_way = Some((pid, intent));
+                self.go_on(pid, 0)
+            }
+            Decision::Beside(intent) => {
+                self.make(&entry, &intent)?;
+                self.beside.insert(pid, (intent, self.watch.calls));
+                self.go_on(pid, 0)
+            }
         }
     }
 
-    fn follow(&mut self, entry: &Entry, intent: Intent) -> Result<()> {
-        let pid = entry.thread.0;
+    /// A call is about to be made, perhaps with a fault.
+    fn make(&mut self, entry: &Entry, intent: &Intent) -> Result<()> {
         let now = self.injection.filter(|injection| injection.call == self.made);
-        self.list(&intent);
-        if let Some(Injection { fault, .. }) = now {
-            self.inject(entry, fault, &intent)?;
-        }
-        self.under_way = Some((pid, intent));
-        self.go_on(pid, 0)
+        self.list(intent);
+        now.map_or(Ok(()), |Injection { fault, .. }| self.inject(entry, fault, intent))
     }
 
     fn list(&mut self, intent: &Intent) {
@@ -241,6 +263,15 @@ impl<'a> Tracer<'a> {
     }
 
     fn exit(&mut self, pid: i32) -> Result<()> {
+        if let Some((intent, calls)) = self.beside.remove(&pid) {
+            let returned = sys::returned(pid).unwrap_or_default();
+            if returned > 0 && (calls != self.watch.calls || self.under_way.is_some()) {
+                let what = "a splice that waited while others changed files: in which order?";
+                self.watch.unmeasured.insert(what.to_owned());
+            }
+            self.watch.leave(Thread(pid), intent, returned)?;
+            return self.go_on(pid, 0);
+        }
         let Some((_, intent)) = self.under_way.take_if(|(who, _)| *who == pid) else {
             return self.go_on(pid, 0);
         };

@@ -1,5 +1,6 @@
 //! The program as its users have it, and the model under hand-made traces.
 
+mod attacks;
 mod ci;
 mod common;
 mod faults;
