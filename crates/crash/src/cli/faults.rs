@@ -17,6 +17,9 @@ use super::{Checking, Recorded};
 
 /// Answer each call with each fault, and check what is left
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  puro-crash faults --dir work --check ./check --fault EIO,short -- ./save"
+)]
 pub struct FaultsArgs {
     #[command(flatten)]
     recorded: Recorded,

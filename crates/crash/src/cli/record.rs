@@ -12,6 +12,7 @@ use super::Recorded;
 
 /// Record a program
 #[derive(Args)]
+#[command(after_help = "Example:\n  puro-crash record --dir work --trace trace -- ./save")]
 pub struct RecordArgs {
     #[command(flatten)]
     recorded: Recorded,

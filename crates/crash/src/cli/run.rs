@@ -11,6 +11,9 @@ use super::{Checking, Recorded};
 
 /// Record, make states, and check them: all in one
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  puro-crash run --dir work --check ./check --profile all --html timeline.html -- ./save"
+)]
 pub struct RunArgs {
     #[command(flatten)]
     recorded: Recorded,

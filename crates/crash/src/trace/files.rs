@@ -79,8 +79,14 @@ impl Trace {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(HEADER);
         let bad = |why: String| CrashError::Trace { path: dir.to_owned(), why };
-        let header: Header = serde_json::from_slice(&fs::read(&path).at("read", &path)?)
-            .map_err(|error| bad(error.to_string()))?;
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(bad(format!("it has no {HEADER}, as if it was not finished")));
+            }
+            text => text.at("read", &path)?,
+        };
+        let header: Header =
+            serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
         if header.version != VERSION {
             return Err(bad(format!("it is of version {}, not {VERSION}", header.version)));
         }
