@@ -31,9 +31,12 @@ pub struct Args {
     allow_network: bool,
 }
 
+/// Names and values, as they stand there.
+type Settings = Vec<(Vec<u8>, Vec<u8>)>;
+
 struct Info {
     stream: StreamInfo,
-    settings: Vec<(Vec<u8>, Vec<u8>)>,
+    settings: Settings,
     topics: Vec<TopicInfo>,
 }
 
@@ -69,7 +72,7 @@ fn gather(args: &Args) -> Result<Info, CliError> {
 }
 
 /// The settings as they stand there: one that is no text counts as not set, and is shown.
-fn settings_as_bytes(dir: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>, CliError> {
+fn settings_as_bytes(dir: &Path) -> Result<Settings, CliError> {
     let Some((tail, _)) = open_tail(&Directory::new(OsVfs::new(), dir), OpenMode::Read)? else {
         return Err(Failure::NotAStream { dir: dir.to_owned() }.into());
     };

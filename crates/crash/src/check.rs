@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod checker;
+mod kept;
+mod lease;
 pub mod twice;
 
 use std::collections::HashSet;

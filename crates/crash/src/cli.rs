@@ -22,13 +22,17 @@ use puro_crash::error::{CrashError, Result};
 use puro_crash::model::profile::Profile;
 use puro_crash::record::Recorder;
 
+const EXAMPLE: &str = "Example:
+  puro-crash run --dir work --check ./check -- ./save
+  puro-crash explain puro-crash-out/trace posix:8-4.5";
+
 /// Does a program survive a crash?
 ///
 /// Records a program, makes every directory that a crash could have left, and has each checked.
 /// Exit 0: nothing was found. 1: something was. 77: it could not be measured. 64: wrong call.
 /// 74: the system refused.
 #[derive(Parser)]
-#[command(name = "puro-crash", version)]
+#[command(name = "puro-crash", version, after_help = EXAMPLE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

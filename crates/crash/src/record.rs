@@ -1,6 +1,11 @@
 //! Recording: a program runs in a directory, and each call that matters is written down.
 
 #[cfg(target_arch = "x86_64")]
+mod company;
+mod deputy;
+#[cfg(target_arch = "x86_64")]
+mod descriptors;
+#[cfg(target_arch = "x86_64")]
 mod enter;
 pub mod fault;
 #[cfg(target_arch = "x86_64")]
@@ -58,6 +63,8 @@ pub struct Order<'a> {
     pub echo: bool,
     /// A call that is answered with a fault.
     pub injection: Option<Injection>,
+    /// Whether each call is wanted as it was asked for, to be answered with a fault another time.
+    pub lists_calls: bool,
     /// How long it may run.
     pub timeout: Duration,
     /// Who watches.
@@ -96,7 +103,9 @@ pub struct Recording {
     pub status: i32,
     /// What could not be seen: no verdict is possible.
     pub unmeasured: Vec<String>,
-    /// Every call that was followed, and so could be answered with a fault.
+    /// How many calls were written down.
+    pub calls: usize,
+    /// If they were wanted, all calls that were followed, and so could be answered with a fault.
     pub followed: Vec<Intent>,
     /// The same, as people write them.
     pub shown: Vec<String>,
@@ -138,6 +147,7 @@ pub fn record(order: &Order<'_>) -> Result<Recording> {
         elapsed_ms: begun.elapsed().as_millis() as u64,
         base,
     };
+    let calls = watch.calls;
     watch.trace.finish(&header)?;
     if recorder == "strace"
         && let Some(path) = differs(order)?
@@ -146,7 +156,7 @@ pub fn record(order: &Order<'_>) -> Result<Recording> {
         header.write(order.trace)?;
     }
     let (followed, shown) = followed.into_iter().unzip();
-    Ok(Recording { status, unmeasured: header.unmeasured, followed, shown })
+    Ok(Recording { status, unmeasured: header.unmeasured, calls, followed, shown })
 }
 
 /// The first path that is not as it was written down.

@@ -1,24 +1,29 @@
 //! A worker's place: a directory in which one image after another is made and checked.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use super::checker::{Checker, Verdict};
+use super::kept::Kept;
 use crate::error::{At, Result};
 use crate::model::disk::Disk;
 
 /// A place for one image at a time.
 pub struct Bench {
     dir: TempDir,
+    kept: RefCell<Kept>,
 }
 
 impl Bench {
     /// A new place below `scratch`.
     pub fn new(scratch: &Path) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("puro-crash-").tempdir_in(scratch);
-        Ok(Self { dir: dir.at("make a directory in", scratch)? })
+        let dir = dir.at("make a directory in", scratch)?;
+        let kept = RefCell::new(Kept::new(dir.path().join("kept")));
+        Ok(Self { dir, kept })
     }
 
     /// Where the image is.
@@ -39,11 +44,14 @@ impl Bench {
     /// Makes an image, and removes the one before.
     pub fn put(&self, disk: &Disk, acknowledged: &[u8]) -> Result<()> {
         let image = self.image();
+        let mut kept = self.kept.borrow_mut();
+        kept.set_aside();
         if image.exists() {
             fs::remove_dir_all(&image).at("remove", &image)?;
         }
         fs::create_dir(&image).at("make", &image)?;
-        disk.write_to(&image)?;
+        disk.write_by(&image, |node, content, path| kept.write(node, content, path))?;
+        kept.begin();
         let path = self.acknowledged();
         fs::write(&path, acknowledged).at("write", &path)
     }

@@ -62,6 +62,7 @@ pub fn check(
         ignored: &limits.ignored,
         echo: false,
         injection: None,
+        lists_calls: false,
         timeout: TIMEOUT,
         recorder: Recorder::Best,
     })?;

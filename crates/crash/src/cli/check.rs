@@ -17,6 +17,9 @@ use super::Checking;
 
 /// Check the states of a trace
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  puro-crash check puro-crash-out/trace --check ./check --profile xfs"
+)]
 pub struct CheckArgs {
     /// The trace
     trace: PathBuf,

@@ -13,6 +13,9 @@ use puro_crash::trace::Trace;
 
 /// Tell what happened in a state
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  puro-crash explain puro-crash-out/trace posix:8-4.5 --image image"
+)]
 pub struct ExplainArgs {
     /// The trace
     trace: PathBuf,

@@ -17,6 +17,9 @@ use super::{Checking, Recorded};
 
 /// Answer each call with each fault, and check what is left
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  puro-crash faults --dir work --check ./check --fault EIO,short -- ./save"
+)]
 pub struct FaultsArgs {
     #[command(flatten)]
     recorded: Recorded,
@@ -41,7 +44,7 @@ pub fn run(args: &FaultsArgs) -> Result<u8> {
         return Err(CrashError::Usage("faults take one profile".to_owned()));
     };
     let trace_dir = args.out.join("trace");
-    let recording = args.recorded.record(&trace_dir)?;
+    let recording = args.recorded.record(&trace_dir, true)?;
     let trace = Trace::read(&trace_dir)?;
     let checker = args.checking.checker().under(&profile.name);
     let limits = args.checking.limits(&args.recorded.ignore);
@@ -57,6 +60,7 @@ pub fn run(args: &FaultsArgs) -> Result<u8> {
             ignored: &args.recorded.ignore,
             echo: false,
             injection: None,
+            lists_calls: true,
             timeout: Duration::from_secs(args.recorded.timeout),
             recorder: Recorder::Ptrace,
         };

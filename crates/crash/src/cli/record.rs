@@ -7,12 +7,12 @@ use std::time::Duration;
 use clap::Args;
 use puro_crash::error::{At, CrashError, Result};
 use puro_crash::record::{Order, Recording, record};
-use puro_crash::trace::Trace;
 
 use super::Recorded;
 
 /// Record a program
 #[derive(Args)]
+#[command(after_help = "Example:\n  puro-crash record --dir work --trace trace -- ./save")]
 pub struct RecordArgs {
     #[command(flatten)]
     recorded: Recorded,
@@ -22,17 +22,17 @@ pub struct RecordArgs {
 }
 
 pub fn run(args: &RecordArgs) -> Result<u8> {
-    let recording = args.recorded.record(&args.trace)?;
+    let recording = args.recorded.record(&args.trace, false)?;
     for what in &recording.unmeasured {
         println!("not measured: {what}");
     }
-    println!("{} calls in {}", Trace::read(&args.trace)?.calls.len(), args.trace.display());
+    println!("{} calls in {}", recording.calls, args.trace.display());
     Ok(if recording.unmeasured.is_empty() { 0 } else { 77 })
 }
 
 impl Recorded {
-    /// Records into `trace`.
-    pub fn record(&self, trace: &Path) -> Result<Recording> {
+    /// Records into `trace`, and lists each call as it was asked for.
+    pub fn record(&self, trace: &Path, lists_calls: bool) -> Result<Recording> {
         self.prepare()?;
         if trace.starts_with(&self.dir) {
             return Err(CrashError::Usage(format!(
@@ -48,6 +48,7 @@ impl Recorded {
             ignored: &self.ignore,
             echo: !self.quiet,
             injection: None,
+            lists_calls,
             timeout: Duration::from_secs(self.timeout),
             recorder: self.recorder,
         })?;

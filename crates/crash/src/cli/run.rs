@@ -11,6 +11,9 @@ use super::{Checking, Recorded};
 
 /// Record, make states, and check them: all in one
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  puro-crash run --dir work --check ./check --profile all --html timeline.html -- ./save"
+)]
 pub struct RunArgs {
     #[command(flatten)]
     recorded: Recorded,
@@ -25,7 +28,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     // What is wrong with the profile is told before a long recording.
     args.checking.profiles()?;
     let trace = args.out.join("trace");
-    args.recorded.record(&trace)?;
+    args.recorded.record(&trace, false)?;
     let findings = args.out.join("findings");
     if findings.exists() {
         fs::remove_dir_all(&findings).at("remove", &findings)?;

@@ -13,6 +13,9 @@ use puro_crash::trace::Trace;
 
 /// Make the states of a trace, and count them
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  puro-crash states trace --profile ext4-ordered --images images"
+)]
 pub struct StatesArgs {
     /// The trace
     trace: PathBuf,

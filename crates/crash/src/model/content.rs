@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use nix::sys::uio::pwritev;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 const PAGE: u64 = 4096;
@@ -18,11 +18,21 @@ struct Page {
     hash: OnceLock<u128>,
 }
 
+/// Pages that are copied and compared as one, where nothing in them differs: files may be large.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    pages: BTreeMap<u64, Arc<Page>>,
+    hash: OnceLock<u128>,
+}
+
+/// So many pages are a chunk.
+const CHUNK: u64 = 64;
+
 /// The bytes of a file. Pages of zeros and pages that are not there are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     len: u64,
-    pages: BTreeMap<u64, Arc<Page>>,
+    chunks: BTreeMap<u64, Arc<Chunk>>,
 }
 
 impl Content {
@@ -49,10 +59,8 @@ impl Content {
     /// Equal for equal files.
     #[must_use]
     pub fn hash(&self) -> u128 {
-        let hash = |(number, page): (&u64, &Arc<Page>)| {
-            *page.hash.get_or_init(|| hash_of(*number, &page.bytes))
-        };
-        self.pages.iter().map(hash).fold(u128::from(self.len), u128::wrapping_add)
+        let hashes = self.chunks.values().map(|chunk| *chunk.hash.get_or_init(|| chunk.hash()));
+        hashes.fold(u128::from(self.len), u128::wrapping_add)
     }
 
     /// Writes bytes, and makes the file longer if they end behind its end.
@@ -72,8 +80,15 @@ impl Content {
     /// Makes a range read as zeros; the length stays.
     pub fn zero(&mut self, at: u64, len: u64) {
         let end = at.saturating_add(len).min(self.len);
-        let numbers: Vec<u64> =
-            self.pages.range(at / PAGE..end.div_ceil(PAGE)).map(|(number, _)| *number).collect();
+        if at >= end {
+            return;
+        }
+        let pages = at / PAGE..end.div_ceil(PAGE);
+        let chunks = self.chunks.range(pages.start / CHUNK..pages.end.div_ceil(CHUNK));
+        let numbers: Vec<u64> = chunks
+            .flat_map(|(_, chunk)| chunk.pages.keys().copied())
+            .filter(|number| pages.contains(number))
+            .collect();
         for number in numbers {
             let begin = number * PAGE;
             let from = at.saturating_sub(begin) as usize;
@@ -95,30 +110,105 @@ impl Content {
     pub fn read(&self, at: u64, len: u64) -> Vec<u8> {
         let end = at.saturating_add(len).min(self.len);
         let byte = |position: u64| {
-            self.pages
-                .get(&(position / PAGE))
-                .map_or(0, |page| page.bytes[(position % PAGE) as usize])
+            self.page(position / PAGE).map_or(0, |page| page.bytes[(position % PAGE) as usize])
         };
         (at..end).map(byte).collect()
     }
 
     /// Makes a file of it.
-    pub fn write_to(&self, path: &Path) -> io::Result<File> {
-        let file = File::create(path)?;
-        for (number, page) in &self.pages {
+    pub fn write_to(&self, path: &Path) -> io::Result<()> {
+        self.write_over(&Self::default(), &File::create(path)?)
+    }
+
+    /// Makes a file that holds `before` one that holds this.
+    pub fn write_over(&self, before: &Self, file: &File) -> io::Result<()> {
+        const ZEROS: &[u8] = &[0; PAGE as usize];
+        let differs = |(number, chunk): &(&u64, &Arc<Chunk>)| {
+            before.chunks.get(number).is_none_or(|other| !Arc::ptr_eq(chunk, other))
+        };
+        let written = self.chunks.iter().filter(differs).flat_map(|(_, chunk)| {
+            let is_other = |(number, page): &(&u64, &Arc<Page>)| {
+                before.page(**number).is_none_or(|other| !Arc::ptr_eq(page, other))
+            };
+            chunk.pages.iter().filter(is_other).map(|(number, page)| (*number, &page.bytes[..]))
+        });
+        let changed = |(number, chunk): &(&u64, &Arc<Chunk>)| {
+            self.chunks.get(number).is_none_or(|other| !Arc::ptr_eq(chunk, other))
+        };
+        let gone = before.chunks.iter().filter(changed).flat_map(|(_, chunk)| chunk.pages.keys());
+        let gone = gone.filter(|number| self.page(**number).is_none());
+        let mut reached = before.len;
+        let mut run = Run { file, begin: 0, slices: Vec::new(), length: 0 };
+        for (number, bytes) in written.chain(gone.map(|number| (*number, ZEROS))) {
             let begin = number * PAGE;
             let count = self.len.saturating_sub(begin).min(PAGE) as usize;
-            file.write_all_at(&page.bytes[..count], begin)?;
+            run.add(begin, &bytes[..count])?;
+            reached = reached.max(begin + count as u64);
         }
-        file.set_len(self.len)?;
-        Ok(file)
+        run.write()?;
+        // Most files are as long as what was written to them.
+        if reached == self.len { Ok(()) } else { file.set_len(self.len) }
+    }
+
+    fn page(&self, number: u64) -> Option<&Arc<Page>> {
+        self.chunks.get(&(number / CHUNK))?.pages.get(&number)
     }
 
     fn change(&mut self, number: u64, how: impl FnOnce(&mut [u8; PAGE as usize])) {
         let new = || Arc::new(Page { bytes: [0; PAGE as usize], hash: OnceLock::new() });
-        let page = Arc::make_mut(self.pages.entry(number).or_insert_with(new));
+        let chunk = Arc::make_mut(self.chunks.entry(number / CHUNK).or_default());
+        chunk.hash = OnceLock::new();
+        let page = Arc::make_mut(chunk.pages.entry(number).or_insert_with(new));
         page.hash = OnceLock::new();
         how(&mut page.bytes);
+    }
+}
+
+impl Chunk {
+    fn hash(&self) -> u128 {
+        let hashes = self
+            .pages
+            .iter()
+            .map(|(number, page)| *page.hash.get_or_init(|| hash_of(*number, &page.bytes)));
+        hashes.fold(0, u128::wrapping_add)
+    }
+}
+
+/// Pages that follow each other, written by one call.
+struct Run<'a> {
+    file: &'a File,
+    begin: u64,
+    slices: Vec<IoSlice<'a>>,
+    length: u64,
+}
+
+impl<'a> Run<'a> {
+    fn add(&mut self, at: u64, bytes: &'a [u8]) -> io::Result<()> {
+        const MOST: usize = 256;
+        if self.slices.len() == MOST || at != self.begin + self.length {
+            self.write()?;
+            (self.begin, self.length) = (at, 0);
+        }
+        self.slices.push(IoSlice::new(bytes));
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut slices = &mut self.slices[..];
+        let mut at = self.begin as i64;
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            match pwritev(self.file, slices, at)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => {
+                    at += written as i64;
+                    IoSlice::advance_slices(&mut slices, written);
+                }
+            }
+        }
+        self.slices.clear();
+        Ok(())
     }
 }
 
@@ -151,6 +241,29 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_written_over_is_as_if_it_was_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let mut before = Content::new(&[7; 30_000]);
+        before.write(2_000_000, b"far");
+        let mut after = before.clone();
+        after.write(9_000, &[8; 10]);
+        let mut shorter = after.clone();
+        shorter.set_len(20_001);
+        let mut longer = shorter.clone();
+        longer.set_len(40_000);
+        let mut of_holes = Content::default();
+        of_holes.write(25_000, b"behind a hole");
+        let all = [before, after, shorter, longer, of_holes];
+        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+            one.write_to(&path).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            other.write_over(one, &file).unwrap();
+            assert!(std::fs::read(&path).unwrap() == other.read(0, u64::MAX));
+        }
+    }
+
+    #[test]
     fn the_order_of_writes_does_not_change_the_hash() {
         let mut forwards = Content::default();
         let mut backwards = Content::default();
@@ -160,6 +273,8 @@ mod tests {
         for at in [8_192, 4_000, 0] {
             backwards.write(at, &[1; 300]);
         }
+        assert_eq!(forwards.hash(), backwards.hash());
+        forwards.zero(20_000, 10);
         assert_eq!(forwards.hash(), backwards.hash());
         forwards.zero(4_050, 10);
         assert_ne!(forwards.hash(), backwards.hash());

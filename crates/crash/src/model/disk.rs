@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -144,6 +145,15 @@ impl Disk {
 
     /// Makes a directory of it. `dir` must be there and empty.
     pub fn write_to(&self, dir: &Path) -> Result<()> {
+        self.write_by(dir, |_, content, path| content.write_to(path))
+    }
+
+    /// The same, where somebody else makes the files.
+    pub fn write_by(
+        &self,
+        dir: &Path,
+        mut make: impl FnMut(Node, &Content, &Path) -> io::Result<()>,
+    ) -> Result<()> {
         let mut made: BTreeMap<Node, std::path::PathBuf> = BTreeMap::new();
         for (name, node) in self.paths() {
             let path = dir.join(name);
@@ -156,9 +166,9 @@ impl Disk {
                 Kind::File => match made.get(&node) {
                     Some(first) => fs::hard_link(first, &path).at("link", &path)?,
                     None => {
-                        let file = inode.content.write_to(&path).at("write", &path)?;
+                        make(node, &inode.content, &path).at("write", &path)?;
                         let mode = fs::Permissions::from_mode(inode.mode);
-                        file.set_permissions(mode).at("set permissions of", &path)?;
+                        fs::set_permissions(&path, mode).at("set permissions of", &path)?;
                         made.insert(node, path);
                     }
                 },

@@ -217,7 +217,8 @@ impl<'p> Planner<'p> {
                 vec![node],
                 needs,
             );
-            if self.profile.units_in_order {
+            // Where nothing is lost, no unit waits for another.
+            if self.profile.units_in_order && !self.profile.completed_survives {
                 let units = (from / unit..to.div_ceil(unit)).map(|unit| (unit, atom));
                 self.on_unit.entry(node).or_default().extend(units);
             }

@@ -5,10 +5,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::deputy::Done;
 use super::intent::{Intent, Source};
 use super::proc::{Identity, Thread};
 use super::watch::{Watch, outside_message};
 use crate::trace::{Kind, Node, Place};
+
+/// Of Linux 6.9: as if the file had not been opened with `O_APPEND`.
+const RWF_NOAPPEND: i32 = 0x20;
 
 /// What is to be done at the entry of a call.
 #[derive(Debug)]
@@ -17,6 +21,10 @@ pub enum Decision {
     Pass,
     /// Its exit is to be seen.
     Follow(Intent),
+    /// The same, but it waits for what somebody else does: nobody may wait for it.
+    Beside(Intent),
+    /// It was done in the program's place, and has only to be answered.
+    Done(Intent, Done),
     /// It does something that the recorder cannot see.
     Hidden(String),
 }
@@ -77,7 +85,13 @@ impl Watch {
             libc::SYS_sendfile => self.write(entry, 0, None, Source::File, 0),
             libc::SYS_copy_file_range | libc::SYS_splice => {
                 let at = if args[3] == 0 { None } else { Some(entry.thread.number(args[3])?) };
-                self.write(entry, 2, at, Source::File, 0)
+                match self.write(entry, 2, at, Source::File, 0)? {
+                    // A pipe may be empty until another program has done what it does before.
+                    Decision::Follow(intent) if entry.number == libc::SYS_splice => {
+                        Some(Decision::Beside(intent))
+                    }
+                    other => Some(other),
+                }
             }
             libc::SYS_open => self.open(entry, None, 0, args[1] as i32),
             libc::SYS_creat => {
@@ -113,8 +127,17 @@ impl Watch {
             libc::SYS_ioctl => self.ioctl(entry),
             libc::SYS_io_uring_setup => hidden("writes through io_uring"),
             libc::SYS_io_submit => hidden("writes through io_submit"),
+            libc::SYS_setrlimit => self.limit(args[0], args[1]),
+            libc::SYS_prlimit64 => self.limit(args[1], args[2]),
             _ => self.names(entry),
         }
+    }
+
+    fn limit(&mut self, resource: u64, new: u64) -> Option<Decision> {
+        if resource == u64::from(libc::RLIMIT_FSIZE) && new != 0 {
+            self.deputy.resign();
+        }
+        None
     }
 
     /// Calls that take paths.
@@ -141,7 +164,7 @@ impl Watch {
                     _ => Intent::Truncate { node, len: args[1] },
                 }))
             }
-            libc::SYS_fchmodat => {
+            libc::SYS_fchmodat | libc::SYS_fchmodat2 => {
                 let path = entry.path(Some(0), 1)?;
                 let node = self.tree.find(Identity::from(&fs::metadata(&path).ok()?));
                 let mode = args[2] as u32 & 0o7777;
@@ -160,8 +183,9 @@ impl Watch {
         call_flags: i32,
     ) -> Option<Decision> {
         let fd = entry.fd(fd);
-        let meta = entry.thread.stat(fd)?;
-        let identity = Identity::from(&meta);
+        let opened = self.descriptors.look(entry.thread, fd)?;
+        let meta = &opened.meta;
+        let identity = Identity::from(meta);
         if identity == self.stdout {
             return Some(Decision::Follow(Intent::Said { from }));
         }
@@ -169,14 +193,22 @@ impl Watch {
             return None;
         }
         let Some(node) = self.tree.find(identity) else {
-            return self.outside_file(entry.thread, fd, &meta);
+            return self.outside_file(entry.thread, fd, meta);
         };
-        let (position, flags) = entry.thread.position(fd)?;
-        let appends = flags & libc::O_APPEND != 0 || call_flags & libc::RWF_APPEND != 0;
-        let at = if appends { None } else { at.or(Some(position)) };
-        let durable =
-            flags & libc::O_DSYNC != 0 || call_flags & (libc::RWF_DSYNC | libc::RWF_SYNC) != 0;
-        Some(Decision::Follow(Intent::Write { fd, node, at, from, durable }))
+        let by_flags = opened.flags & libc::O_APPEND != 0 && call_flags & RWF_NOAPPEND == 0;
+        let appends = by_flags || call_flags & libc::RWF_APPEND != 0;
+        let at = match at {
+            _ if appends => None,
+            None => Some(opened.position()?),
+            at => at,
+        };
+        let durable = opened.flags & libc::O_DSYNC != 0
+            || call_flags & (libc::RWF_DSYNC | libc::RWF_SYNC) != 0;
+        let intent = Intent::Write { fd, node, at, from, durable };
+        Some(match self.write_for(entry, &opened, at) {
+            Some(done) => Decision::Done(intent, done),
+            None => Decision::Follow(intent),
+        })
     }
 
     fn open(

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use super::deputy::Done;
 use super::enter::made;
 use super::intent::{Intent, Source};
 use super::proc::{Identity, Thread};
@@ -134,10 +135,21 @@ impl Watch {
             from => bytes_of(thread, from, length),
         };
         let Some(bytes) = bytes else { return Ok(None) };
+        self.write_story(node, at, &bytes, durable).map(Some)
+    }
+
+    fn write_story(&mut self, node: Node, at: u64, bytes: &[u8], durable: bool) -> Result<Story> {
         let name = self.tree.path(node);
-        let shown = format!("write({name}, {at}..{})", at + length as u64);
-        let data = self.trace.blob(&bytes)?;
-        Ok(Some((shown, vec![Effect::Write { node, at, data, durable }])))
+        let shown = format!("write({name}, {at}..{})", at + bytes.len() as u64);
+        let data = self.trace.blob(bytes)?;
+        Ok((shown, vec![Effect::Write { node, at, data, durable }]))
+    }
+
+    /// Writes down a write that was done in the program's place.
+    pub fn leave_done(&mut self, thread: Thread, intent: &Intent, done: &Done) -> Result<()> {
+        let Intent::Write { node, durable, .. } = intent else { return Ok(()) };
+        let (shown, effects) = self.write_story(*node, done.at, &done.bytes, *durable)?;
+        self.record(thread.0, shown, effects)
     }
 
     fn opened(
@@ -226,6 +238,10 @@ impl Watch {
     fn renamed(&mut self, from: Place, to: Place, flags: u64) -> Option<Story> {
         let shown = format!("rename({}, {})", self.tree.path_at(&from), self.tree.path_at(&to));
         let node = self.tree.at(&from)?;
+        if flags & u64::from(libc::RENAME_WHITEOUT) != 0 {
+            self.unmeasured.insert(format!("{shown} that leaves a whiteout"));
+            return nothing();
+        }
         if flags & u64::from(libc::RENAME_EXCHANGE) != 0 {
             let other = self.tree.at(&to)?;
             self.tree.bind(node, to.clone());

@@ -32,7 +32,7 @@ pub fn record(order: &Order<'_>) -> Result<Seen> {
     let drain = thread::spawn(move || drain(stdout, echo));
     let alarm = Alarm::set(pid, order.timeout);
     let mut watch = Watch::new(tree, identity, order.ignored, trace);
-    let Ended { status, followed } = Tracer::seize(&mut watch, pid, order.injection)?.run()?;
+    let Ended { status, followed } = Tracer::seize(&mut watch, pid, order)?.run()?;
     if alarm.rang() {
         let seconds = order.timeout.as_secs();
         watch.unmeasured.insert(format!("what it would have done after {seconds} s (--timeout)"));

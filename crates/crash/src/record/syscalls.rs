@@ -61,6 +61,7 @@ pub const WATCHED: &[Watched] = &[
     call(libc::SYS_chmod, "chmod"),
     call(libc::SYS_fchmod, "chmod"),
     call(libc::SYS_fchmodat, "chmod"),
+    call(libc::SYS_fchmodat2, "chmod"),
     call(libc::SYS_truncate, "truncate"),
     call(libc::SYS_ftruncate, "ftruncate"),
     call(libc::SYS_fallocate, "fallocate"),
@@ -74,6 +75,12 @@ pub const WATCHED: &[Watched] = &[
     only_if(libc::SYS_ioctl, "ioctl", 1, 0x4000_0000),
     call(libc::SYS_io_uring_setup, "io_uring_setup"),
     call(libc::SYS_io_submit, "io_submit"),
+    // Who limits the length of files may write less than the recorder may.
+    only_if(libc::SYS_prlimit64, "prlimit", 1, libc::RLIMIT_FSIZE as i32),
+    only_if(libc::SYS_setrlimit, "setrlimit", 0, libc::RLIMIT_FSIZE as i32),
+    // Who looks for its processors must not see that it shares the recorder's.
+    call(libc::SYS_sched_getaffinity, "sched_getaffinity"),
+    call(libc::SYS_sched_setaffinity, "sched_setaffinity"),
 ];
 
 /// The name of a call.

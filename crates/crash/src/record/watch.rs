@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+#[cfg(target_arch = "x86_64")]
+use super::deputy::Deputy;
+#[cfg(target_arch = "x86_64")]
+use super::descriptors::Descriptors;
 use super::proc::Identity;
 use super::tree::Tree;
 use crate::error::Result;
@@ -16,6 +20,12 @@ pub struct Watch {
     pub stdout: Identity,
     /// Files that were open before: our own messages go there, and so may the program's.
     pub inherited: Vec<Identity>,
+    /// The open files of those who are stopped.
+    #[cfg(target_arch = "x86_64")]
+    pub descriptors: Descriptors,
+    /// Who writes in their place.
+    #[cfg(target_arch = "x86_64")]
+    pub deputy: Deputy,
     /// Whether anybody ever had a shared map of a watched file.
     pub maps_shared: bool,
     /// What could not be seen.
@@ -43,6 +53,10 @@ impl Watch {
             tree,
             stdout,
             inherited: inherited.collect(),
+            #[cfg(target_arch = "x86_64")]
+            descriptors: Descriptors::default(),
+            #[cfg(target_arch = "x86_64")]
+            deputy: Deputy::new(),
             maps_shared: false,
             unmeasured: BTreeSet::new(),
             trace,

@@ -23,6 +23,14 @@ impl TraceWriter {
     /// An empty trace in `dir`, which is made if it is missing.
     pub fn create(dir: &Path) -> Result<Self> {
         fs::create_dir_all(dir).at("make", dir)?;
+        // If this recording is never finished, an older header must not stand before its calls.
+        let header = dir.join(HEADER);
+        match fs::remove_file(&header) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).at("remove", &header);
+            }
+            _ => {}
+        }
         let create = |name: &str| {
             let path = dir.join(name);
             File::create(&path).at("create", &path).map(BufWriter::new)
@@ -32,7 +40,7 @@ impl TraceWriter {
 
     /// Keeps bytes.
     pub fn blob(&mut self, bytes: &[u8]) -> Result<Blob> {
-        self.blobs.write_all(bytes).at("write", &self.dir.join(BLOBS))?;
+        self.blobs.write_all(bytes).map_err(|source| self.cannot_write(BLOBS, source))?;
         let blob = Blob { at: self.blob_end, len: bytes.len() as u64 };
         self.blob_end += blob.len;
         Ok(blob)
@@ -40,8 +48,13 @@ impl TraceWriter {
 
     /// Keeps a call.
     pub fn call(&mut self, call: &Call) -> Result<()> {
-        let line = serde_json::to_string(call).map_err(std::io::Error::from);
-        line.and_then(|line| writeln!(self.calls, "{line}")).at("write", &self.dir.join(CALLS))
+        let written = serde_json::to_writer(&mut self.calls, call).map_err(std::io::Error::from);
+        let whole = written.and_then(|()| self.calls.write_all(b"\n"));
+        whole.map_err(|source| self.cannot_write(CALLS, source))
+    }
+
+    fn cannot_write(&self, name: &str, source: std::io::Error) -> CrashError {
+        CrashError::Io { what: "write", path: self.dir.join(name), source }
     }
 
     /// Ends the trace: only now it can be read.
@@ -66,8 +79,14 @@ impl Trace {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(HEADER);
         let bad = |why: String| CrashError::Trace { path: dir.to_owned(), why };
-        let header: Header = serde_json::from_slice(&fs::read(&path).at("read", &path)?)
-            .map_err(|error| bad(error.to_string()))?;
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(bad(format!("it has no {HEADER}, as if it was not finished")));
+            }
+            text => text.at("read", &path)?,
+        };
+        let header: Header =
+            serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
         if header.version != VERSION {
             return Err(bad(format!("it is of version {}, not {VERSION}", header.version)));
         }

@@ -54,7 +54,7 @@ fn a_test_among_others() {
 
 /// The values of `with:` in the workflow, as the action's step gets them.
 fn inputs(workflow: &str) -> Vec<(String, String)> {
-    let (_, with) = workflow.split_once("with:\n").unwrap();
+    let (_, with) = workflow.rsplit_once("with:\n").unwrap();
     let pairs = with.lines().filter_map(|line| line.trim().split_once(": "));
     pairs.map(|(key, value)| (format!("CRASH_{}", key.to_uppercase()), value.to_owned())).collect()
 }
@@ -70,6 +70,19 @@ fn the_github_action() {
     assert_eq!(said.numbers().1, 0);
     let summary = fs::read_to_string(place.path("summary.md")).unwrap();
     assert!(summary.contains("states, 0 failed"), "{summary}");
+}
+
+/// What the workflow uses is where the workflow has put it, and what the action installs is there.
+#[test]
+fn the_workflow_leads_to_the_action() {
+    let workflow = text("ci/github.yml");
+    let path = workflow.lines().find_map(|line| line.trim().strip_prefix("path: ")).unwrap();
+    let uses = workflow.lines().filter_map(|line| line.trim().strip_prefix("- uses: ./"));
+    let uses = uses.last().unwrap().strip_prefix(path).unwrap().to_owned();
+    let root = Path::new(CRATE).ancestors().nth(2).unwrap().display().to_string();
+    assert_eq!(fs::canonicalize(root + &uses).unwrap(), Path::new(CRATE).join("action"));
+    assert!(text("action/action.yml").contains("--path \"$GITHUB_ACTION_PATH/..\""));
+    assert!(Path::new(CRATE).join("action/../Cargo.toml").exists());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::common::{Place, Said, difference, python};
 
 /// Records a command, makes the last state of it, and compares.
 #[track_caller]
-fn assert_recorded(place: &Place, command: &[&str]) -> usize {
+pub fn assert_recorded(place: &Place, command: &[&str]) -> usize {
     let words = ["record", "-q", "--dir", "dir", "--trace", "trace", "--"];
     place.crash(&[&words, command].concat()).expect(0);
     let calls = fs::read_to_string(place.path("trace/calls.jsonl")).unwrap().lines().count();
@@ -170,7 +170,7 @@ fn the_exit_status_and_a_missing_program_are_told() {
 
 /// Each of these does something that cannot be seen: exit 77, never 0.
 #[track_caller]
-fn assert_unmeasured(text: &str, told: &str) -> Said {
+pub fn assert_unmeasured(text: &str, told: &str) -> Said {
     let place = Place::new();
     let program = place.python("program.py", text);
     let said = place.run(&["--check", "true"], &[&python(), "-B", &program]).expect(77);

@@ -124,3 +124,14 @@ fn what_was_there_before_is_durable() {
     let replace = "echo 1 >tmp; sync tmp; mv tmp value";
     place.crash(&[&words[..], &["sh", "-c", replace]].concat()).expect(0);
 }
+
+#[test]
+fn every_help_has_an_example() {
+    let place = Place::new();
+    for command in ["run", "record", "states", "check", "faults", "explain"] {
+        let said = place.crash(&[command, "--help"]).expect(0);
+        let example = format!("Example:\n  puro-crash {command} ");
+        assert!(said.stdout.contains(&example), "{}", said.stdout);
+    }
+    assert!(place.crash(&["--help"]).expect(0).stdout.contains("Example:"));
+}
