@@ -212,7 +212,7 @@ impl<'f, F: VfsFile> Scan<'f, F> {
     ///
     /// # Errors
     /// What the system says.
-    #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
+    #[allow(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
     pub fn next(&mut self) -> io::Result<Result<(u64, Block<'_>), Cause>> {
         let place = self.header.place(self.position);
         let found = self.window.committed_block(self.file, place, &self.link, READ_AHEAD_BYTES)?;

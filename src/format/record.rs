@@ -372,7 +372,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The same record, to be encoded again.
-    pub fn to_new(&self) -> NewRecord<'a> {
+    pub fn to_new(self) -> NewRecord<'a> {
         NewRecord {
             topic: self.topic,
             key: self.key,
@@ -462,8 +462,8 @@ impl<'a> Record<'a> {
 
     /// The same content, to be appended again.
     #[must_use]
-    pub fn to_new(&self) -> NewRecord<'a> {
-        let Self { topic, key, value, headers, .. } = *self;
+    pub fn to_new(self) -> NewRecord<'a> {
+        let Self { topic, key, value, headers, .. } = self;
         Fields { control: false, topic, key, value, headers }.to_new()
     }
 
