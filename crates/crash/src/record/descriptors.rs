@@ -5,6 +5,7 @@
 //! itself, where it can; else it is asked through `/proc`, which takes three times as long.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{File, Metadata};
 use std::io::Seek;
 use std::os::fd::OwnedFd;
@@ -58,16 +59,18 @@ impl Descriptors {
         if self.is_refused {
             return None;
         }
-        if !self.handles.contains_key(&thread.0) {
-            match sys::thread_handle(thread.0) {
-                Ok(handle) => self.handles.insert(thread.0, handle),
-                Err(_) => {
-                    self.is_refused = true;
+        let handle = match self.handles.entry(thread.0) {
+            Entry::Occupied(handle) => handle.into_mut(),
+            Entry::Vacant(place) => match sys::thread_handle(thread.0) {
+                Ok(handle) => place.insert(handle),
+                Err(error) => {
+                    // One that was killed in this moment says nothing about the others.
+                    self.is_refused = error.raw_os_error() != Some(libc::ESRCH);
                     return None;
                 }
-            };
-        }
-        sys::open_file_of(self.handles.get(&thread.0)?, fd).ok()
+            },
+        };
+        sys::open_file_of(handle, fd).ok()
     }
 
     /// A thread is gone, or its number is somebody else's now.
