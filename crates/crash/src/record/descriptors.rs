@@ -60,11 +60,12 @@ impl Descriptors {
             return None;
         }
         let handle = match self.handles.entry(thread.0) {
-            Entry::Occupied(known) => known.into_mut(),
+            Entry::Occupied(handle) => handle.into_mut(),
             Entry::Vacant(place) => match sys::thread_handle(thread.0) {
                 Ok(handle) => place.insert(handle),
-                Err(_) => {
-                    self.is_refused = true;
+                Err(error) => {
+                    // One that was killed in this moment says nothing about the others.
+                    self.is_refused = error.raw_os_error() != Some(libc::ESRCH);
                     return None;
                 }
             },

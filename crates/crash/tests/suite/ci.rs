@@ -77,8 +77,9 @@ fn the_github_action() {
 fn the_workflow_leads_to_the_action() {
     let workflow = text("ci/github.yml");
     let path = workflow.lines().find_map(|line| line.trim().strip_prefix("path: ")).unwrap();
-    let mut uses = workflow.lines().filter_map(|line| line.trim().strip_prefix("- uses: ./"));
-    let uses = uses.next_back().unwrap().strip_prefix(path).unwrap().to_owned();
+    let mut lines = workflow.lines().rev();
+    let uses = lines.find_map(|line| line.trim().strip_prefix("- uses: ./")).unwrap();
+    let uses = uses.strip_prefix(path).unwrap().to_owned();
     let root = Path::new(CRATE).ancestors().nth(2).unwrap().display().to_string();
     assert_eq!(fs::canonicalize(root + &uses).unwrap(), Path::new(CRATE).join("action"));
     assert!(text("action/action.yml").contains("--path \"$GITHUB_ACTION_PATH/..\""));
