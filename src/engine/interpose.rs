@@ -8,8 +8,9 @@
 //! use std::sync::Arc;
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
-//! use puro::interpose::{Call, Interpose, Operation, Verdict};
-//! use puro::{NewRecord, ProducerOptions, os::OsVfs};
+//! use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+//! use puro::internals::os::OsVfs;
+//! use puro::{NewRecord, ProducerOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dir = tempfile::tempdir()?;
