@@ -3,6 +3,21 @@
 use crate::format::token::Token;
 
 /// What an append did.
+///
+/// ```
+/// use puro::{Batch, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// let mut batch = Batch::new();
+/// batch.push(&NewRecord::new("orders", "3 apples"))?;
+/// batch.push(&NewRecord::new("orders", "1 pear"))?;
+/// let appended = producer.append_batch(&mut batch)?;
+/// assert_eq!((appended.first_offset, appended.record_count), (0, 2));
+/// assert_eq!(appended.token.offset, 2); // the next one
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// Offset of the first record.

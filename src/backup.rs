@@ -35,6 +35,14 @@ use crate::format::block::Cause;
 use crate::format::token::Token;
 
 /// How a stream is to be copied.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::{BackupOptions, LockWait};
+/// // A steward that compacts at this moment is waited for, but not for long.
+/// let options = BackupOptions::new().lock_wait(LockWait::AtMost(Duration::from_secs(5)));
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
 pub struct BackupOptions {
     lock_wait: LockWait,
@@ -71,6 +79,21 @@ impl BackupOptions {
 }
 
 /// What was copied.
+///
+/// ```
+/// use puro::{Consumer, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// # let copy = scratch.path().join("copy");
+/// let report = stream.backup(&copy)?;
+/// assert_eq!((report.base_offset, report.token.offset), (0, 1));
+/// assert!(Consumer::open(&copy)?.try_next()?.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackupReport {
     /// How many segments.
@@ -86,6 +109,19 @@ pub struct BackupReport {
 }
 
 /// Why no copy was made. There is nothing under its name then.
+///
+/// ```
+/// use puro::{BackupError, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// # let copy = scratch.path().join("copy");
+/// stream.backup(&copy)?;
+/// assert!(matches!(stream.backup(&copy), Err(BackupError::Exists { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BackupError {

@@ -19,6 +19,16 @@ const MOST_YIELDS: u32 = 16;
 const MOST_LOSSES: usize = 4096;
 
 /// How a [`BufferedProducer`] collects.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::BufferOptions;
+/// // Larger batches, for who is not in a hurry.
+/// let slow = BufferOptions::new().batch_bytes(1 << 20).linger(Some(Duration::from_millis(100)));
+/// // No thread of its own: nothing goes out until somebody waits, flushes, or fills the buffer.
+/// let by_hand = BufferOptions::new().linger(None);
+/// # let _ = (slow, by_hand);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BufferOptions {
     batch_bytes: usize,
@@ -55,6 +65,19 @@ impl BufferOptions {
 }
 
 /// Names a record that was pushed: all up to it were pushed before it.
+///
+/// ```
+/// use puro::{BufferOptions, BufferedProducer, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let buffered = BufferedProducer::new(Producer::open(dir.path())?, BufferOptions::new());
+/// let first = buffered.push(&NewRecord::new("orders", "3 apples"))?;
+/// let second = buffered.push(&NewRecord::new("orders", "1 pear"))?;
+/// buffered.wait(second)?; // The first one is committed, too.
+/// assert!(first < second);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 

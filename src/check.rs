@@ -23,6 +23,14 @@ use crate::error::{Failure, IoContext};
 use crate::format::block::Cause;
 
 /// How thoroughly to verify.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::CheckOptions;
+/// // Nobody writes: there is no need to look at the end a second time.
+/// let options = CheckOptions::new().deep(true).second_look(Duration::ZERO);
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
 pub struct CheckOptions {
     deep: bool,
@@ -59,6 +67,24 @@ impl CheckOptions {
 }
 
 /// What a verification found.
+///
+/// ```
+/// use puro::check::Verdict;
+/// use puro::{NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// let report = stream.verify(true)?;
+/// assert_eq!(report.verdict(), Verdict::Sound);
+/// assert_eq!(report.records, 1);
+/// for finding in &report.findings {
+///     eprintln!("{finding}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CheckReport {
     /// The stream, if any segment's header could be read.

@@ -22,6 +22,25 @@ use crate::format::record::Record;
 use crate::format::token::{Token, is_taken_back};
 
 /// How a consumer is to be opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::{ConsumerOptions, NewRecord, Producer, Start};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// // A stream that somebody will make:
+/// let mut orders = ConsumerOptions::new()
+///     .topic("orders")
+///     .start(Start::End)
+///     .wait_for_stream(true)
+///     .open(&dir)?;
+/// assert!(orders.poll(Duration::from_millis(1))?.is_none());
+/// Producer::open(&dir)?.append(&NewRecord::new("orders", "3 apples"))?;
+/// assert!(orders.poll(Duration::from_secs(10))?.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
     start: Start,
@@ -149,6 +168,18 @@ impl ConsumerOptions {
 }
 
 /// What stands behind the committed end, as a reader sees it (R-6).
+///
+/// ```
+/// use puro::{Consumer, EndState, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?;
+/// let mut consumer = Consumer::open(dir.path())?;
+/// while consumer.try_next()?.is_some() {}
+/// assert_eq!(consumer.end_state()?, EndState::Clean);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndState {
     /// Nothing, or what a live writer is just writing.
@@ -171,6 +202,21 @@ pub enum EndState {
 ///
 /// It sees whole committed blocks only. At the end it waits for more, or tells that there
 /// is nothing yet, as asked.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::{Consumer, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// let mut consumer = Consumer::open(dir.path())?;
+/// assert!(consumer.try_next()?.is_none()); // nothing yet
+/// producer.append(&NewRecord::new("orders", "3 apples"))?;
+/// let record = consumer.poll(Duration::from_secs(10))?.ok_or("nothing came")?;
+/// assert_eq!((record.offset, record.topic), (0, &b"orders"[..]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Consumer<V: Vfs = OsVfs> {
     dir: Directory<V>,

@@ -14,6 +14,24 @@ use crate::format::token::Token;
 
 /// Why an append did not do what was asked. Each variant says whether the records
 /// were appended (A-12).
+///
+/// ```
+/// use puro::{AppendError, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// let record = NewRecord::new("orders", "3 apples");
+/// match producer.append(&record) {
+///     Ok(appended) => println!("at offset {}", appended.first_offset),
+///     // It is there, for now: a loss of power might take it back.
+///     Err(AppendError::NotDurable { appended, .. }) => println!("at {}", appended.first_offset),
+///     // Look before it is tried again, or use `append_once`.
+///     Err(AppendError::Unknown(error)) => println!("perhaps: {error}"),
+///     Err(error) => println!("not appended: {error}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AppendError {
@@ -109,6 +127,18 @@ impl AppendError {
 }
 
 /// Why a [`BufferedProducer`](crate::BufferedProducer) did not do what was asked.
+///
+/// ```
+/// use puro::{BufferError, BufferOptions, BufferedProducer, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let buffered = BufferedProducer::new(Producer::open(dir.path())?, BufferOptions::new());
+/// // What cannot be a record is told at once; what went wrong later, by `wait` and `flush`.
+/// let refused = buffered.push(&NewRecord::new("", "no topic"));
+/// assert!(matches!(refused, Err(BufferError::Record(_))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum BufferError {

@@ -23,6 +23,18 @@ use crate::format::token::Token;
 use crate::producer::{Batch, PositionChange, Producer, Request, is_appended};
 
 /// Why a named consumer could not be opened, read, or committed.
+///
+/// ```
+/// use puro::{NamedError, NamedOptions, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?;
+/// let _runs = NamedOptions::new().open(dir.path(), "billing")?;
+/// let second = NamedOptions::new().open(dir.path(), "billing");
+/// assert!(matches!(second, Err(NamedError::Busy { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NamedError {
@@ -91,6 +103,21 @@ fn tell_lost(name: &str, offset: u64, low: u64, high: u64) -> String {
 }
 
 /// Where a named consumer began to read, and why there.
+///
+/// ```
+/// use puro::{NamedOptions, NewRecord, Producer, Started};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?.append(&NewRecord::new("orders", "3 apples"))?;
+/// let mut first = NamedOptions::new().open(dir.path(), "billing")?;
+/// assert_eq!(first.started(), Started::WithoutPosition { ran_before: false });
+/// first.try_next()?;
+/// first.close()?;
+/// let second = NamedOptions::new().open(dir.path(), "billing")?;
+/// assert_eq!(second.started(), Started::Stored);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Started {
@@ -146,6 +173,22 @@ impl<V: Vfs> OwnerLock<V> {
 /// without waiting for other writers. The record delivered last does not count as done then, for
 /// nobody has asked for the next. [`NamedConsumer::close`] commits that one too, and tells
 /// whether it could.
+///
+/// ```
+/// use puro::{NamedOptions, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// producer.append(&NewRecord::new("orders", "3 apples"))?;
+/// producer.append(&NewRecord::new("orders", "1 pear"))?;
+/// let mut billing = NamedOptions::new().open(dir.path(), "billing")?;
+/// billing.try_next()?;
+/// billing.close()?; // The first is done.
+/// let mut billing = NamedOptions::new().open(dir.path(), "billing")?;
+/// assert_eq!(billing.try_next()?.map(|record| record.offset), Some(1));
+/// # Ok(())
+/// # }
+/// ```
 pub struct NamedConsumer<V: Vfs = OsVfs> {
     consumer: Consumer<V>,
     committer: Producer<V>,

@@ -36,6 +36,18 @@ use crate::steward::tidy_after_roll;
 /// ([`ProducerOptions::durable`]) or call [`Producer::sync`].
 ///
 /// A producer belongs to one thread at a time; threads may each open their own.
+///
+/// ```
+/// use puro::{NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// let appended = producer.append(&NewRecord::new("orders", "3 apples").key("customer-7"))?;
+/// assert_eq!(appended.first_offset, 0);
+/// producer.sync()?; // now it survives the loss of power, too
+/// # Ok(())
+/// # }
+/// ```
 pub struct Producer<V: Vfs = OsVfs> {
     writer: Writer<V>,
     lock: WriterLock<V>,

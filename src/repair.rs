@@ -13,6 +13,16 @@ use crate::producer::ProducerOptions;
 /// Opens a stream for writing, which repairs it if it must be, and tells what was done. Where
 /// there is nothing to repair and no `writer.lock`, none is made (O-9).
 ///
+/// ```
+/// use puro::{Producer, repair};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?;
+/// assert!(repair(dir.path())?.is_empty()); // There was nothing to do.
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// Where it cannot be opened, or is damaged; nothing was changed then.
 pub fn repair(dir: impl AsRef<Path>) -> Result<Vec<RepairReport>, OpenError> {

@@ -50,6 +50,23 @@ use self::compact::Memo;
 use self::survey::Survey;
 
 /// How a stream is to be maintained.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::{Producer, StewardOptions};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?;
+/// // What would go if a day were enough?
+/// let mut steward = StewardOptions::new()
+///     .dry_run(true)
+///     .roll(true)
+///     .retention(Duration::from_secs(86_400))
+///     .open(dir.path())?;
+/// assert!(steward.run_once()?.deleted.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct StewardOptions {
     roll: bool,
@@ -182,6 +199,17 @@ impl StewardOptions {
 }
 
 /// Why a stream could not be maintained.
+///
+/// ```
+/// use puro::{Producer, Steward, StewardError, Trim};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?;
+/// let refused = Steward::open(dir.path())?.trim(&Trim::consumed_by(["billing"]));
+/// assert!(matches!(refused, Err(StewardError::NoPosition { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StewardError {

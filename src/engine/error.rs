@@ -11,6 +11,22 @@ use crate::format::block::Cause;
 use crate::format::token::Diverged;
 
 /// Whose fault an error is.
+///
+/// ```
+/// use puro::{Blame, Consumer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let Err(error) = Consumer::open(&dir) else { return Err("what stream?".into()) };
+/// let exit_code = match error.blame() {
+///     Blame::Caller => 64,
+///     Blame::Environment => 74, // may be tried again
+///     Blame::Data => 2,
+/// };
+/// assert_eq!(exit_code, 64);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The caller asked for something that cannot be; asking again changes nothing.
@@ -58,6 +74,17 @@ pub struct Damage {
 }
 
 /// What can go wrong with the files of a stream, whatever is done with them.
+///
+/// ```
+/// use puro::{Consumer, Failure, ReadError};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let refused = Consumer::open(&dir);
+/// assert!(matches!(refused, Err(ReadError::Failure(Failure::NotAStream { .. }))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -225,6 +252,16 @@ fn tell_locked(path: &std::path::Path, waited: Duration) -> String {
 }
 
 /// Why a stream could not be opened or created.
+///
+/// ```
+/// use puro::{OpenError, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// std::fs::write(dir.path().join("notes.txt"), "not a stream")?;
+/// assert!(matches!(Producer::open(dir.path()), Err(OpenError::NotEmpty { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -263,6 +300,20 @@ impl OpenError {
 }
 
 /// Why records could not be read.
+///
+/// ```
+/// use puro::{ConsumerOptions, Producer, ReadError, Start};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?;
+/// let refused = ConsumerOptions::new().start(Start::Offset(7)).open(dir.path());
+/// let Err(ReadError::OffsetOutOfRange { offset, low, high }) = refused else {
+///     return Err("there is no such offset".into());
+/// };
+/// assert_eq!((offset, low, high), (7, 0, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {

@@ -9,7 +9,8 @@
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
 //! use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
-//! use puro::{NewRecord, ProducerOptions, internals::os::OsVfs};
+//! use puro::internals::os::OsVfs;
+//! use puro::{NewRecord, ProducerOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dir = tempfile::tempdir()?;

@@ -14,6 +14,29 @@ use crate::format::token::Diverged;
 use crate::format::token::{Token, check_history};
 
 /// Where a consumer begins to read.
+///
+/// ```
+/// use puro::{ConsumerOptions, NewRecord, Producer, Start};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// let mut tokens = Vec::new();
+/// for value in ["a", "b", "c"] {
+///     tokens.push(producer.append(&NewRecord::new("letters", value))?.token);
+/// }
+/// let first = |start| -> Result<Option<u64>, puro::ReadError> {
+///     let mut consumer = ConsumerOptions::new().start(start).open(dir.path())?;
+///     Ok(consumer.try_next()?.map(|record| record.offset))
+/// };
+/// assert_eq!(first(Start::Beginning)?, Some(0));
+/// assert_eq!(first(Start::Offset(1))?, Some(1));
+/// assert_eq!(first(Start::Last(1))?, Some(2));
+/// assert_eq!(first(Start::Token(tokens[0]))?, Some(1));
+/// assert_eq!(first(Start::Time(0))?, Some(0));
+/// assert_eq!(first(Start::End)?, None);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// At the oldest record there is.

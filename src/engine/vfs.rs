@@ -38,6 +38,22 @@ pub enum LockKind {
 pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// How long to wait for a lock.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::{LockWait, NewRecord, Producer, ProducerOptions};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut other = Producer::open(dir.path())?;
+/// let wait = LockWait::AtMost(Duration::from_millis(1));
+/// let mut producer = ProducerOptions::new().lock_wait(wait).open(dir.path())?;
+/// let held = other.hold()?;
+/// assert!(producer.append(&NewRecord::new("orders", "3 apples")).is_err());
+/// drop(held);
+/// producer.append(&NewRecord::new("orders", "3 apples"))?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockWait {
     /// Not at all.

@@ -6,6 +6,14 @@ use crate::format::layout::{
 };
 
 /// Why a record or a batch cannot be stored at all (F-26, F-27, F-30).
+///
+/// ```
+/// use puro::{Batch, NewRecord, RecordError};
+/// let mut batch = Batch::new();
+/// let refused = batch.push(&NewRecord::new("orders", "x").key(&[0; 2000]));
+/// assert!(matches!(refused, Err(RecordError::TooLong { field: "key", limit: 1024, .. })));
+/// assert!(batch.is_empty()); // It is as it was.
+/// ```
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -224,6 +232,20 @@ pub(crate) fn put_sized(out: &mut Vec<u8>, field: &[u8]) {
 }
 
 /// The headers of a record that was read.
+///
+/// ```
+/// use puro::{Consumer, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let record = NewRecord::new("orders", "3 apples").header("by", "shop").header("try", "2");
+/// Producer::open(dir.path())?.append(&record)?;
+/// let mut consumer = Consumer::open(dir.path())?;
+/// let headers = consumer.try_next()?.ok_or("no record")?.headers;
+/// assert_eq!(headers.get(b"by"), Some(&b"shop"[..]));
+/// assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), [&b"by"[..], b"try"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Headers<'a> {
     /// Names and values, behind their count.
@@ -437,6 +459,22 @@ fn split_headers(bytes: &[u8]) -> Option<(Headers<'_>, &[u8])> {
 
 /// A record that was read: its place in the stream and its content, borrowed from
 /// the reader's buffer.
+///
+/// ```
+/// use puro::{Consumer, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// producer.append(&NewRecord::delete_marker("users", "ann"))?;
+/// let mut consumer = Consumer::open(dir.path())?;
+/// let record = consumer.try_next()?.ok_or("no record")?;
+/// assert_eq!((record.key, record.value), (Some(&b"ann"[..]), None)); // gone
+/// # let copies = tempfile::tempdir()?;
+/// # let mut copies = Producer::open(copies.path())?;
+/// copies.append(&record.to_new())?; // to another stream, as it is
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Its number in the stream, from 0.
@@ -482,6 +520,18 @@ impl<'a> Record<'a> {
 }
 
 /// A [`Record`] that owns its bytes.
+///
+/// ```
+/// use puro::{Consumer, NewRecord, OwnedRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// producer.append(&NewRecord::new("orders", "3 apples"))?;
+/// let records: Result<Vec<OwnedRecord>, _> = Consumer::open(dir.path())?.try_iter().collect();
+/// assert_eq!(records?[0].value.as_deref(), Some(&b"3 apples"[..]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnedRecord {
     /// Its number in the stream.

@@ -9,6 +9,21 @@ use std::str::FromStr;
 /// A position in the history of a stream (E-7).
 ///
 /// Its text form is `STREAMID:EPOCH:OFFSET`, the id in hexadecimal.
+///
+/// ```
+/// use puro::{ConsumerOptions, NewRecord, Producer, Start, Token};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut producer = Producer::open(dir.path())?;
+/// let kept = producer.append(&NewRecord::new("orders", "3 apples"))?.token.to_string();
+/// producer.append(&NewRecord::new("orders", "1 pear"))?;
+/// // In another run, from a file or a database:
+/// let token: Token = kept.parse()?;
+/// let mut consumer = ConsumerOptions::new().start(Start::Token(token)).open(dir.path())?;
+/// assert_eq!(consumer.try_next()?.map(|record| record.offset), Some(1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     /// The stream.
@@ -95,6 +110,21 @@ pub fn check_history(
 }
 
 /// A position whose history the stream does not have (E-7, E-8).
+///
+/// ```
+/// use puro::{ConsumerOptions, Diverged, NewRecord, Producer, ReadError, Start};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut token = Producer::open(dir.path())?.append(&NewRecord::new("orders", "a"))?.token;
+/// token.offset += 1; // as if one more record had been read that is not there any more
+/// let refused = ConsumerOptions::new().start(Start::Token(token)).open(dir.path());
+/// let Err(ReadError::Diverged(Diverged::Lost { end, .. })) = refused else {
+///     return Err("it was never there".into());
+/// };
+/// assert_eq!(end, 1); // Undo what came after.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Diverged {

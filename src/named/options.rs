@@ -18,6 +18,21 @@ use crate::producer::{ProducerOptions, check_name};
 /// When a named consumer commits its position by itself. It never does so without
 /// progress, and only for records whose successor was asked for: a record counts as done
 /// when the next one is wanted.
+///
+/// ```
+/// use puro::{AutoCommit, NamedOptions, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?.append(&NewRecord::new("orders", "3 apples"))?;
+/// let mut billing =
+///     NamedOptions::new().auto_commit(AutoCommit::Never).open(dir.path(), "billing")?;
+/// billing.try_next()?;
+/// // The work is done here, and only then:
+/// assert!(billing.commit()?);
+/// assert_eq!(billing.stored().map(|position| position.offset), Some(1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoCommit {
     /// Never: [`NamedConsumer::commit`] does it.
@@ -30,6 +45,18 @@ pub enum AutoCommit {
 
 /// What a named consumer does where the stream no longer holds the offset that it was to read
 /// next, for retention was faster (C-9).
+///
+/// ```
+/// use puro::{IfLost, NamedOptions, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?;
+/// // Prices of yesterday are of no use: the newest are enough.
+/// let prices = NamedOptions::new().if_lost(IfLost::End).open(dir.path(), "prices")?;
+/// assert_eq!(prices.missed_offsets(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfLost {
     /// It ends with [`NamedError::Lost`].
@@ -46,6 +73,22 @@ pub enum IfLost {
 const PASSING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How a named consumer is to be opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::{ConsumerOptions, LockWait, NamedOptions, Producer, Start};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?;
+/// let billing = NamedOptions::new()
+///     .consumer(ConsumerOptions::new().topic("orders").durable(true))
+///     .start(Start::End) // the first time
+///     .owner_wait(LockWait::AtMost(Duration::from_secs(10)))
+///     .open(dir.path(), "billing")?;
+/// assert_eq!(billing.name(), "billing");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct NamedOptions {
     consumer: ConsumerOptions,

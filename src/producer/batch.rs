@@ -5,6 +5,20 @@ use crate::format::block::BlockBuilder;
 use crate::format::record::NewRecord;
 
 /// Records to be appended as one block: all or nothing, across topics (A-15).
+///
+/// ```
+/// use puro::{Batch, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut batch = Batch::new();
+/// batch.push(&NewRecord::new("orders", "1 pear"))?;
+/// batch.push(&NewRecord::new("audit", "pear reserved"))?;
+/// Producer::open(dir.path())?.append_batch(&mut batch)?;
+/// assert_eq!(batch.len(), 2); // It keeps its records,
+/// batch.clear(); // and its memory for the next ones.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     pub(crate) builder: BlockBuilder,

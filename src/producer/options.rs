@@ -15,6 +15,19 @@ use crate::format::layout::{CHECKPOINT_EVERY_BYTES, MAX_SEGMENT_BYTES, MIN_SEGME
 use crate::format::state::SEGMENT_BYTES;
 
 /// How a producer is to be opened.
+///
+/// ```
+/// use puro::ProducerOptions;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// // A mistyped path makes no stream:
+/// assert!(ProducerOptions::new().create(false).open(&dir).is_err());
+/// let mut producer = ProducerOptions::new().durable(true).segment_bytes(1 << 20).open(&dir)?;
+/// producer.append(&puro::NewRecord::new("orders", "3 apples"))?; // on disk now
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {
     create: bool,

@@ -55,6 +55,16 @@ pub struct Uncommitted {
 }
 
 /// What a salvage did.
+///
+/// ```
+/// use puro::SalvageReport;
+/// /// Tells what is lost.
+/// fn tell(report: &SalvageReport) -> String {
+///     let gaps = report.gaps.iter().map(|gap| format!(", lost from {}", gap.from));
+///     format!("{} records saved{}", report.records, gaps.collect::<String>())
+/// }
+/// assert_eq!(tell(&SalvageReport::default()), "0 records saved");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SalvageReport {
     /// How many records were saved. They have the offsets from 0 on in the new stream.
@@ -102,6 +112,12 @@ impl SalvageOptions {
 }
 
 /// Why a stream could not be salvaged.
+///
+/// ```
+/// use puro::{Blame, SalvageError};
+/// let error = SalvageError::NothingLost { path: "events/lost".into() };
+/// assert_eq!(error.blame(), Blame::Caller);
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SalvageError {

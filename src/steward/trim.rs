@@ -18,6 +18,21 @@ use crate::steward::survey::{SealedSegment, Survey};
 use crate::steward::{Steward, StewardError, StewardGuard, take_steward_lock};
 
 /// What may go in a trim (S-14).
+///
+/// ```
+/// use puro::{NewRecord, Start, Stream, Trim};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// stream.steward_with(|options| options.roll(true))?.run_once()?; // seals the segment
+/// let report = stream.trim(&Trim::before(Start::End))?;
+/// assert_eq!(report.deleted.len(), 1);
+/// assert_eq!(stream.bounds()?, 1..1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Trim {
     until: Until,

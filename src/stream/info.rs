@@ -8,6 +8,19 @@ use crate::error::{Failure, IoContext, ReadError};
 use crate::format::token::Token;
 
 /// What a stream is, as told by its names and headers.
+///
+/// ```
+/// use puro::{NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// let info = stream.info()?;
+/// assert_eq!((info.lowest_offset(), info.end.offset), (0, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamInfo {
@@ -18,6 +31,18 @@ pub struct StreamInfo {
 }
 
 /// One file of a stream.
+///
+/// ```
+/// use puro::Stream;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let segments = stream.info()?.segments;
+/// assert!(segments.len() == 1 && segments[0].active);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SegmentInfo {
@@ -36,6 +61,23 @@ pub struct SegmentInfo {
 }
 
 /// A topic of a stream.
+///
+/// ```
+/// use puro::{NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let mut producer = stream.producer()?;
+/// for value in ["3 apples", "1 pear"] {
+///     producer.append(&NewRecord::new("orders", value))?;
+/// }
+/// let topics = stream.topics()?;
+/// assert_eq!(topics[0].topic, b"orders");
+/// assert_eq!((topics[0].records, topics[0].last_offset), (2, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicInfo {

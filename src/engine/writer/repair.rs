@@ -13,6 +13,22 @@ use crate::format::codec::crc_continue;
 use crate::format::layout::header;
 
 /// What a repair found and did (X-8).
+///
+/// ```
+/// use puro::{NewRecord, Producer, repair};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// Producer::open(dir.path())?.append(&NewRecord::new("orders", "3 apples"))?;
+/// # use std::io::Write;
+/// # let segment = dir.path().join("0000000000.puro");
+/// // A writer that died in the middle of a block:
+/// let mut file = std::fs::OpenOptions::new().append(true).open(segment)?;
+/// file.write_all(b"half a block")?;
+/// let reports = repair(dir.path())?;
+/// assert_eq!(reports[0].cut_bytes, 12);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairReport {
     /// The segment that was repaired.
