@@ -31,6 +31,7 @@ pub use backup::{BackupError, BackupOptions, BackupReport, backup, restore};
 pub use buffered::{BufferOptions, BufferedProducer, Ticket};
 pub use check::{CheckOptions, CheckReport, check};
 pub use consumer::{Consumer, ConsumerOptions, EndState, Start};
+pub use engine::os::OsVfs;
 pub use engine::vfs::LockWait;
 pub use error::{
     AppendError, Blame, BufferError, Diverged, Failure, OpenError, ReadError, RecordError,

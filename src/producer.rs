@@ -188,8 +188,8 @@ impl<V: Vfs> Producer<V> {
     }
 
     fn append_entry(&mut self, request: &Request<'_>) -> Result<(), AppendError> {
-        self.append_block(&mut BlockBuilder::default(), request)?;
-        Ok(self.sync()?)
+        let appended = self.append_block(&mut BlockBuilder::default(), request)?;
+        self.make_durable().map_err(|source| AppendError::NotDurable { appended, source })
     }
 
     /// Appends a batch that carries a time of its own, in ms since 1970, as copies of records

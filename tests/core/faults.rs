@@ -507,3 +507,15 @@ fn any_one_read_of_a_consumer_may_fail() {
         }
     }
 }
+
+/// A setting was set on a disk whose syncs failed: "not appended", while everybody obeyed it from then
+/// on. Found by who wrote the examples.
+#[test]
+fn a_setting_that_may_not_be_on_disk_is_told_as_appended() {
+    let dir = scratch();
+    let (mut it, _) = Planned::whose_syncs_fail(dir.path());
+    let error = it.producer.set_setting("retention_ms", Some("5000")).unwrap_err();
+    assert!(matches!(error, AppendError::NotDurable { .. }), "{error}");
+    let set = puro::settings::read(dir.path()).unwrap();
+    assert!(set.contains(&("retention_ms".to_owned(), "5000".to_owned())), "{set:?}");
+}
