@@ -24,10 +24,9 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         [stream, "record"] => record(stream),
         [stream, "check"] => check(stream, Start::Beginning),
-        [stream, "check", last] => match last.parse() {
-            Ok(last) => check(stream, Start::Last(last)),
-            Err(error) => Err(format!("`{last}`: {error}").into()),
-        },
+        [stream, "check", last] => {
+            last.parse().map_err(Into::into).and_then(|last| check(stream, Start::Last(last)))
+        }
         _ => {
             eprintln!("usage: replay STREAM record|check [LAST]");
             return ExitCode::from(64);
@@ -98,8 +97,8 @@ fn check(stream: &str, start: Start) -> Result<String, Box<dyn Error>> {
         let input = str::from_utf8(record.value.unwrap_or_default())?;
         let (then, now) = (text(&record, "answer")?, Machine::new(before).answer(input));
         if then != now {
-            let offset = record.offset;
-            return Err(format!("input {offset} `{input}`: was `{then}`, is `{now}`").into());
+            let at = record.offset;
+            return Err(format!("input {at} `{input}`: was `{then}`, is `{now}`").into());
         }
         count += 1;
     }

@@ -6,9 +6,9 @@
 //! cargo run --example work_queue -- STREAM 2/3 [--drain] &
 //! ```
 //!
-//! Jobs are records of topic `jobs`: sizes of pictures, such as `640x480`, for which a size of a
-//! thumbnail is wanted. Three workers share them by offset. Each has a name, so its position is in
-//! the stream; a second one under the same name waits until the first one dies.
+//! A job is a record of topic `jobs`: the size of a picture, such as `640x480`, to be fitted into
+//! 64x64. Workers share them by offset. Each has a name, so its position is in the stream; a
+//! second one under the same name waits until the first one dies.
 //!
 //! An answer goes into topic `done`, a job that cannot be done into `dead-letters`. Either is
 //! appended in one block with the worker's position. So a job has one answer or none, whenever a
@@ -102,9 +102,9 @@ fn answer(answers: &mut Batch, job: &Record<'_>) -> Result<(), RecordError> {
 
 /// The work itself: the size that fits into 64 by 64.
 fn thumbnail(size: &str) -> Result<String, String> {
-    let parts = size.split_once('x').ok_or_else(|| format!("`{size}` is no size"))?;
+    let (width, height) = size.split_once('x').ok_or_else(|| format!("`{size}` is no size"))?;
     let number = |text: &str| text.parse::<u32>().map_err(|error| format!("`{text}`: {error}"));
-    let (width, height) = (number(parts.0)?, number(parts.1)?);
+    let (width, height) = (number(width)?, number(height)?);
     let longer = u64::from(width.max(height).max(1));
     let fit = |side: u32| u64::from(side) * 64 / longer;
     Ok(format!("{}x{}", fit(width), fit(height)))

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use puro::{
     Batch, Consumer, ConsumerOptions, NamedOptions, NewRecord, OwnedRecord, Producer,
@@ -52,21 +54,30 @@ fn run_on(command: &mut Command, input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// More than any step takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A program that follows a stream. It ends with the value.
 struct Follower {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
 }
 
 impl Follower {
     fn start(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
         Self { child, lines }
     }
 
     fn next(&mut self) -> String {
-        self.lines.next().unwrap().unwrap()
+        self.lines.recv_timeout(PATIENCE).unwrap()
     }
 }
 
@@ -157,7 +168,7 @@ fn work_queue_answers_each_job_once_whoever_dies() {
         .collect();
     let begun = |stream: &Path| !records(stream, "done").is_empty();
     while !begun(&stream) {
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(1));
     }
     drop(first);
     for share in ["0/3", "1/3", "2/3"] {
