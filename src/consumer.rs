@@ -472,10 +472,7 @@ impl<V: Vfs> Consumer<V> {
         let next = sequence.checked_add(1);
         let sealed = next.map_or(Ok(false), |next| self.dir.has_segment(&stream_id, next))?;
         if !sealed {
-            reader.looked_around = Some(now);
-            let named = self.dir.still_names(&place.segment).map_err(Failure::from)?;
-            let gone = !named || !self.dir.is_still_there().map_err(Failure::from)?;
-            return if gone { Err(self.segment_is_gone()?) } else { Ok(false) };
+            return self.wait_on(now);
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.
         reader.read_afresh();
@@ -494,6 +491,15 @@ impl<V: Vfs> Consumer<V> {
         }
     }
 
+    /// There is nothing to be read now, and never will be if segment or stream are gone.
+    fn wait_on(&mut self, now: Duration) -> Result<bool, ReadError> {
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        reader.looked_around = Some(now);
+        let named = self.dir.still_names(&reader.place.segment).map_err(Failure::from)?;
+        let there = named && self.dir.is_still_there().map_err(Failure::from)?;
+        if there { Ok(false) } else { Err(self.segment_is_gone()?) }
+    }
+
     /// The block before the position is another than the one read, or is gone: it was damaged, and
     /// perhaps cut off by a repair. Tells so if records went that were read; goes on at the
     /// same offset if none did. `true` if there is a block to be delivered now.
@@ -509,8 +515,7 @@ impl<V: Vfs> Consumer<V> {
                 && (!replaced || reaches(&self.dir, &reader.place.segment, token.offset)?);
             if !repaired {
                 // Nobody has done it yet; whoever writes next does.
-                reader.looked_around = Some(now);
-                return Ok(false);
+                return self.wait_on(now);
             }
             if replaced {
                 return Err(Diverged::Replaced { token }.into());

@@ -4,8 +4,6 @@
     test,
     allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
-// What only the door below leads to is unused where that is closed.
-#![cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
 
 mod engine;
 mod format;

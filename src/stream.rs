@@ -327,13 +327,8 @@ impl<V: Vfs> Stream<V> {
     /// # Errors
     /// `Setting` where it cannot be; see [`AppendError`].
     pub fn set(&self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
-        let opened = self.producer().map_err(|error| match error {
-            OpenError::Failure(failure) => failure,
-            // Not said of a stream that is there.
-            OpenError::NotEmpty { dir, .. } => Failure::NotAStream { dir },
-            OpenError::Setting { .. } => Failure::NotAStream { dir: self.dir.path.clone() },
-        });
-        opened?.set_setting(name, value)
+        let mut producer = self.producer_options().open_existing(self.dir.clone())?;
+        producer.set_setting(name, value)
     }
 
     /// Verifies every block, and with `deep` every record. Whatever is wrong with the files is a

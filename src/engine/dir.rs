@@ -538,6 +538,7 @@ pub(crate) fn open_owner_lock<V: Vfs>(
 ///
 /// # Errors
 /// What the system says.
+#[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub fn open_path<V: Vfs>(vfs: &V, path: &Path, mode: OpenMode) -> io::Result<V::File> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or(io::ErrorKind::InvalidFilename)?;

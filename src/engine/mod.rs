@@ -4,6 +4,8 @@ pub mod at_end;
 pub mod dir;
 pub mod error;
 pub mod hint;
+// For tests and the command line, who come through the door.
+#[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub mod interpose;
 pub mod lock_file;
 pub mod os;

@@ -97,8 +97,6 @@ pub const MAX_SEGMENT_BYTES: u64 = 1 << 40;
 
 /// Longest varint (F-2).
 pub const MAX_VARINT_BYTES: usize = 10;
-/// Fewest bytes of a record: crc, length, attributes, topic of one byte.
-pub const MIN_RECORD_BYTES: usize = 4 + 1 + 1 + 1 + 1;
 /// Longest block.
 pub const MAX_BLOCK_BYTES: u64 = block_bytes(MAX_BODY_BYTES);
 

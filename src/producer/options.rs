@@ -128,9 +128,14 @@ impl ProducerOptions {
         if self.create {
             self.create_at(&dir)?;
         }
+        Ok(self.open_existing(dir)?)
+    }
+
+    /// Opens a producer of a stream that is there.
+    pub(crate) fn open_existing<V: Vfs>(&self, dir: Directory<V>) -> Result<Producer<V>, Failure> {
         let Some((tail, _)) = open_tail_behind(&dir, OpenMode::Write, self.checkpoint_every_bytes)?
         else {
-            return Err(Failure::NotAStream { dir: dir.path }.into());
+            return Err(Failure::NotAStream { dir: dir.path });
         };
         if !self.allow_network {
             dir.check_local()?;

@@ -164,6 +164,25 @@ fn a_cut_that_no_epoch_tells_of_is_told_by_the_records_that_went() {
     );
 }
 
+/// Damage stood before a waiting consumer's position, nobody had repaired it yet, and the stream was
+/// removed. The look at the damage must not take the place of the look at the name.
+#[test]
+fn a_waiting_reader_of_damage_is_told_that_the_stream_was_removed() {
+    let dir = scratch();
+    let stream = dir.path().join("s");
+    let mut producer = Producer::open(&stream).unwrap();
+    append(&mut producer, "a");
+    let end = len(&segment(&stream, 0));
+    append(&mut producer, "b");
+    let mut consumer = fast_consumer().open(&stream).unwrap();
+    assert_eq!(drain(&mut consumer), ["a", "b"]);
+    set_len(&segment(&stream, 0), end);
+    assert!(consumer.poll(Duration::from_millis(50)).unwrap().is_none());
+    std::fs::rename(&stream, dir.path().join("aside")).unwrap();
+    let told = (0..10_000).find_map(|_| consumer.poll(Duration::from_millis(2)).err());
+    assert!(matches!(told, Some(ReadError::Failure(Failure::Removed { .. }))), "{told:?}");
+}
+
 /// Only what carried no record was cut off behind it: the reader goes on at the same offset.
 #[test]
 fn a_waiting_reader_whose_records_are_all_there_goes_on() {
