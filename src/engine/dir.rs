@@ -1,31 +1,25 @@
 //! The directory of a stream: names, which segments there are, opening and pinning them
 //! (format.md, chapter 3; protocol.md, chapters 2 and 3).
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+pub use self::names::{
+    CONSUMERS, LOST, STEWARD_LOCK, WRITER_LOCK, compaction_name, new_segment_name,
+    parse_segment_name, segment_name,
+};
+pub(crate) use self::names::{FILE_SYSTEMS_OWN, owner_lock_name};
+use self::names::{belongs, is_temporary};
 use crate::engine::error::{Damage, Failure, IoContext, IoError};
 use crate::engine::segment::{HeaderCause, SegmentHeader, read_header};
 use crate::engine::trace::Action;
 use crate::engine::vfs::{FileId, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::format::block::Cause;
 use crate::format::layout::header;
-
-/// Name of the lock of whoever appends.
-pub const WRITER_LOCK: &str = "writer.lock";
-/// Name of the lock of whoever maintains.
-pub const STEWARD_LOCK: &str = "steward.lock";
-/// Name of the directory of the locks of named consumers.
-pub const CONSUMERS: &str = "consumers";
-/// Name of the directory of saved tails.
-pub const LOST: &str = "lost";
-/// What the file system itself has at the root of a volume.
-pub(crate) const FILE_SYSTEMS_OWN: &str = "lost+found";
-const SUFFIX: &str = ".puro";
-const NEW_SUFFIX: &str = ".puro.new";
-const COMPACT_SUFFIX: &str = ".puro.compact";
 
 /// A stream's directory on some system, or one of those in it.
 ///
@@ -80,42 +74,6 @@ pub const HOP: PinActions = ["HopOpen", "HopPin", "HopCheckName"];
 
 /// How often a look at a directory that changes meanwhile is started over.
 pub(crate) const LOOKS: usize = 100;
-
-/// The sequence number in a segment's name (F-7).
-#[must_use]
-pub fn parse_segment_name(name: &str) -> Option<u32> {
-    let digits = name.strip_suffix(SUFFIX)?;
-    let plain = digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if plain { digits.parse().ok() } else { None }
-}
-
-/// A segment's name (F-7).
-#[must_use]
-pub fn segment_name(sequence: u32) -> String {
-    format!("{sequence:010}{SUFFIX}")
-}
-
-/// The name of a segment that has none of its own yet (V-4).
-#[must_use]
-pub fn new_segment_name(sequence: u32) -> String {
-    format!("{sequence:010}{NEW_SUFFIX}")
-}
-
-/// The name of a compaction that has not taken its place yet (S-6).
-#[must_use]
-pub fn compaction_name(sequence: u32) -> String {
-    format!("{sequence:010}{COMPACT_SUFFIX}")
-}
-
-fn is_temporary(name: &str) -> bool {
-    name.strip_suffix(NEW_SUFFIX)
-        .or_else(|| name.strip_suffix(COMPACT_SUFFIX))
-        .is_some_and(|digits| parse_segment_name(&format!("{digits}{SUFFIX}")).is_some())
-}
-
-fn belongs(name: &str) -> bool {
-    [WRITER_LOCK, STEWARD_LOCK, CONSUMERS, LOST, FILE_SYSTEMS_OWN].contains(&name)
-}
 
 impl<V: Vfs> Directory<V> {
     /// A directory that need not exist yet.
@@ -516,11 +474,6 @@ impl<V: Vfs> Directory<V> {
         let synced = self.handle().and_then(|held| self.vfs.sync_dir(held));
         synced.while_doing("sync", &self.path)
     }
-}
-
-/// Name of the lock of a named consumer, in [`CONSUMERS`].
-pub(crate) fn owner_lock_name(name: &str) -> String {
-    format!("{name}.lock")
 }
 
 /// The lock file of a named consumer, if there is one, and its path.
