@@ -261,7 +261,7 @@ impl Villain {
         ("copy", None)
     }
 
-    /// One file under two names: nobody may write under either.
+    /// One file under two names: nobody may write under either.
     fn link(&mut self) -> Deed {
         let linked = self.root().join("linked");
         if linked.exists() {
