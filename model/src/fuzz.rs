@@ -10,7 +10,7 @@ use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockSta
 use puro::internals::codec::{crc, crc_continue, put_varint, split_varint};
 use puro::internals::dir::{Directory, open_path};
 use puro::internals::layout::{BLOCK_ALIGN, end, header, start};
-use puro::internals::record::Fields;
+use puro::internals::record::{Fields, PAD};
 use puro::internals::segment::SegmentHeader;
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::{OpenMode, VfsFile, write_full};
@@ -60,8 +60,28 @@ fn decode_record(data: &[u8]) {
     builder.push(&fields.to_new()).expect("what was decoded is within the limits");
     assert_eq!(u64::from(builder.record_count()), spanned.min(u64::from(u32::MAX)));
     let (meta, place) = (meta(), place());
-    let built = builder.finish(&meta, place).expect("no block stands within");
-    assert_eq!(built.block.body, &sealed[..sealed.len() - rest.len()]);
+    let body = &sealed[..sealed.len() - rest.len()];
+    let unshifted = builder.finish_copy(&meta, place);
+    assert_eq!(unshifted.block.body, body);
+    let holds_start = holds_start(unshifted.bytes, place);
+    let Ok(built) = builder.finish(&meta, place) else { return assert!(holds_start) };
+    let shift = built.block.body.strip_suffix(body).expect("only the shift comes before");
+    assert_eq!(shift.is_empty(), !holds_start);
+    if holds_start {
+        assert!(!self::holds_start(built.bytes, place), "a start stands within what was shifted");
+        let (pad, rest) = Fields::split(shift).expect("the shift is a record");
+        assert!(pad.control && pad.topic == PAD && rest.is_empty());
+    }
+}
+
+/// Whether something within the block looks like the start of another one (F-43).
+fn holds_start(bytes: &[u8], place: Place) -> bool {
+    (start::LEN.next_multiple_of(BLOCK_ALIGN as usize)..bytes.len())
+        .step_by(BLOCK_ALIGN as usize)
+        .any(|at| {
+            let place = Place { position: place.position + at as u64, ..place };
+            BlockStart::stands_at(&bytes[at..], place).is_some()
+        })
 }
 
 fn place() -> Place {
