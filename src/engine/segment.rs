@@ -41,6 +41,10 @@ pub struct Window {
 
 /// How far ahead of a block a sequential reader reads.
 pub const READ_AHEAD_BYTES: usize = 256 * 1024;
+/// How far the first read goes ahead; each further one goes four times as far as the one before.
+/// Many windows are opened for a block or two, and a large buffer takes longer to clear than such
+/// a read takes.
+const FIRST_AHEAD_BYTES: usize = 8 * 1024;
 
 impl Window {
     /// Forgets all bytes, so that they are read afresh.
@@ -57,7 +61,7 @@ impl Window {
     }
 
     /// The bytes of `file` from `position` on, up to `length`; fewer only where the file ends.
-    /// Reads up to `ahead` in one go where it must read at all.
+    /// Reads up to `ahead` in one go where it must read at all, and has read enough before.
     ///
     /// # Errors
     /// What the system says.
@@ -69,6 +73,7 @@ impl Window {
         ahead: usize,
     ) -> io::Result<&[u8]> {
         if self.held(position, length).len() < length {
+            let ahead = ahead.min(FIRST_AHEAD_BYTES.max(4 * self.buffer.len()));
             self.refill(file, position, length, length.max(ahead))?;
         }
         Ok(self.held(position, length))

@@ -229,6 +229,10 @@ pub fn read_full<F: VfsFile>(file: &F, buf: &mut [u8], position: u64) -> io::Res
     read_at_least(file, buf, least, position)
 }
 
+/// The first piece of a file that is read piece by piece where hardly ever more is there: larger
+/// buffers take longer to clear than such a read takes.
+pub const FIRST_PIECE_BYTES: usize = 4 * 1024;
+
 /// Reads until `buf` holds at least so many bytes, or the file ends; takes up to all that `buf`
 /// has room for where one read gives it. Tells how many bytes were read.
 ///

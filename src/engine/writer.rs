@@ -17,7 +17,9 @@ use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::lock_file::LockFile;
 use crate::engine::tail::{Look, Tail};
 use crate::engine::trace::Action;
-use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::engine::vfs::{
+    FIRST_PIECE_BYTES, LockWait, OpenMode, Vfs, VfsFile, read_full, write_full,
+};
 use crate::format::block::{BlockBuilder, BlockKind, Cause};
 use crate::format::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
 use crate::format::record::NewRecord;
@@ -482,7 +484,7 @@ impl<V: Vfs> Writer<V> {
         let tail = &mut self.tail;
         let (file, path) = (&tail.segment.file, &tail.segment.path);
         let mut position = tail.durable_to.min(tail.end);
-        let mut bytes = vec![0; REWRITE_BYTES];
+        let mut bytes = vec![0; FIRST_PIECE_BYTES];
         loop {
             let count =
                 read_full(file, &mut bytes, position).while_doing_at("read", path, position)?;
@@ -492,6 +494,7 @@ impl<V: Vfs> Writer<V> {
             let held = bytes.get(..count).unwrap_or_default();
             write_full(file, held, position).while_doing_at("rewrite", path, position)?;
             position += count as u64;
+            bytes.resize(REWRITE_BYTES, 0);
         }
         self.dir.vfs.trace(&tail.action("Rewrite"));
         let synced = file.sync_data();

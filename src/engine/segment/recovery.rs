@@ -3,7 +3,7 @@
 use std::io;
 
 use super::SegmentHeader;
-use crate::engine::vfs::{VfsFile, read_full};
+use crate::engine::vfs::{FIRST_PIECE_BYTES, VfsFile, read_full};
 use crate::format::block::{BlockStart, Cause, Place};
 use crate::format::codec::{crc_continue, get_u32};
 use crate::format::layout::{BLOCK_ALIGN, end, start};
@@ -53,15 +53,16 @@ pub fn classify<F: VfsFile>(
 ) -> io::Result<Tail> {
     let mut tail = TailFacts::new(part);
     let mut position = part.end;
-    let mut chunk = vec![0; TAIL_CHUNK_BYTES];
+    let mut chunk = vec![0; FIRST_PIECE_BYTES];
     loop {
         let length = read_full(file, &mut chunk, position)?;
         let bytes = chunk.get(..length).unwrap_or_default();
         let zeros = ZEROS.get(..length) == Some(bytes);
         tail.look_at(file, bytes, zeros, segment.place(position))?;
-        if length < TAIL_CHUNK_BYTES {
+        if length < chunk.len() {
             break;
         }
+        chunk.resize(TAIL_CHUNK_BYTES, 0);
         // Chunks overlap by one unit, so that no start is cut in two.
         let mut next = position + (length - BLOCK_ALIGN as usize) as u64;
         if zeros {

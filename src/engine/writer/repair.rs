@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::dir::{Directory, LOST};
 use crate::engine::error::{Failure, IoContext};
 use crate::engine::segment::{Tail as Finding, classify};
-use crate::engine::vfs::{OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::engine::vfs::{FIRST_PIECE_BYTES, OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::engine::writer::{Writer, WriterGuard};
 use crate::format::block::Cause;
 use crate::format::codec::crc_continue;
@@ -191,16 +191,17 @@ impl<V: Vfs> Writer<V> {
         mut take: impl FnMut(&[u8], u64) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let tail = &self.tail;
-        let mut chunk = vec![0; COPY_BYTES];
+        let mut chunk = vec![0; FIRST_PIECE_BYTES];
         let mut at = 0;
         loop {
             let count = read_full(&tail.segment.file, &mut chunk, tail.end + at);
             let count = count.map_err(|error| tail.io_error("read", error))?;
             take(chunk.get(..count).unwrap_or_default(), at)?;
             at += count as u64;
-            if count < COPY_BYTES {
+            if count < chunk.len() {
                 return Ok(());
             }
+            chunk.resize(COPY_BYTES, 0);
         }
     }
 
