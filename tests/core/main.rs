@@ -20,6 +20,7 @@ mod codec_props;
 mod disk_full;
 mod expiry;
 mod faults;
+mod field_reports;
 mod forged_blocks;
 mod format_tables;
 mod held;
