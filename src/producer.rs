@@ -1,4 +1,16 @@
 //! Producers: the steps of an append (protocol.md, chapter 4).
+//!
+//! They are, in this order:
+//!
+//! 1. Encode: a [`Batch`], or the buffer for single records, holds the body of a block.
+//! 2. `lock_and_look`: take `writer.lock`; bring the memory of the end up to what others committed,
+//!    repair what a dead writer left, finish its rollover.
+//! 3. `append_at_end`: is it a duplicate, do its conditions hold? Then the epoch, a checkpoint where one
+//!    is due, the entries that go into the same block, and the next segment if it does not fit in
+//!    this one.
+//! 4. The writer's `append_block`: write it with its signal low, then the signal.
+//! 5. Give back the lock, sync if that is asked for, and delete what retention lets go
+//!    if a segment was sealed (S-9).
 
 mod batch;
 mod held;
@@ -226,7 +238,7 @@ impl<V: Vfs> Producer<V> {
         let appended = self.append_looked(&guard, builder, request)?;
         guard.give_back();
         let durable = if self.is_durable() { self.make_durable() } else { Ok(()) };
-        // A sync is told as such; all other outcomes here.
+        // For the trace: a sync that succeeded is an outcome by itself; any other one is `Return`.
         if !(self.is_durable() && durable.is_ok()) {
             let label = if durable.is_ok() { "" } else { "not durable" };
             self.writer.trace(self.writer.tail.action("Return").label(label));

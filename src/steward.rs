@@ -119,10 +119,11 @@ impl StewardOptions {
         self
     }
 
-    /// Whether this machine's clock is right, whatever speaks against it. Without this, a pass
-    /// deletes nothing by age, and takes no delete marker out, that is old only by a clock that is
-    /// further ahead of the times in the stream than a month beyond the longest limit, or that has
-    /// jumped since the last pass (S-12). It says so in its report.
+    /// Whether this machine's clock is right, whatever speaks against it (S-12).
+    ///
+    /// Against it speaks that it jumped since the last pass, or that it is ahead of the times in the
+    /// stream by more than the longest limit and a month. Without this option, nothing that is old
+    /// only by such a clock is deleted, nor is such a delete marker taken out. The report says so.
     #[must_use]
     pub fn clock_is_right(mut self, right: bool) -> Self {
         self.clock_is_right = right;

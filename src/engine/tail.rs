@@ -34,7 +34,8 @@ pub struct Tail<F> {
     pub sealed: bool,
     /// End of the opening checkpoints.
     pub records_from: u64,
-    /// End of the newest checkpoint, or where none was worth its length since.
+    /// Where the blocks begin after which the next checkpoint is due: the end of the newest one, or
+    /// the place where one was due and was left out (O-7).
     pub checkpoint_end: u64,
     /// Which blocks behind the newest checkpoint hold which topics (F-42).
     pub topics: TopicIndex,

@@ -414,6 +414,7 @@ impl<V: Vfs> Writer<V> {
         let mut meta = self.tail.meta(kind, timestamp_ms);
         meta.epoch = epoch;
         let place = self.tail.segment.header.place(self.tail.end);
+        // Fitted to this place before, mostly, for its length had to be known; then it costs nothing.
         let built = self.fit(builder).and_then(|()| builder.finish(&meta, place));
         let built = built.map_err(|error| self.impossible(&error))?;
         let (dir, tail) = (&self.dir, &mut self.tail);

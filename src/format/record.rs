@@ -411,7 +411,8 @@ pub const PAD: &[u8] = b"pad";
 /// The kind of control record that stands for removed ones (F-33).
 pub const GAP: &[u8] = b"gap";
 
-/// One; none for a control record; n for a gap, which must be at least 1 (F-33).
+/// How many offsets a record takes: one if it is a user's, n if it is a gap of n (F-33), none if it is
+/// another control record. `None` for a gap whose n cannot be.
 #[inline]
 fn spanned_offsets(
     control: bool,

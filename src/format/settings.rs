@@ -1,5 +1,9 @@
 //! Settings: what a stream's entries of kind `setting` may say, and what they mean
 //! (format.md, F-34).
+//!
+//! A new setting begins with its row in F-34, and in F-53 if it has a form of its own. Then it is added
+//! here, where a test fails until name, default, form and field are all there. Whoever is to obey
+//! it reads it from `State::settings` each time, so that a change counts at once (C-6).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -61,8 +61,9 @@ pub struct ActiveSegment {
     pub opening_ms: u64,
     /// The timestamps of its records blocks, as [`note_run`] keeps them.
     pub runs: Vec<[u64; 2]>,
-    /// Timestamps of its blocks that hold records: the lowest since each later block that
-    /// was written by a clock set back, so that only [`ActiveSegment::first_ms`] looks.
+    /// Timestamps of its blocks that hold records, each lower than the one before it. The first of
+    /// them that does not lie in the future is what [`ActiveSegment::first_ms`] looks for, and a
+    /// block that is not lower than those before it is never that one.
     record_times: Vec<u64>,
     /// The highest timestamp of its records blocks that does not lie in the future.
     pub highest_ms: Option<u64>,

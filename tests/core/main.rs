@@ -16,6 +16,7 @@ mod asking;
 mod at_the_end;
 mod behind;
 mod catching_up;
+mod clauses;
 mod codec_props;
 mod disk_full;
 mod expiry;

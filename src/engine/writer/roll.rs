@@ -183,7 +183,6 @@ impl<V: Vfs> Writer<V> {
         Ok(())
     }
 
-    /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
     /// Sees to it that a block of this length will find room: here, or in the next segment.
     ///
     /// # Errors
@@ -200,6 +199,7 @@ impl<V: Vfs> Writer<V> {
         reserve(&self.dir, &mut self.tail, block_end)
     }
 
+    /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
     fn check_space(&self, block_bytes: u64) -> Result<(), Failure> {
         let dir = &self.dir;
         // A look ahead: where the system cannot tell, the write itself does.

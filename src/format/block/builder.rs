@@ -130,7 +130,7 @@ impl BlockBuilder {
         self.has_control = mark.has_control;
     }
 
-    /// How many records of users were added.
+    /// How many offsets the records take that were added: a control record takes none (F-18).
     #[must_use]
     pub fn record_count(&self) -> u32 {
         self.record_count

@@ -19,6 +19,7 @@ mod live;
 mod named;
 mod one_bit;
 mod produce_consume;
+mod readme;
 mod standard_streams;
 mod vectors;
 mod verify;
