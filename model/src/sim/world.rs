@@ -254,6 +254,11 @@ impl World {
         self.machine().disk.rename(from, to)
     }
 
+    /// Gives a file a second name, or copies a directory so (`cp -al`), as people do.
+    pub fn link(&self, from: &Path, to: &Path) -> bool {
+        self.machine().disk.link(from, to)
+    }
+
     /// Flips the bits of a byte, in the cache and on the disk (M-8).
     pub fn harm(&self, path: &Path, position: usize) {
         let mut machine = self.machine();
