@@ -4,6 +4,7 @@
 //! other checksums.
 
 use crate::engine::at_end::judge;
+use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment, segment_name};
 use crate::engine::seek::Place;
 use crate::engine::segment::{SegmentHeader, Tail, Window};
@@ -77,18 +78,17 @@ impl<F: VfsFile> Source<F> {
             if self.place.ended {
                 return Ok(None);
             }
-            let (mut meta, sealed) = (None, self.sealed);
-            let step = self.place.step(&mut self.window, |block| {
-                if block.start.kind == BlockKind::SegmentEnd && !sealed {
-                    return Ok(false);
+            let cause = match self.place.look(&mut self.window)? {
+                Step::Block(before, block) => {
+                    if block.start.kind == BlockKind::SegmentEnd && !self.sealed {
+                        return Ok(None);
+                    }
+                    let damage = |cause| self.place.segment.damage_at(&before, cause);
+                    rebuild(&block, builder).map_err(damage)?;
+                    self.place.pass(&block);
+                    return Ok(Some(meta_of(&block)));
                 }
-                rebuild(block, builder)?;
-                meta = Some(meta_of(block));
-                Ok(true)
-            })?;
-            let cause = match step {
-                Ok(_) => return Ok(meta),
-                Err(cause) => cause,
+                Step::Stopped(cause) => cause,
             };
             match self.lost_behind(vfs)? {
                 None if !self.sealed => return Ok(None),
@@ -110,8 +110,7 @@ impl<F: VfsFile> Source<F> {
             return Ok(Some(Cause::NoCheckpoint));
         }
         // A tail that is cut, for whatever reason, is not copied.
-        let tail = judge(vfs, segment, *position, *durable_to);
-        Ok(match tail.while_doing_at("read", &segment.path, *position)? {
+        Ok(match judge(vfs, segment, *position, *durable_to)? {
             Tail::Damaged { cause } => Some(cause),
             Tail::Clean | Tail::Zeros | Tail::Unseen | Tail::Lost => None,
         })

@@ -4,8 +4,9 @@
 //! would be, so that nothing is written for nothing, and the opening checkpoints can say that
 //! length (F-23). The second time writes. Both see the same: a sealed segment does not change.
 
+use crate::engine::cursor::Scan;
 use crate::engine::dir::{Directory, OpenSegment, compaction_name};
-use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::segment::SegmentHeader;
 use crate::engine::trace::Action;
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
 use crate::error::{Failure, IoContext, IoError, RecordError};
@@ -194,10 +195,7 @@ impl Plan {
         let (now_ms, mut witnesses) = (judge.now_ms(), Witnesses::default());
         let mut builder = BlockBuilder::default();
         let fits = each_block(source, |position, block| {
-            let shrunk = match shrink(block, judge, &mut builder)? {
-                Ok(shrunk) => shrunk,
-                Err(_) => return Ok(false),
-            };
+            let Some(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
             plan.removed += shrunk.removed;
             let length = builder.block_bytes();
             let (bytes, bytes_of_empty) = if shrunk.empty { (0, length) } else { (length, 0) };
@@ -226,12 +224,12 @@ struct Shrunk {
     empty: bool,
 }
 
-/// Builds what is left of a block. Inside an error if that exceeds the limits of a block.
+/// Builds what is left of a block; `None` if that exceeds the limits of a block.
 fn shrink(
     block: &Block<'_>,
     judge: &mut Judge<'_>,
     builder: &mut BlockBuilder,
-) -> Result<Result<Shrunk, RecordError>, Cause> {
+) -> Result<Option<Shrunk>, Cause> {
     builder.clear();
     let (mut rest, mut offset) = (block.body, block.start.first_offset);
     let mut shrunk = Shrunk { removed: 0, empty: block.start.kind == BlockKind::Records };
@@ -255,11 +253,11 @@ fn shrink(
         }
         shrunk.empty = false;
         let pushed = push_gap(builder, &mut gap).and_then(|()| builder.push(&fields.to_new()));
-        if let Err(error) = pushed {
-            return Ok(Err(error));
+        if pushed.is_err() {
+            return Ok(None);
         }
     }
-    Ok(push_gap(builder, &mut gap).map(|()| shrunk))
+    Ok(push_gap(builder, &mut gap).is_ok().then_some(shrunk))
 }
 
 /// Adds the gap that has come about, if there is one (F-33).
@@ -281,13 +279,11 @@ fn each_block<F: VfsFile>(
     source: &OpenSegment<F>,
     mut take: impl FnMut(u64, &Block<'_>) -> Result<bool, Cause>,
 ) -> Result<bool, Failure> {
-    let mut scan = Scan::new(&source.file, source.header);
+    let mut scan = Scan::new(source);
     let mut opening = true;
-    while !scan.ended {
-        let (position, offset) = (scan.position, scan.link.next_offset);
-        let next = scan.next().while_doing_at("read", &source.path, position)?;
-        let damage = |cause: Cause| source.damage(position, offset, cause);
-        let (_, block) = next.map_err(damage)?;
+    while !scan.at.ended {
+        let (before, block) = scan.expect_block()?;
+        let damage = |cause| source.damage_at(&before, cause);
         if block.start.kind == BlockKind::Records {
             block.check_records().map_err(damage)?;
         }
@@ -296,7 +292,7 @@ fn each_block<F: VfsFile>(
         if checkpoint && !opening {
             continue;
         }
-        if !take(position, &block).map_err(damage)? {
+        if !take(before.position, &block).map_err(damage)? {
             return Ok(false);
         }
     }
@@ -345,7 +341,7 @@ fn write<V: Vfs>(
     let whole = each_block(source, |position, block| {
         let start = &block.start;
         let opening = start.kind == BlockKind::Checkpoint;
-        let Ok(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
+        let Some(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
         if shrunk.empty && !plan.witnesses.contains(&position) {
             return Ok(true);
         }
