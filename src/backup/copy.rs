@@ -6,11 +6,12 @@
 use crate::engine::at_end::judge;
 use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment, segment_name};
+use crate::engine::maker::SegmentMaker;
 use crate::engine::seek::Place;
-use crate::engine::segment::{SegmentHeader, Tail, Window};
-use crate::engine::vfs::{Vfs, VfsFile, write_full};
+use crate::engine::segment::{Tail, Window};
+use crate::engine::vfs::{Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
-use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link};
+use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Cause, Link};
 use crate::format::layout::header;
 use crate::format::record::Fields;
 use crate::format::token::Token;
@@ -43,19 +44,24 @@ pub fn copy_segment<V: Vfs>(
         Source { place: Place::at_start_of(segment), sealed, window: Window::default() };
     let mut header = source.place.segment.header;
     header.stream_id = new_id.unwrap_or(header.stream_id);
-    let mut copy = SegmentCopy::create(target, header, &source.place.segment.file)?;
-    while let Some(meta) = source.next(&target.vfs, &mut copy.builder)? {
-        copy.write(meta)?;
-        progress(copy.end);
+    // Its directory has no name yet; in it, the segment has its own.
+    let (name, like) = (segment_name(header.sequence), &source.place.segment.file);
+    let mut copy = SegmentMaker::begin(target, &name, header, Some(like))?;
+    let mut builder = BlockBuilder::default();
+    while let Some(start) = source.next(&target.vfs, &mut builder)? {
+        let meta = meta_of(&start, copy.link(start.first_offset));
+        copy.add(&builder.finish_copy(&meta, copy.place()))?;
+        progress(copy.end());
     }
     if !sealed && new_id.is_none() {
         let segment = &source.place.segment;
         segment.file.sync_data().while_doing("sync", &segment.path)?;
     }
-    copy.file.sync_data().while_doing("sync", &copy.path)?;
+    let (bytes, blocks) = (copy.end(), copy.blocks);
+    copy.finish(None)?;
     let Place { epoch, link, .. } = source.place;
-    let token = Token { stream_id: copy.header.stream_id, epoch, offset: link.next_offset };
-    Ok(Copied { bytes: copy.end, blocks: copy.blocks, token })
+    let token = Token { stream_id: header.stream_id, epoch, offset: link.next_offset };
+    Ok(Copied { bytes, blocks, token })
 }
 
 /// The segment that is copied.
@@ -72,7 +78,7 @@ impl<F: VfsFile> Source<F> {
         &mut self,
         vfs: &V,
         builder: &mut BlockBuilder,
-    ) -> Result<Option<BlockMeta>, Failure> {
+    ) -> Result<Option<BlockStart>, Failure> {
         let mut doubted = false;
         loop {
             if self.place.ended {
@@ -86,7 +92,7 @@ impl<F: VfsFile> Source<F> {
                     let damage = |cause| self.place.segment.damage_at(&before, cause);
                     rebuild(&block, builder).map_err(damage)?;
                     self.place.pass(&block);
-                    return Ok(Some(meta_of(&block)));
+                    return Ok(Some(block.start));
                 }
                 Step::Stopped(cause) => cause,
             };
@@ -135,53 +141,8 @@ fn rebuild(block: &Block<'_>, builder: &mut BlockBuilder) -> Result<(), Cause> {
     Ok(())
 }
 
-/// What the copy of a block says beside its records; `prev_crc` is for the copy to know.
-fn meta_of(block: &Block<'_>) -> BlockMeta {
-    let start = &block.start;
-    BlockMeta {
-        kind: start.kind,
-        link: Link { prev_crc: 0, next_offset: start.first_offset, may_jump: true },
-        timestamp_ms: start.timestamp_ms,
-        durable_to: start.durable_to,
-        epoch: start.epoch,
-        committed: true,
-    }
-}
-
-/// The copy of a segment, as far as it is written.
-struct SegmentCopy<F> {
-    file: F,
-    path: std::path::PathBuf,
-    header: SegmentHeader,
-    end: u64,
-    prev_crc: u32,
-    blocks: u64,
-    builder: BlockBuilder,
-}
-
-impl<F: VfsFile> SegmentCopy<F> {
-    fn create<V: Vfs<File = F>>(
-        dir: &Directory<V>,
-        mut header: SegmentHeader,
-        like: &F,
-    ) -> Result<Self, Failure> {
-        let path = dir.segment_path(header.sequence);
-        let file = dir.create_anew(&segment_name(header.sequence), Some(like))?;
-        let bytes = header.encode();
-        write_full(&file, &bytes, 0).while_doing_at("write", &path, 0)?;
-        let (end, prev_crc) = (bytes.len() as u64, header.crc);
-        Ok(Self { file, path, header, end, prev_crc, blocks: 0, builder: BlockBuilder::default() })
-    }
-
-    /// Writes the block in the builder.
-    fn write(&mut self, mut meta: BlockMeta) -> Result<(), Failure> {
-        meta.link.prev_crc = self.prev_crc;
-        let built = self.builder.finish_copy(&meta, self.header.place(self.end));
-        let written = write_full(&self.file, built.bytes, self.end);
-        written.while_doing_at("write", &self.path, self.end)?;
-        self.end += built.bytes.len() as u64;
-        self.prev_crc = built.block.crc;
-        self.blocks += 1;
-        Ok(())
-    }
+/// What the copy of a block says beside its records.
+fn meta_of(start: &BlockStart, link: Link) -> BlockMeta {
+    let BlockStart { kind, timestamp_ms, durable_to, epoch, .. } = *start;
+    BlockMeta { kind, link, timestamp_ms, durable_to, epoch, committed: true }
 }

@@ -9,6 +9,7 @@ pub mod hint;
 #[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub mod interpose;
 pub mod lock_file;
+pub mod maker;
 pub mod os;
 pub mod reader;
 pub mod seek;
