@@ -274,7 +274,7 @@ impl<V: Vfs> Checker<'_, V> {
         let mut course = Course::new(segment.header, before, self.options.deep);
         self.check_blocks(&segment, &mut course, sealed)?;
         self.report.segments += 1;
-        self.report.bytes += course.position;
+        self.report.bytes += course.at.position;
         self.report.blocks += course.blocks;
         self.report.records += course.records;
         self.expect_next(sequence, course.into_carried());
@@ -362,7 +362,13 @@ impl<V: Vfs> Checker<'_, V> {
         }
         for problem in course.finish(sealed) {
             let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
-            self.find(Finding::of_place(&segment.path, sequence, course.position, offset, problem));
+            self.find(Finding::of_place(
+                &segment.path,
+                sequence,
+                course.at.position,
+                offset,
+                problem,
+            ));
         }
         Ok(())
     }
@@ -397,13 +403,13 @@ impl<V: Vfs> Checker<'_, V> {
                 None if course.blocks == 0 => {
                     Some(Stop { cause: Cause::NoCheckpoint, read_error: None })
                 }
-                None if !course.ended => return Ok(None),
+                None if !course.at.ended => return Ok(None),
                 stop => stop,
             };
-            if seen_at == Some(course.position) {
+            if seen_at == Some(course.at.position) {
                 return Ok(self.judge_tail(segment, course, stop));
             }
-            seen_at = Some(course.position);
+            seen_at = Some(course.at.position);
             self.dir.vfs.sleep(self.options.second_look);
         }
         Ok(None)
@@ -418,29 +424,27 @@ impl<V: Vfs> Checker<'_, V> {
         sealed: bool,
     ) -> Result<Option<Stop>, Failure> {
         let (sequence, path) = (segment.header.sequence, &segment.path);
-        let walk = Walk::resume(&segment.file, &segment.header, course.position, course.link);
+        let walk = Walk::resume(&segment.file, &segment.header, course.at);
         let mut walk = walk.while_doing("look at", path)?;
         let done_before = self.report.bytes;
         while let Some(piece) = walk.next_piece() {
             let (position, offset) = (piece.position(), Some(course.next_offset));
             let problems = match piece.committed() {
-                Ok(block) if !course.ended => course.pass(&block),
-                not_committed => {
-                    let cause = not_committed.err().filter(|_| !course.ended);
-                    let cause = cause.unwrap_or(Cause::BehindEnd);
+                Ok(block) => course.pass(&block),
+                Err(cause) => {
                     let read_error = piece.read_error().map(str::to_owned);
                     if !sealed {
                         return Ok(Some(Stop { cause, read_error }));
                     }
                     let next_offset = piece.next_offset();
-                    course.interrupt(walk.position(), walk.link(), next_offset);
+                    course.interrupt(walk.at(), next_offset);
                     vec![read_error.map_or(cause.into(), Problem::Unreadable)]
                 }
             };
             for problem in problems {
                 self.find(Finding::of_place(path, sequence, position, offset, problem));
             }
-            (self.progress)(done_before + walk.position(), self.total);
+            (self.progress)(done_before + walk.at().position, self.total);
         }
         Ok(None)
     }
@@ -460,7 +464,7 @@ impl<V: Vfs> Checker<'_, V> {
             Some(stop) => self.classify(segment, course, stop.cause)?,
         };
         let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
-        Some(Finding::of_place(&segment.path, sequence, course.position, offset, problem))
+        Some(Finding::of_place(&segment.path, sequence, course.at.position, offset, problem))
     }
 
     fn classify(
@@ -470,7 +474,7 @@ impl<V: Vfs> Checker<'_, V> {
         cause: Cause,
     ) -> Option<Problem> {
         let current_boot = course.state.is_of_boot(self.dir.vfs.boot_id());
-        let (end, durable_to) = (course.position, course.durable_to);
+        let (end, durable_to) = (course.at.position, course.durable_to);
         let part = CommittedPart { end, durable_to, current_boot };
         let tail = classify(&segment.file, &segment.header, &part)
             .and_then(|tail| Ok((tail, segment.file.status()?.len)));

@@ -16,7 +16,7 @@ use crate::engine::seek::{self, Place};
 use crate::engine::segment::Tail as Finding;
 use crate::engine::tail::open_tail;
 use crate::engine::vfs::{OpenMode, Vfs, Watch};
-use crate::error::{Diverged, Failure, IoContext, ReadError};
+use crate::error::{Diverged, Failure, ReadError};
 use crate::format::block::Cause;
 use crate::format::layout::header;
 use crate::format::record::Record;
@@ -213,7 +213,6 @@ impl<V: Vfs> Consumer<V> {
             return Ok(EndState::Damaged { position, durable_to: position });
         }
         let finding = judge(&self.dir.vfs, &place.segment, position, place.durable_to);
-        let finding = finding.while_doing_at("read", &place.segment.path, position);
         Ok(match finding.map_err(Failure::from)? {
             Finding::Clean => EndState::Clean,
             Finding::Damaged { cause } => {
@@ -295,13 +294,13 @@ impl<V: Vfs> Consumer<V> {
             let fresh = reader.reads_afresh();
             let action = reader.place.action("Deliver");
             match reader.load(&self.dir, &self.options.topics)? {
-                Ok(()) => {
+                None => {
                     self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                     return Ok(true);
                 }
                 // What the window held may be older than the file.
-                Err(_) if !fresh => reader.read_afresh(),
-                Err(cause) => {
+                Some(_) if !fresh => reader.read_afresh(),
+                Some(cause) => {
                     self.dir.vfs.trace(&reader.place.action("ReadAfresh"));
                     return self.look_around(cause);
                 }
@@ -333,11 +332,11 @@ impl<V: Vfs> Consumer<V> {
         reader.read_afresh();
         let action = reader.place.action("Deliver");
         match reader.load(&self.dir, &self.options.topics)? {
-            Ok(()) => {
+            None => {
                 self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                 Ok(true)
             }
-            Err(_) => {
+            Some(_) => {
                 let cause = if cause == Cause::End { Cause::NotSealed } else { cause };
                 let offset = reader.place.link.next_offset;
                 let position = reader.place.position;

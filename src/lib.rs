@@ -48,6 +48,8 @@ pub use stream::{SegmentInfo, Stream, StreamInfo, StreamOptions, TopicInfo};
 #[cfg(feature = "internals")]
 pub mod internals {
     pub use crate::engine::tail::behind;
-    pub use crate::engine::{dir, hint, interpose, os, segment, tail, trace, vfs, walk, writer};
+    pub use crate::engine::{
+        cursor, dir, hint, interpose, os, segment, tail, trace, vfs, walk, writer,
+    };
     pub use crate::format::{block, codec, header, layout, record, state, token, topics};
 }

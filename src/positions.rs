@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::consumer::{ConsumerOptions, Start};
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{CONSUMERS, Directory, OpenSegment, open_owner_lock};
 use crate::engine::hint::Hint;
 use crate::engine::os::OsVfs;
 use crate::engine::seek;
-use crate::engine::segment::Scan;
 use crate::engine::tail::open_tail;
 use crate::engine::trace::Action;
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
@@ -114,17 +114,17 @@ fn places<F: VfsFile>(
     offsets: BTreeSet<u64>,
 ) -> Result<Vec<(u64, u64)>, Failure> {
     let mut offsets = offsets.into_iter().peekable();
-    let mut scan = Scan::new(&segment.file, segment.header);
+    let mut scan = Scan::new(segment);
     let mut places = Vec::new();
     while offsets.peek().is_some() {
-        let position = scan.position;
-        let next = scan.next().while_doing_at("read", &segment.path, position)?;
-        let block_end = next.is_ok_and(|_| true).then_some(scan.link.next_offset);
-        let upto = block_end.unwrap_or(scan.link.next_offset.saturating_add(1));
+        let position = scan.at.position;
+        let at_end = matches!(scan.next()?, Step::Stopped(_));
+        let next_offset = scan.at.link.next_offset;
+        let upto = if at_end { next_offset.saturating_add(1) } else { next_offset };
         while let Some(offset) = offsets.next_if(|offset| *offset < upto) {
             places.push((offset, position));
         }
-        if block_end.is_none() {
+        if at_end {
             break;
         }
     }

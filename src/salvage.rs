@@ -20,7 +20,7 @@ pub use report::{
 
 use self::body::{Rescue, rescue};
 use self::restore::Headless;
-use self::source::{NoSource, Source, Survey};
+use self::source::{Opened, Source, Survey};
 use crate::check::Problem;
 use crate::engine::dir::{Directory, FILE_SYSTEMS_OWN, majority};
 use crate::engine::segment::SegmentHeader;
@@ -103,12 +103,10 @@ fn own_segments<V: Vfs>(
     let mut headers = Vec::new();
     for &sequence in &listing.segments {
         let found = source::open(dir, sequence)?;
-        if let Some(Problem::Unreadable(why)) =
-            found.as_ref().map_or_else(NoSource::problem, |s| s.damaged_header.as_ref())
-        {
+        if let Some(Problem::Unreadable(why)) = found.problem() {
             refuse_unreadable(options, sequence, 0, why)?;
         }
-        let sound = found.ok().filter(|source| source.damaged_header.is_none());
+        let sound = found.source().filter(|source| source.damaged_header.is_none());
         headers.push((sequence, sound.map(|source| source.segment.header)));
     }
     let own = |(sequence, header): &(u32, Option<SegmentHeader>)| {
@@ -141,8 +139,8 @@ fn refuse_unreadable(
 
 fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<Survey, Failure> {
     let Some(&last) = sequences.last() else { return Ok(Survey::default()) };
-    let source = source::open(dir, last)?;
-    Ok(source.map(|source| source::survey(&source)).unwrap_or_default())
+    let source = source::open(dir, last)?.source();
+    Ok(source.map_or_else(Survey::default, |source| source::survey(&source)))
 }
 
 /// Makes the new stream, with the settings of the old one.
@@ -215,9 +213,9 @@ impl<V: Vfs> Salvager<'_, V> {
             let uncommitted_from = last.then_some(survey.last_committed);
             let current = Current { sequence, uncommitted_from };
             match source::open(dir, sequence)? {
-                Ok(source) => self.segment(&source, &current)?,
-                Err(NoSource::Gone) => {}
-                Err(NoSource::Problem(problem)) => self.note(current.trouble(0, problem)),
+                Opened::Source(source) => self.segment(&source, &current)?,
+                Opened::Gone => {}
+                Opened::Unusable(problem) => self.note(current.trouble(0, problem)),
             }
         }
         self.end();
@@ -259,7 +257,7 @@ impl<V: Vfs> Salvager<'_, V> {
     ) -> Result<(), SalvageError> {
         let mut ended = false;
         while !ended {
-            let before = walk.link();
+            let before = walk.at().link;
             let piece = walk.next_piece();
             if let Some((piece, why)) = piece.as_ref().and_then(|p| Some((p, p.read_error()?))) {
                 refuse_unreadable(self.options, current.sequence, piece.position(), why)?;
@@ -271,7 +269,7 @@ impl<V: Vfs> Salvager<'_, V> {
                     ended = self.stretch(&mut walk, &stretch, before, current)?;
                 }
             }
-            (self.progress)(self.done + walk.position());
+            (self.progress)(self.done + walk.at().position);
         }
         self.done += walk.length();
         if !ended && current.uncommitted_from.is_none() {
@@ -309,7 +307,7 @@ impl<V: Vfs> Salvager<'_, V> {
             self.report.without_loss.push(current.trouble(position, Cause::Chain));
             return Ok(false);
         }
-        if found.chained == Some(true) {
+        if found.chained() == Some(true) {
             // A jump that the chain vouches for: a compaction removed what was there.
             self.next_offset = Some(start.first_offset);
         }

@@ -15,10 +15,10 @@ pub use self::names::{
 pub(crate) use self::names::{FILE_SYSTEMS_OWN, owner_lock_name};
 use self::names::{belongs, is_temporary};
 use crate::engine::error::{Damage, Failure, IoContext, IoError};
+pub use crate::engine::segment::OpenSegment;
 use crate::engine::segment::{HeaderCause, SegmentHeader, read_header};
 use crate::engine::trace::Action;
 use crate::engine::vfs::{FileId, LockKind, LockWait, OpenMode, Vfs, VfsFile};
-use crate::format::block::Cause;
 use crate::format::layout::header;
 
 /// A stream's directory on some system, or one of those in it.
@@ -43,17 +43,6 @@ pub struct Listing {
     pub strays: Vec<String>,
     /// Files that a rollover or a compaction has not named yet, or never will (V-4, S-6).
     pub temporaries: Vec<String>,
-}
-
-/// An open segment.
-#[derive(Debug)]
-pub struct OpenSegment<F> {
-    /// The file.
-    pub file: F,
-    /// Its header.
-    pub header: SegmentHeader,
-    /// Its name.
-    pub path: PathBuf,
 }
 
 /// The segments of a stream at some moment.
@@ -409,8 +398,8 @@ impl<V: Vfs> Directory<V> {
         let name = segment_name(sequence);
         let Some(file) = self.open_if_there(&name, mode)? else { return Ok(None) };
         let path = self.path.join(name);
-        let header = read_header(&file, mode != OpenMode::Read);
-        match header.while_doing_at("read", &path, 0)? {
+        let bytes = read_header(&file).while_doing_at("read", &path, 0)?;
+        match SegmentHeader::decode(&bytes, mode != OpenMode::Read) {
             Ok(header) => Ok(Some(OpenSegment { file, header, path })),
             Err(cause) => Err(header_failure(path, cause)),
         }
@@ -514,26 +503,6 @@ pub(crate) fn majority(ids: impl Iterator<Item = [u8; 16]>) -> Option<[u8; 16]> 
     let mut first = counts.into_iter().filter(|(_, count)| *count == most);
     let (id, _) = first.next()?;
     first.next().is_none().then_some(id)
-}
-
-impl<F> OpenSegment<F> {
-    /// The name in its directory by which it was opened.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-    }
-
-    /// Whether it is a segment of that stream under its own name (F-9).
-    #[must_use]
-    pub fn belongs_to(&self, stream_id: &[u8; 16], sequence: u32) -> bool {
-        self.header.stream_id == *stream_id && self.header.sequence == sequence
-    }
-
-    /// Says that the segment is damaged at a place.
-    #[must_use]
-    pub fn damage(&self, position: u64, offset: u64, cause: Cause) -> Failure {
-        Damage { path: self.path.clone(), position, offset, cause }.into()
-    }
 }
 
 fn header_failure(path: PathBuf, cause: HeaderCause) -> Failure {

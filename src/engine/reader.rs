@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoContext, ReadError};
 use crate::engine::seek::{Found, Place, Topics};
@@ -163,47 +164,41 @@ impl<F: VfsFile> Reader<F> {
         Ok(ahead)
     }
 
-    /// Loads the next committed block, if it is one.
+    /// Loads the next committed block; tells why where there is none.
     pub fn load<V: Vfs<File = F>>(
         &mut self,
         dir: &Directory<V>,
         topics: &Topics,
-    ) -> Result<Result<(), Cause>, Failure> {
+    ) -> Result<Option<Cause>, Failure> {
         if matches!(self.skips, Skipping::NotAsked) {
             self.ask_for_skips(dir, topics)?;
         }
         let ahead = self.skip(topics)?;
         // Behind the block before, not behind this one: its records are yet to be taken.
         self.unload();
-        let before = self.place.position;
-        let (mut loaded, first_offset) = (None, self.first_offset);
-        let named = matches!(&self.skips, Skipping::By(skips) if skips.names(before));
-        let stepped = self.place.step_ahead(&mut self.window, ahead, |block| {
-            // Of an index that lies here nobody knows what it left out (F-47).
-            if named && !block.topics().any(|topic| topics.wants(topic)) {
-                return Err(Cause::Topics);
-            }
-            if block.start.kind == BlockKind::Records {
-                block.check_records()?;
-                let whole = topics.want_all()
-                    && !block.start.has_control
-                    && block.start.first_offset >= first_offset;
-                loaded = Some((block.start.body_len, block.records(), whole));
-            }
-            Ok(true)
-        })?;
-        if let Err(cause) = stepped {
-            return Ok(Err(cause));
+        let named = matches!(&self.skips, Skipping::By(skips) if skips.names(self.place.position));
+        let (before, block) = match self.place.look_ahead(&mut self.window, ahead)? {
+            Step::Block(before, block) => (before, block),
+            Step::Stopped(cause) => return Ok(Some(cause)),
+        };
+        let damage = |cause| self.place.segment.damage_at(&before, cause);
+        // Of an index that lies here nobody knows what it left out (F-47).
+        if named && !block.topics().any(|topic| topics.wants(topic)) {
+            return Err(damage(Cause::Topics));
         }
-        match loaded {
-            Some((length, cursor, whole)) => {
-                self.body = Some((before + start::LEN as u64, length));
-                self.cursor = cursor;
-                self.whole = whole;
-            }
-            None => self.unload(),
+        if block.start.kind == BlockKind::Records {
+            block.check_records().map_err(damage)?;
+            self.body = Some((before.position + start::LEN as u64, block.start.body_len));
+            self.cursor = block.records();
+            self.whole = topics.want_all()
+                && !block.start.has_control
+                && block.start.first_offset >= self.first_offset;
         }
-        Ok(Ok(()))
+        self.place.pass(&block);
+        if self.body.is_none() {
+            self.unload();
+        }
+        Ok(None)
     }
 
     /// Puts on the disk what was just read, unless it is known to be there.

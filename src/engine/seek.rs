@@ -2,14 +2,16 @@
 
 mod time;
 
+use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments, segment_name};
-use crate::engine::error::{Failure, IoContext, ReadError};
+use crate::engine::error::{Failure, IoContext, IoError, ReadError};
 use crate::engine::segment::{READ_AHEAD_BYTES, Window};
 use crate::engine::tail::{Tail, open_tail};
 use crate::engine::trace::Action;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full};
-use crate::format::block::{Block, BlockKind, Cause, Link};
-use crate::format::layout::{end, header};
+use crate::format::block::{Block, BlockKind, BlockStart, Cause, Link};
+use crate::format::chain::Chain;
+use crate::format::layout::{end, header, start};
 use crate::format::token::Diverged;
 use crate::format::token::{Token, check_history};
 
@@ -92,8 +94,6 @@ pub struct Place<F> {
     pub durable_to: u64,
     /// Whether the block before is the segment end.
     pub ended: bool,
-    /// Highest timestamp of the blocks before (F-22).
-    pub max_timestamp_ms: u64,
     /// Where the last block that took offsets ends, and in which checksum: as long as it stands
     /// there, so does every record before.
     mark: Mark,
@@ -140,59 +140,45 @@ impl<F: VfsFile> Place<F> {
         let (link, epoch) = (segment.header.first_link(), segment.header.epoch);
         let position = header::LEN as u64;
         let mark = Mark { end: position, crc: link.prev_crc };
-        let (durable_to, ended, max_timestamp_ms) = (0, false, 0);
-        Self { segment, position, link, epoch, durable_to, ended, max_timestamp_ms, mark }
+        let (durable_to, ended) = (0, false);
+        Self { segment, position, link, epoch, durable_to, ended, mark }
     }
 
-    /// Moves behind the next block if it is committed and `pass` says so; otherwise tells
-    /// why not, `Ok(None)` where `pass` said no.
-    pub fn step(
-        &mut self,
-        window: &mut Window,
-        pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
-    ) -> Result<Result<bool, Cause>, Failure> {
-        self.step_ahead(window, READ_AHEAD_BYTES, pass)
+    /// The place as one between two blocks.
+    fn chain(&self) -> Chain {
+        Chain { position: self.position, link: self.link, ended: self.ended }
+    }
+
+    /// The next committed block.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn look<'w>(&self, window: &'w mut Window) -> Result<Step<'w>, IoError> {
+        self.look_ahead(window, READ_AHEAD_BYTES)
     }
 
     /// The same, reading `ahead` where it must read at all.
-    pub fn step_ahead(
-        &mut self,
-        window: &mut Window,
+    ///
+    /// # Errors
+    /// As [`Place::look`].
+    pub fn look_ahead<'w>(
+        &self,
+        window: &'w mut Window,
         ahead: usize,
-        mut pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
-    ) -> Result<Result<bool, Cause>, Failure> {
-        if self.ended {
-            return Ok(Err(Cause::End));
-        }
-        let place = self.segment.header.place(self.position);
-        let file = &self.segment.file;
-        let found = window.committed_block(file, place, &self.link, ahead);
-        let found = found.while_doing_at("read", &self.segment.path, self.position)?;
-        let block = match found {
-            Ok(block) => block,
-            Err(cause) => return Ok(Err(cause)),
-        };
-        if self.position == header::LEN as u64 && block.start.kind != BlockKind::Checkpoint {
-            return Ok(Err(Cause::NoCheckpoint));
-        }
-        match pass(&block) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Ok(false)),
-            Err(cause) => {
-                return Err(self.segment.damage(self.position, self.link.next_offset, cause));
-            }
-        }
+    ) -> Result<Step<'w>, IoError> {
+        self.segment.look(&self.chain(), window, ahead)
+    }
+
+    /// Moves behind the block that was seen here.
+    pub fn pass(&mut self, block: &Block<'_>) {
         let before = self.link.next_offset;
-        self.position += block.start.block_bytes();
-        self.link = block.link(self.segment.header.may_jump());
+        let behind = Chain::behind(self.position, block, self.link.may_jump);
+        (self.position, self.link, self.ended) = (behind.position, behind.link, behind.ended);
         if self.link.next_offset > before {
             self.mark = Mark { end: self.position, crc: self.link.prev_crc };
         }
         self.epoch = block.start.epoch;
         self.durable_to = self.durable_to.max(block.start.durable_to);
-        self.max_timestamp_ms = self.max_timestamp_ms.max(block.start.timestamp_ms);
-        self.ended = block.start.kind == BlockKind::SegmentEnd;
-        Ok(Ok(true))
     }
 
     /// Goes to a later block, which an index names, as if all before it had been read.
@@ -206,21 +192,24 @@ impl<F: VfsFile> Place<F> {
         ahead: usize,
     ) -> Result<(), Failure> {
         let segment = &self.segment;
+        let place = segment.header.place(position);
         let look = |window: &mut Window| {
-            let found = window.start(&segment.file, segment.header.place(position), ahead);
-            found.while_doing_at("read", &segment.path, position)
+            let bytes = window.fetch(&segment.file, position, start::LEN, ahead);
+            let bytes = bytes.while_doing_at("read", &segment.path, position)?;
+            let start = BlockStart::decode(bytes, place);
+            start.map_err(|cause| segment.damage(position, self.link.next_offset, cause))
         };
-        let mut start = look(window)?;
-        if !start.as_ref().is_ok_and(|start| start.committed) {
-            // What was read ahead may be older than the block; once committed it stays.
-            window.clear();
-            start = look(window)?;
-        }
-        let start =
-            start.map_err(|cause| segment.damage(position, self.link.next_offset, cause))?;
-        let may_jump = segment.header.may_jump();
-        self.position = position;
-        self.link = Link { prev_crc: start.prev_crc, next_offset: start.first_offset, may_jump };
+        let start = match look(window) {
+            Ok(start) if start.committed => start,
+            Err(Failure::Io(error)) => return Err(error.into()),
+            _ => {
+                // What was read ahead may be older than the block; once committed it stays.
+                window.clear();
+                look(window)?
+            }
+        };
+        let there = Chain::before(&self.segment.header, position, &start);
+        (self.position, self.link, self.ended) = (there.position, there.link, there.ended);
         self.mark = Mark { end: position, crc: start.prev_crc };
         self.epoch = start.epoch;
         Ok(())
@@ -231,14 +220,18 @@ impl<F: VfsFile> Place<F> {
     pub fn skip(
         &mut self,
         mut pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
-    ) -> Result<Result<(), Cause>, Failure> {
+    ) -> Result<Option<Cause>, Failure> {
         let mut window = Window::default();
         loop {
-            match self.step(&mut window, &mut pass)? {
-                Ok(true) => {}
-                Ok(false) => return Ok(Ok(())),
-                Err(cause) => return Ok(Err(cause)),
+            let block = match self.look(&mut window)? {
+                Step::Block(_, block) => block,
+                Step::Stopped(cause) => return Ok(Some(cause)),
+            };
+            let passed = pass(&block);
+            if !passed.map_err(|cause| self.segment.damage_at(&self.chain(), cause))? {
+                return Ok(None);
             }
+            self.pass(&block);
         }
     }
 }
@@ -354,7 +347,7 @@ impl<V: Vfs> Seeker<'_, V> {
             let next = block.start.first_offset + u64::from(block.start.record_count);
             Ok(next <= offset)
         })?;
-        if let Err(cause) = stop
+        if let Some(cause) = stop
             && place.link.next_offset < offset
         {
             return self.ends_before(&place, offset, cause);
@@ -374,18 +367,10 @@ impl<V: Vfs> Seeker<'_, V> {
         }
         // Sealed between the two looks? Then its end is there by now.
         let mut window = Window::default();
-        let found = window.committed_block(
-            &segment.file,
-            segment.header.place(place.position),
-            &place.link,
-            0,
-        );
-        let found = found.while_doing_at("read", &segment.path, place.position);
-        let good = found.map_err(Failure::from)?.is_ok();
-        if good {
+        if let Step::Block(..) = place.look(&mut window).map_err(Failure::from)? {
             return Ok(None);
         }
-        Err(segment.damage(place.position, place.link.next_offset, cause).into())
+        Err(segment.damage_at(&place.chain(), cause).into())
     }
 
     fn out_of_range<T>(&self, offset: u64) -> Sought<T> {

@@ -1,30 +1,60 @@
-//! One segment's file: reading its blocks one by one, and what is at its
-//! end (format.md, chapters 4 and 5; the recovery table of protocol.md, chapter 5).
-//! No directory and no locks here.
+//! One segment's file: its bytes in memory, single blocks, and what is at its end (format.md,
+//! chapters 4 and 5; the recovery table of protocol.md, chapter 5). No directory and no locks here.
 
 mod recovery;
 
 pub use recovery::{CommittedPart, Tail, classify};
 
 use std::io;
+use std::path::PathBuf;
 
+use crate::engine::error::{Damage, Failure};
 use crate::engine::vfs::{VfsFile, read_at_least, read_full};
-use crate::format::block::{Block, BlockKind, BlockStart, Cause, Link, Place};
+use crate::format::block::{Block, BlockStart, Cause, Place};
 use crate::format::codec::{get_u32, put};
 pub use crate::format::header::{HeaderCause, SegmentHeader};
 use crate::format::layout::{block_bytes, end, header, start};
 
-/// Reads the header of a file.
+/// The first bytes of a file: a header, if it is a segment. Fewer only where the file is shorter.
 ///
 /// # Errors
-/// Outside what the system says, inside what is wrong with the bytes.
-pub fn read_header<F: VfsFile>(
-    file: &F,
-    for_writing: bool,
-) -> io::Result<Result<SegmentHeader, HeaderCause>> {
-    let mut bytes = [0; header::LEN];
+/// What the system says.
+pub fn read_header<F: VfsFile>(file: &F) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; header::LEN];
     let length = read_full(file, &mut bytes, 0)?;
-    Ok(SegmentHeader::decode(bytes.get(..length).unwrap_or_default(), for_writing))
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// An open segment.
+#[derive(Debug)]
+pub struct OpenSegment<F> {
+    /// The file.
+    pub file: F,
+    /// Its header.
+    pub header: SegmentHeader,
+    /// Its name.
+    pub path: PathBuf,
+}
+
+impl<F> OpenSegment<F> {
+    /// The name in its directory by which it was opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// Whether it is a segment of that stream under its own name (F-9).
+    #[must_use]
+    pub fn belongs_to(&self, stream_id: &[u8; 16], sequence: u32) -> bool {
+        self.header.stream_id == *stream_id && self.header.sequence == sequence
+    }
+
+    /// Says that the segment is damaged at a place.
+    #[must_use]
+    pub fn damage(&self, position: u64, offset: u64, cause: Cause) -> Failure {
+        Damage { path: self.path.clone(), position, offset, cause }.into()
+    }
 }
 
 /// A stretch of a file held in memory, so that a small block does not cost a system
@@ -104,135 +134,65 @@ impl Window {
         Ok(())
     }
 
-    /// The start at `position`, if its own checksum is right.
+    /// The valid block at `place` (F-24), committed or not, whatever came before it.
     ///
     /// # Errors
-    /// Outside what the system says, inside what is wrong.
-    pub fn start<F: VfsFile>(
-        &mut self,
-        file: &F,
-        place: Place,
-        ahead: usize,
-    ) -> io::Result<Result<BlockStart, Cause>> {
-        let bytes = self.fetch(file, place.position, start::LEN, ahead)?;
-        Ok(BlockStart::decode(bytes, place))
-    }
-
-    /// The valid block at `place`, committed or not, whatever came before it.
-    ///
-    /// # Errors
-    /// Outside what the system says, inside what is wrong.
+    /// Why there is none.
     pub fn valid_block<F: VfsFile>(
         &mut self,
         file: &F,
         place: Place,
         ahead: usize,
-    ) -> io::Result<Result<Block<'_>, Cause>> {
-        let start = match self.start(file, place, ahead)? {
-            Ok(start) => start,
-            Err(cause) => return Ok(Err(cause)),
-        };
+    ) -> Result<Block<'_>, NoBlock> {
+        let bytes = self.fetch(file, place.position, start::LEN, ahead)?;
+        let start = BlockStart::decode(bytes, place)?;
         let length = usize::try_from(start.block_bytes()).unwrap_or(usize::MAX);
         let bytes = self.fetch(file, place.position, length, ahead)?;
-        Ok(Block::verify(bytes, start))
-    }
-
-    /// The committed block at `place` (F-24), all before it being committed and ending in `link`.
-    ///
-    /// # Errors
-    /// Outside what the system says, inside why there is none.
-    pub fn committed_block<F: VfsFile>(
-        &mut self,
-        file: &F,
-        place: Place,
-        link: &Link,
-        ahead: usize,
-    ) -> io::Result<Result<Block<'_>, Cause>> {
-        let block = match self.valid_block(file, place, ahead)? {
-            Ok(block) => block,
-            Err(cause) => return Ok(Err(cause)),
-        };
-        if !link.leads_to(&block.start) {
-            return Ok(Err(Cause::Chain));
-        }
-        Ok(if block.start.committed { Ok(block) } else { Err(Cause::Low) })
+        Ok(Block::verify(bytes, start)?)
     }
 }
 
-/// Position and start of the block that ends at `block_end`, by the length that its end says.
+/// Why a block was not found.
+#[derive(Debug)]
+pub enum NoBlock {
+    /// The system did not let it be read.
+    Unreadable(io::Error),
+    /// What stands there is none.
+    Invalid(Cause),
+}
+
+impl From<io::Error> for NoBlock {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl From<Cause> for NoBlock {
+    fn from(cause: Cause) -> Self {
+        Self::Invalid(cause)
+    }
+}
+
+/// Position and start of the block that ends at `block_end`, by the length that its end says;
+/// `None` where that says something else.
 ///
 /// # Errors
-/// Outside what the system says, inside why there is none.
+/// What the system says.
 pub fn block_ending_at<F: VfsFile>(
     file: &F,
     segment: &SegmentHeader,
     block_end: u64,
-) -> io::Result<Result<(u64, BlockStart), Cause>> {
-    let Some(length_at) = block_end.checked_sub(end::LEN as u64) else {
-        return Ok(Err(Cause::Cut));
-    };
+) -> io::Result<Option<(u64, BlockStart)>> {
+    let Some(length_at) = block_end.checked_sub(end::LEN as u64) else { return Ok(None) };
     let mut length = [0; end::LEN];
     read_full(file, &mut length, length_at)?;
-    let body_len = get_u32(&length, 0).unwrap_or(0) as usize;
-    let position = block_end.checked_sub(block_bytes(body_len));
+    let body_len = get_u32(&length, 0).map(|body_len| body_len as usize);
+    let position = body_len.and_then(|body_len| block_end.checked_sub(block_bytes(body_len)));
     let Some(position) = position.filter(|position| *position >= header::LEN as u64) else {
-        return Ok(Err(Cause::Pad));
+        return Ok(None);
     };
     let mut bytes = [0; start::LEN];
     read_full(file, &mut bytes, position)?;
-    let found = BlockStart::decode(&bytes, segment.place(position));
-    Ok(found.and_then(|start| match start.body_len == body_len {
-        true => Ok((position, start)),
-        false => Err(Cause::Pad),
-    }))
-}
-
-/// Walks the committed blocks of a segment from its header on.
-pub struct Scan<'f, F> {
-    file: &'f F,
-    header: SegmentHeader,
-    window: Window,
-    /// Position of the next block.
-    pub position: u64,
-    /// What it must continue.
-    pub link: Link,
-    /// Whether the segment end was passed.
-    pub ended: bool,
-}
-
-impl<'f, F: VfsFile> Scan<'f, F> {
-    /// Starts at the first block.
-    pub fn new(file: &'f F, header: SegmentHeader) -> Self {
-        Self {
-            file,
-            header,
-            window: Window::default(),
-            position: header::LEN as u64,
-            link: header.first_link(),
-            ended: false,
-        }
-    }
-
-    /// The next committed block with its position; otherwise why there is none.
-    ///
-    /// # Errors
-    /// What the system says.
-    #[allow(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
-    pub fn next(&mut self) -> io::Result<Result<(u64, Block<'_>), Cause>> {
-        let place = self.header.place(self.position);
-        let found = self.window.committed_block(self.file, place, &self.link, READ_AHEAD_BYTES)?;
-        let block = match found {
-            Ok(_) if self.ended => return Ok(Err(Cause::BehindEnd)),
-            Ok(block) => block,
-            Err(cause) => return Ok(Err(cause)),
-        };
-        let checkpoint = block.start.kind == BlockKind::Checkpoint;
-        if self.position == header::LEN as u64 && !checkpoint {
-            return Ok(Err(Cause::NoCheckpoint));
-        }
-        self.ended = block.start.kind == BlockKind::SegmentEnd;
-        self.position += block.start.block_bytes();
-        self.link = block.link(self.header.may_jump());
-        Ok(Ok((place.position, block)))
-    }
+    let start = BlockStart::decode(&bytes, segment.place(position)).ok();
+    Ok(start.filter(|start| Some(start.body_len) == body_len).map(|start| (position, start)))
 }

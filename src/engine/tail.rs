@@ -5,13 +5,15 @@ pub mod behind;
 
 use std::io;
 
+use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::error::{Failure, IoContext, IoError};
+use crate::engine::error::{Failure, IoError};
 use crate::engine::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
-use crate::engine::tail::behind::scan_from_behind;
+use crate::engine::tail::behind::{FromBehind, scan_from_behind};
 use crate::engine::trace::Action;
 use crate::engine::vfs::{FileId, FileStatus, OpenMode, Vfs, read_full};
 use crate::format::block::{Block, BlockKind, BlockMeta, Cause, Link};
+use crate::format::chain::Chain;
 use crate::format::layout::{CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, end, header};
 use crate::format::state::State;
 use crate::format::token::{Token, is_taken_back};
@@ -154,18 +156,13 @@ impl<F> Tail<F> {
     /// What makes the block unfit to be there; nothing has changed then.
     pub fn absorb(&mut self, block: &Block<'_>) -> Result<(), Cause> {
         let opening = self.end == self.records_from && block.start.kind == BlockKind::Checkpoint;
-        if self.end == header::LEN as u64 && !opening {
-            return Err(Cause::NoCheckpoint);
-        }
         let epoch = self.epoch();
         if opening || block.start.kind != BlockKind::Checkpoint {
             self.state.apply(block)?;
         }
         self.topics.add(block, self.end);
-        self.end += block.start.block_bytes();
+        self.move_to(Chain::behind(self.end, block, self.link.may_jump));
         self.last_bytes = block.end_bytes();
-        self.link = block.link(self.segment.header.may_jump());
-        self.sealed = block.start.kind == BlockKind::SegmentEnd;
         if block.start.kind == BlockKind::Checkpoint {
             self.checkpoint_end = self.end;
             self.topics = index_from(self.end);
@@ -181,6 +178,15 @@ impl<F> Tail<F> {
             self.epoch_end = self.end;
         }
         Ok(())
+    }
+
+    /// The committed end as a place between two blocks.
+    pub fn chain(&self) -> Chain {
+        Chain { position: self.end, link: self.link, ended: self.sealed }
+    }
+
+    fn move_to(&mut self, chain: Chain) {
+        (self.end, self.link, self.sealed) = (chain.position, chain.link, chain.ended);
     }
 
     /// Meta of a block to be written at the committed end.
@@ -215,18 +221,11 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
     pub fn step_over(&mut self) -> Result<Cause, Failure> {
         let mut window = Window::default();
         loop {
-            let place = self.segment.header.place(self.end);
-            let file = &self.segment.file;
-            let found = window.committed_block(file, place, &self.link, READ_AHEAD_BYTES);
-            let found = found.while_doing_at("read", &self.segment.path, self.end)?;
-            match found {
-                Ok(_) if self.sealed => return Ok(Cause::BehindEnd),
-                Ok(block) => match self.absorb(&block) {
-                    Ok(()) => {}
-                    Err(Cause::NoCheckpoint) => return Ok(Cause::NoCheckpoint),
-                    Err(cause) => return Err(self.damage(cause)),
-                },
-                Err(cause) => return Ok(cause),
+            match self.segment.look(&self.chain(), &mut window, READ_AHEAD_BYTES)? {
+                Step::Block(_, block) => {
+                    self.absorb(&block).map_err(|cause| self.damage(cause))?;
+                }
+                Step::Stopped(cause) => return Ok(cause),
             }
         }
     }
@@ -326,7 +325,7 @@ pub fn open_tail_behind<V: Vfs>(
     let Some(segment) = dir.open_active(mode)? else { return Ok(None) };
     let look_back_bytes = checkpoint_every_bytes.saturating_mul(2);
     match scan_from_behind(segment, dir.vfs.boot_id(), look_back_bytes)? {
-        Ok(tail) => Ok(Some((tail, Cause::End))),
-        Err(segment) => Tail::scan(segment).map(Some),
+        FromBehind::Found(tail) => Ok(Some((*tail, Cause::End))),
+        FromBehind::ReadAll(segment) => Tail::scan(segment).map(Some),
     }
 }

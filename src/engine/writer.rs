@@ -4,14 +4,15 @@
 //! Whatever writes past the committed end takes the [`WriterGuard`] as an argument: there
 //! is no way to do so without holding `writer.lock`.
 
+mod create;
 mod repair;
 mod roll;
 
 use std::io;
 use std::sync::Arc;
 
+pub(crate) use self::create::create;
 pub use self::repair::RepairReport;
-pub(crate) use self::roll::create;
 use crate::engine::dir::{Directory, OpenSegment, WRITER_LOCK, new_segment_name};
 use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::lock_file::LockFile;

@@ -6,7 +6,7 @@
 
 mod builder;
 
-pub use builder::{BlockBuilder, BlockMeta};
+pub use builder::{BlockBuilder, BlockMeta, BuiltBlock};
 
 use crate::format::codec::{crc_continue, get_u16, get_u32, get_u64, put};
 use crate::format::layout::{

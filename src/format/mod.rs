@@ -1,6 +1,7 @@
 //! Bytes only: what stands in a file, and what it means (spec/format.md). No files, no locks.
 
 pub mod block;
+pub mod chain;
 pub mod codec;
 pub mod header;
 pub mod layout;

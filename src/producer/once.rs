@@ -3,9 +3,9 @@
 use super::request::Request;
 use super::{Producer, check_name};
 use crate::appended::Appended;
-use crate::engine::segment::Scan;
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::vfs::{OpenMode, Vfs};
-use crate::error::{AppendError, Failure, IoContext};
+use crate::error::{AppendError, Failure};
 use crate::format::block::{Block, BlockKind, RecordCursor};
 use crate::producer::Batch;
 
@@ -82,11 +82,9 @@ impl<V: Vfs> Producer<V> {
             {
                 continue;
             }
-            let mut scan = Scan::new(&segment.file, segment.header);
+            let mut scan = Scan::new(&segment);
             loop {
-                let position = scan.position;
-                let next = scan.next().while_doing_at("read", &segment.path, position)?;
-                let Ok((_, block)) = next else { return Ok(true) };
+                let Step::Block(_, block) = scan.next()? else { return Ok(true) };
                 let start = &block.start;
                 if start.kind == BlockKind::Records
                     && start.record_count > 0

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use super::report::{SalvageError, SalvageOptions, SalvageReport, Trouble};
 use super::{Current, Gap, Salvager};
 use crate::check::Problem;
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, LOST};
-use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::segment::{OpenSegment, SegmentHeader};
 use crate::engine::vfs::{FileStatus, LockKind, LockWait, OpenMode, Vfs, VfsFile};
-use crate::engine::walk::{Piece, Walk};
+use crate::engine::walk::{Piece, Walk, WalkPlace};
 use crate::error::{Failure, IoContext, IoError};
 use crate::format::block::Link;
 use crate::format::layout::SIGNAL_LOW;
@@ -67,8 +68,7 @@ impl<F: VfsFile> SavedTail<F> {
             let path = dir.segment_path(sequence);
             return Err(IoError { operation, path, position: None, source }.into());
         };
-        let link = link_at(&head.file, head.header, position);
-        let link = link.while_doing_at("read", &head.path, position)?;
+        let link = link_at(&head, position)?;
         let joined = Joined { head: head.file, tail, position };
         Ok(Some(Self { sequence, position, path, header: head.header, link, joined }))
     }
@@ -92,19 +92,20 @@ impl<F: VfsFile> SavedTail<F> {
     /// # Errors
     /// What the system says.
     pub fn walk(&self) -> io::Result<Walk<'_, Joined<F>>> {
-        Walk::resume(&self.joined, &self.header, self.position, self.link)
+        let at = WalkPlace { position: self.position, link: self.link, ended: false };
+        Walk::resume(&self.joined, &self.header, at)
     }
 }
 
 /// What a block at a place must continue, if the committed blocks lead there.
-fn link_at<F: VfsFile>(file: &F, header: SegmentHeader, position: u64) -> io::Result<Option<Link>> {
-    let mut scan = Scan::new(file, header);
-    while scan.position < position {
-        if scan.next()?.is_err() {
+fn link_at<F: VfsFile>(head: &OpenSegment<F>, position: u64) -> Result<Option<Link>, IoError> {
+    let mut scan = Scan::new(head);
+    while scan.at.position < position {
+        if let Step::Stopped(_) = scan.next()? {
             return Ok(None);
         }
     }
-    Ok((scan.position == position).then_some(scan.link))
+    Ok((scan.at.position == position).then_some(scan.at.link))
 }
 
 /// A segment as it was before its tail was cut off. It is only read.

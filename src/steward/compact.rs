@@ -33,10 +33,10 @@
 
 use std::time::Duration;
 
-use crate::engine::segment::Scan;
+use crate::engine::cursor::Scan;
 use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{Failure, IoContext};
-use crate::format::block::{BlockKind, Cause};
+use crate::format::block::BlockKind;
 use crate::format::record::Record;
 use crate::format::settings::Settings;
 use crate::steward::Steward;
@@ -131,12 +131,10 @@ impl<V: Vfs> Steward<V> {
     ) -> Result<Option<u64>, Failure> {
         let opened = self.dir.open_segment(segment.header.sequence, OpenMode::Read)?;
         let Some(opened) = opened else { return Ok(None) };
-        let mut scan = Scan::new(&opened.file, opened.header);
+        let mut scan = Scan::new(&opened);
         loop {
-            let (position, offset) = (scan.position, scan.link.next_offset);
-            let next = scan.next().while_doing_at("read", &opened.path, position)?;
-            let damage = |cause: Cause| opened.damage(position, offset, cause);
-            let (_, block) = next.map_err(damage)?;
+            let (before, block) = scan.expect_block()?;
+            let damage = |cause| opened.damage_at(&before, cause);
             match block.start.kind {
                 BlockKind::SegmentEnd => return Ok(None),
                 BlockKind::Checkpoint => continue,

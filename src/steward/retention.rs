@@ -11,8 +11,8 @@
 
 use std::time::Duration;
 
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::segment::Scan;
 use crate::engine::trace::Action;
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
@@ -114,19 +114,20 @@ impl<V: Vfs> Steward<V> {
         }
         let opened = self.dir.open_segment(segment.header.sequence, OpenMode::Read)?;
         let Some(opened) = opened else { return Ok(None) };
-        let mut scan = Scan::new(&opened.file, opened.header);
+        let mut scan = Scan::new(&opened);
         loop {
-            let (position, offset) = (scan.position, scan.link.next_offset);
-            let next = scan.next().while_doing_at("read", &opened.path, position)?;
-            let block = match next {
-                Ok((_, block)) if block.start.kind == BlockKind::Records => block,
-                Ok((_, block)) if block.start.kind == BlockKind::SegmentEnd => return Ok(None),
-                Ok(_) => continue,
-                Err(Cause::End) => return Err(opened.damage(position, offset, Cause::NotSealed)),
-                Err(cause) => return Err(opened.damage(position, offset, cause)),
+            let at = scan.at;
+            let block = match scan.next()? {
+                Step::Block(_, block) => block,
+                Step::Stopped(Cause::End) => return Err(opened.damage_at(&at, Cause::NotSealed)),
+                Step::Stopped(cause) => return Err(opened.damage_at(&at, cause)),
             };
-            let checked = block.check_records();
-            checked.map_err(|cause| opened.damage(position, offset, cause))?;
+            match block.start.kind {
+                BlockKind::SegmentEnd => return Ok(None),
+                BlockKind::Checkpoint => continue,
+                BlockKind::Records => {}
+            }
+            block.check_records().map_err(|cause| opened.damage_at(&at, cause))?;
             let mut cursor = block.records();
             while let Some(record) = cursor.next(block.body) {
                 if !settings.cleanup(record.topic).delete {

@@ -1,7 +1,8 @@
 //! What a pass finds: which segments there are, how large and how old.
 
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::segment::SegmentHeader;
 use crate::engine::trace::Action;
 use crate::engine::vfs::{FileId, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
@@ -190,12 +191,10 @@ impl ActiveSegment {
             created_ms: segment.header.created_ms,
             ..Self::default()
         };
-        let mut scan = Scan::new(&segment.file, segment.header);
+        let mut scan = Scan::new(segment);
         let mut opening = true;
         loop {
-            let position = scan.position;
-            let next = scan.next().while_doing_at("read", &segment.path, position)?;
-            let Ok((_, block)) = next else { return Ok(found) };
+            let Step::Block(before_it, block) = scan.next()? else { return Ok(found) };
             opening &= block.start.kind == BlockKind::Checkpoint;
             if opening {
                 found.opening_ms = block.start.timestamp_ms;
@@ -204,9 +203,8 @@ impl ActiveSegment {
                 continue;
             }
             let before = (!opening && sets_a_setting(&block)).then(|| state.settings().clone());
-            let offset = block.start.first_offset;
             let applied = state.apply(&block);
-            applied.map_err(|cause| segment.damage(position, offset, cause))?;
+            applied.map_err(|cause| segment.damage_at(&before_it, cause))?;
             if before.is_some_and(|before| before != *state.settings()) {
                 found.settings_changed_ms = Some(block.start.timestamp_ms);
             }

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::real::*;
 use proptest::prelude::*;
 use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
+use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
 use puro::internals::interpose::{Interpose, Operation, Verdict};
 use puro::internals::layout::MAX_BODY_BYTES;
 use puro::internals::os::OsVfs;
 use puro::internals::record::Fields;
-use puro::internals::segment::{CommittedPart, Scan, SegmentHeader, Tail, classify};
+use puro::internals::segment::{CommittedPart, SegmentHeader, Tail, classify};
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::OpenMode;
 use puro::{NewRecord, Producer, ProducerOptions, RecordError};
@@ -94,8 +95,8 @@ fn chain(dir: &Path, header: &SegmentHeader, at: u64) -> Vec<u8> {
 fn checkpoint_of(dir: &Path) -> Vec<u8> {
     let directory = Directory::new(OsVfs::new(), dir);
     let held = directory.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let mut scan = Scan::new(&held.file, held.header);
-    let (_, block) = scan.next().unwrap().unwrap();
+    let mut scan = Scan::new(&held);
+    let (_, block) = scan.next().unwrap().block().unwrap();
     block.body.to_vec()
 }
 

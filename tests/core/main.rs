@@ -15,6 +15,7 @@ mod appending;
 mod asking;
 mod at_the_end;
 mod behind;
+mod behind_the_end;
 mod catching_up;
 mod clauses;
 mod codec_props;

@@ -11,12 +11,13 @@ use crate::real::*;
 use proptest::prelude::*;
 use puro::check::{Problem, Verdict};
 use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, Link};
+use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
 use puro::internals::interpose::{Call, Operation, Verdict as Goes};
 use puro::internals::layout::BLOCK_ALIGN;
 use puro::internals::os::OsVfs;
 use puro::internals::record::Fields;
-use puro::internals::segment::{Scan, SegmentHeader};
+use puro::internals::segment::SegmentHeader;
 use puro::internals::topics::{TOPICS, TopicIndex, index_in, wanted_blocks};
 use puro::internals::vfs::{OpenMode, Vfs};
 use puro::{
@@ -311,9 +312,9 @@ fn in_the_active_segment_who_skips_believes_its_own_boot_only() {
 fn forge_last_index(path: &Path, forge: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let dir = Directory::new(OsVfs::new(), path.parent().unwrap());
     let segment = dir.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let mut scan = Scan::new(&segment.file, segment.header);
-    while !scan.ended {
-        let (position, block) = scan.next().unwrap().unwrap();
+    let mut scan = Scan::new(&segment);
+    while !scan.at.ended {
+        let (position, block) = scan.next().unwrap().block().unwrap();
         if block.start.kind == BlockKind::SegmentEnd {
             let value = forge(index_in(&block).unwrap().to_vec());
             let mut builder = BlockBuilder::default();
@@ -382,10 +383,10 @@ fn a_consumer_tells_an_index_that_names_a_wrong_block() {
     stream_with_a_rare_topic(OsVfs::new(), dir.path());
     let held = Directory::new(OsVfs::new(), dir.path());
     let held = held.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let (mut scan, mut last_begin) = (Scan::new(&held.file, held.header), 64);
+    let (mut scan, mut last_begin) = (Scan::new(&held), 64);
     let mut common = 0;
-    while !scan.ended {
-        let (position, block) = scan.next().unwrap().unwrap();
+    while !scan.at.ended {
+        let (position, block) = scan.next().unwrap().block().unwrap();
         match block.start.kind {
             BlockKind::Checkpoint => last_begin = position + block.start.block_bytes(),
             BlockKind::Records if block.topics().all(|topic| topic == b"common") => {
@@ -448,11 +449,11 @@ fn what_stands_before_an_index_is_read() {
     let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
     let held = Directory::new(OsVfs::new(), dir.path());
     let held = held.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let mut scan = Scan::new(&held.file, held.header);
+    let mut scan = Scan::new(&held);
     let mut index = TopicIndex::new(BLOCK_ALIGN, 1 << 20);
     // It knows all that follows the last block with the rare topic.
-    while !scan.ended {
-        let (position, block) = scan.next().unwrap().unwrap();
+    while !scan.at.ended {
+        let (position, block) = scan.next().unwrap().block().unwrap();
         if block.topics().any(|topic| topic == b"rare") {
             index = TopicIndex::new(position + block.start.block_bytes(), 1 << 20);
         } else {

@@ -86,7 +86,8 @@ fn show_segment(out: &mut impl Write, args: &Args, path: &Path) -> Result<(), Cl
         move |source| IoError { operation, path, position: None, source }
     };
     let file = open_path(&OsVfs::new(), path, OpenMode::Read).map_err(error("open"))?;
-    let read = read_header(&file, false).map_err(error("read"))?;
+    let bytes = read_header(&file).map_err(error("read"))?;
+    let read = SegmentHeader::decode(&bytes, false);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
     let header = match &read {
@@ -292,7 +293,7 @@ fn block_json(found: &FoundBlock<'_>, reached: bool, records: bool) -> Value {
         "start_crc": format!("{:08x}", start.start_crc),
         "crc": found.stored_crc().map(|crc| format!("{crc:08x}")),
         "crc_good": found.block.as_ref().err().is_none_or(|cause| *cause == Cause::Pad),
-        "chained": found.chained,
+        "chained": found.chained(),
         "state": block_state(found, reached),
         "problem": found.committed().err().map(|cause| cause.to_string()),
     });

@@ -3,10 +3,9 @@
 use super::{Found, Place, Seeker, Sought};
 use crate::engine::dir::{OpenSegment, Segments};
 use crate::engine::error::IoContext;
-use crate::engine::segment::Window;
-use crate::engine::vfs::Vfs;
+use crate::engine::vfs::{Vfs, read_full};
 use crate::format::block::{BlockKind, BlockStart};
-use crate::format::layout::header;
+use crate::format::layout::{header, start};
 
 /// A time that is sought, and the time of whoever seeks.
 struct SoughtTime {
@@ -40,9 +39,11 @@ impl<V: Vfs> Seeker<'_, V> {
     pub(super) fn time(&self, segments: &Segments, time_ms: u64) -> Sought<Found<V::File>> {
         let before = |segment: &OpenSegment<V::File>| {
             let place = segment.header.place(header::LEN as u64);
-            let start = Window::default().start(&segment.file, place, 0);
-            let start = start.while_doing_at("read", &segment.path, place.position)?;
-            let start = start.map_err(|cause| {
+            let mut bytes = [0; start::LEN];
+            let length = read_full(&segment.file, &mut bytes, place.position);
+            let length = length.while_doing_at("read", &segment.path, place.position)?;
+            let bytes = bytes.get(..length).unwrap_or_default();
+            let start = BlockStart::decode(bytes, place).map_err(|cause| {
                 segment.damage(place.position, segment.header.base_offset, cause)
             })?;
             Ok(start.timestamp_ms < time_ms)
