@@ -220,8 +220,10 @@ class Dump:
     def segment(self):
         self.header()
         previous = self.header_crc
-        while self.at < len(self.data):
+        while any(self.data[self.at :]):
             previous = self.block(previous)
+        if self.at < len(self.data):
+            self.title(f"-- {len(self.data) - self.at} zeros behind the last block")
         return "\n".join(self.lines).strip()
 
 

@@ -392,7 +392,8 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Makes a block fit for the committed end: no block may stand within it (F-43). Its length may
-    /// be another afterwards.
+    /// be another afterwards, so whoever asks whether it fits into the segment does this before. To do it
+    /// again for the same place costs nothing.
     ///
     /// # Errors
     /// `HoldsBlocks` where no way was found.
@@ -415,7 +416,6 @@ impl<V: Vfs> Writer<V> {
         let mut meta = self.tail.meta(kind, timestamp_ms);
         meta.epoch = epoch;
         let place = self.tail.segment.header.place(self.tail.end);
-        // Fitted to this place before, mostly, for its length had to be known; then it costs nothing.
         let built = self.fit(builder).and_then(|()| builder.finish(&meta, place));
         let built = built.map_err(|error| self.impossible(&error))?;
         let (dir, tail) = (&self.dir, &mut self.tail);
