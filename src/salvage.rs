@@ -397,7 +397,12 @@ impl<V: Vfs> Salvager<'_, V> {
             0 => self.report.without_loss.push(trouble),
             lost => {
                 let (before, after) = (rescued.before, rescued.after);
-                self.gap(first_offset + before, end.saturating_sub(after), lost, trouble);
+                self.gap(
+                    first_offset.saturating_add(before),
+                    end.saturating_sub(after),
+                    lost,
+                    trouble,
+                );
             }
         }
         Ok(())

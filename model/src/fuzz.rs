@@ -56,9 +56,12 @@ fn decode_record(data: &[u8]) {
     let sealed = seal_record(data);
     let Ok((fields, rest)) = Fields::split(&sealed) else { return };
     let Some(spanned) = fields.spanned_offsets() else { return };
+    if spanned > u64::from(u32::MAX) {
+        return; // no block has room for such a gap, and so nobody builds it
+    }
     let mut builder = BlockBuilder::default();
     builder.push(&fields.to_new()).expect("what was decoded is within the limits");
-    assert_eq!(u64::from(builder.record_count()), spanned.min(u64::from(u32::MAX)));
+    assert_eq!(u64::from(builder.record_count()), spanned);
     let (meta, place) = (meta(), place());
     let body = &sealed[..sealed.len() - rest.len()];
     let unshifted = builder.finish_copy(&meta, place);

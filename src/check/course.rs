@@ -3,7 +3,7 @@
 use super::finding::Problem;
 use crate::engine::segment::SegmentHeader;
 use crate::engine::walk::WalkPlace;
-use crate::format::block::{Block, BlockKind, Cause};
+use crate::format::block::{Block, BlockKind, Cause, spanned_offsets};
 use crate::format::chain::Chain;
 use crate::format::layout::{CHECKPOINT_BODY_BYTES, MAX_VALUE_BYTES, header};
 use crate::format::record::{Fields, RecordCause};
@@ -255,7 +255,7 @@ fn split_entry(mut bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordCause> {
 /// Whether offsets stand in for records that a compaction removed (F-33).
 fn has_gap(block: &Block<'_>) -> Result<bool, Cause> {
     for fields in block.control_records() {
-        if fields?.spanned_offsets().unwrap_or(0) > 0 {
+        if spanned_offsets(&fields?)? > 0 {
             return Ok(true);
         }
     }

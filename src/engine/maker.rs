@@ -128,6 +128,7 @@ pub fn give_name<V: Vfs>(
     operation: &'static str,
     [named, synced]: [Action<'_>; 2],
 ) -> Result<(), IoError> {
+    assert!(segment.name() != name, "a segment is made under another name than its own");
     dir.rename(segment.name(), name, operation)?;
     dir.vfs.trace(&named);
     segment.path = dir.path.join(name);

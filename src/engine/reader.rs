@@ -126,6 +126,7 @@ impl<F: VfsFile> Reader<F> {
     pub fn take(&mut self) -> Option<Record<'_>> {
         let (position, length) = self.body?;
         let record = self.cursor.next(self.window.held(position, length))?;
+        debug_assert!(record.offset >= self.next_offset, "offsets only rise");
         self.next_offset = record.offset + 1;
         Some(record)
     }

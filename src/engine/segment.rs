@@ -14,6 +14,7 @@ use crate::format::block::{Block, BlockStart, Cause, Place};
 use crate::format::codec::{get_u32, put};
 pub use crate::format::header::{HeaderCause, SegmentHeader};
 use crate::format::layout::{block_bytes, end, header, start};
+use crate::format::sure::{part, part_mut, sure};
 
 /// The first bytes of a file: a header, if it is a segment. Fewer only where the file is shorter.
 ///
@@ -41,7 +42,8 @@ impl<F> OpenSegment<F> {
     /// The name in its directory by which it was opened.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+        let name = self.path.file_name().and_then(|name| name.to_str());
+        sure(name, "a segment is opened by its name")
     }
 
     /// Whether it is a segment of that stream under its own name (F-9).
@@ -84,7 +86,7 @@ impl Window {
 
     /// The bytes held from `position` on, up to `length`, without reading.
     pub fn held(&self, position: u64, length: usize) -> &[u8] {
-        let bytes = self.buffer.get(..self.length).unwrap_or_default();
+        let bytes = part(&self.buffer, ..self.length);
         let skip = position.checked_sub(self.position).and_then(|skip| usize::try_from(skip).ok());
         let held = skip.and_then(|skip| bytes.get(skip..)).unwrap_or_default();
         held.get(..length).unwrap_or(held)
@@ -123,13 +125,13 @@ impl Window {
         if self.buffer.len() < wanted || self.buffer.len() > 4 * wanted.max(READ_AHEAD_BYTES) {
             // Fresh zeros cost nothing until they are touched.
             let mut buffer = vec![0; wanted.max(kept)];
-            put(&mut buffer, 0, self.buffer.get(held).unwrap_or_default());
+            put(&mut buffer, 0, part(&self.buffer, held));
             self.buffer = buffer;
         } else {
             self.buffer.copy_within(held, 0);
         }
         (self.position, self.length) = (position, kept);
-        let space = self.buffer.get_mut(kept..wanted).unwrap_or_default();
+        let space = part_mut(&mut self.buffer, kept..wanted);
         self.length += read_at_least(file, space, length - kept, position + kept as u64)?;
         Ok(())
     }
@@ -146,8 +148,7 @@ impl Window {
     ) -> Result<Block<'_>, NoBlock> {
         let bytes = self.fetch(file, place.position, start::LEN, ahead)?;
         let start = BlockStart::decode(bytes, place)?;
-        let length = usize::try_from(start.block_bytes()).unwrap_or(usize::MAX);
-        let bytes = self.fetch(file, place.position, length, ahead)?;
+        let bytes = self.fetch(file, place.position, start.block_len(), ahead)?;
         Ok(Block::verify(bytes, start)?)
     }
 }

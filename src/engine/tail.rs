@@ -156,6 +156,11 @@ impl<F> Tail<F> {
     /// What makes the block unfit to be there; nothing has changed then.
     pub fn absorb(&mut self, block: &Block<'_>) -> Result<(), Cause> {
         let opening = self.end == self.records_from && block.start.kind == BlockKind::Checkpoint;
+        assert!(
+            opening || self.end > header::LEN as u64,
+            "F-25: a segment opens with a checkpoint"
+        );
+        assert!(!self.sealed && self.link.leads_to(&block.start), "F-21: it continues the chain");
         let epoch = self.epoch();
         if opening || block.start.kind != BlockKind::Checkpoint {
             self.state.apply(block)?;

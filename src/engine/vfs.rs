@@ -251,13 +251,17 @@ pub fn read_at_least<F: VfsFile>(
             Ok(count) => {
                 total += count;
                 position += count as u64;
-                buf = buf.get_mut(count..).unwrap_or_default();
+                buf = buf.get_mut(count..).ok_or_else(more_than_asked)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
     Ok(total)
+}
+
+fn more_than_asked() -> io::Error {
+    io::Error::other("the system tells of more bytes than it was given")
 }
 
 /// Writes all of `buf`.
@@ -271,7 +275,7 @@ pub fn write_full<F: VfsFile>(file: &F, mut buf: &[u8], mut position: u64) -> io
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
                 position += count as u64;
-                buf = buf.get(count..).unwrap_or_default();
+                buf = buf.get(count..).ok_or_else(more_than_asked)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -15,6 +15,7 @@ use crate::format::block::{Block, BlockKind, BlockStart, Cause, Link, Place};
 use crate::format::chain::Chain;
 use crate::format::codec::get_u32;
 use crate::format::layout::{BLOCK_ALIGN, SIGNAL_HIGH, SIGNAL_LOW, end, header, start};
+use crate::format::sure::part_mut;
 
 /// What stands at a place of a segment.
 #[derive(Debug)]
@@ -237,7 +238,7 @@ impl<'f, F: VfsFile> Walk<'f, F> {
 
     fn block(&mut self, signal: u8, start: BlockStart) -> FoundBlock<'_> {
         let (before, position) = (self.at, self.at.position);
-        let length = usize::try_from(start.block_bytes()).unwrap_or(usize::MAX);
+        let length = start.block_len();
         self.at.position += self.window.fetch(position, length).len() as u64;
         let next_offset = start.first_offset.checked_add(u64::from(start.record_count));
         let bytes = self.window.held(position, length);
@@ -371,8 +372,8 @@ impl<F: VfsFile> PatientWindow<'_, F> {
         let mut position = range.start;
         while position < range.end {
             let page_end = (position / PAGE_BYTES + 1).saturating_mul(PAGE_BYTES).min(range.end);
-            let place = |at: u64| usize::try_from(at - range.start).unwrap_or(usize::MAX);
-            let page = self.bytes.get_mut(place(position)..place(page_end)).unwrap_or_default();
+            let place = |at: u64| (at - range.start) as usize;
+            let page = part_mut(&mut self.bytes, place(position)..place(page_end));
             if let Err(error) = read_full(self.file, page, position) {
                 page.fill(0);
                 self.note_failure(position..page_end, error.to_string());

@@ -26,6 +26,7 @@ use crate::format::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
 use crate::format::record::NewRecord;
 use crate::format::record::RecordError;
 use crate::format::state::{EPOCH, encode_epoch};
+use crate::format::sure::part;
 use crate::format::token::Epoch;
 
 /// The lock that every writer holds while it writes (L-1).
@@ -432,6 +433,7 @@ impl<V: Vfs> Writer<V> {
         commit(dir, tail)?;
         let begin = tail.end;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
+        assert!(tail.end == begin + length, "the end is not behind the block that was committed");
         dir.vfs.trace(&tail.action("Commit").value(tail.next_offset()).label(label));
         begin_sync(tail, begin);
         Ok(())
@@ -493,8 +495,8 @@ impl<V: Vfs> Writer<V> {
             if count == 0 {
                 break;
             }
-            let held = bytes.get(..count).unwrap_or_default();
-            write_full(file, held, position).while_doing_at("rewrite", path, position)?;
+            write_full(file, part(&bytes, ..count), position)
+                .while_doing_at("rewrite", path, position)?;
             position += count as u64;
             bytes.resize(REWRITE_BYTES, 0);
         }

@@ -13,6 +13,7 @@ use crate::format::layout::{
     FLAG_CONTROL, MAX_BODY_BYTES, SIGNAL_HIGH, SIGNAL_LOW, block_bytes, end, start,
 };
 use crate::format::record::{Fields, Record, RecordCause};
+use crate::format::sure::part;
 
 /// What a block is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,9 +133,9 @@ impl Place {
         crc_continue(0, &seed)
     }
 
-    /// What start_crc must be for these bytes of a start.
+    /// What start_crc must be for the bytes of a start, all 48 of them.
     pub(crate) fn start_crc(self, bytes: &[u8]) -> u32 {
-        crc_continue(self.seed(), bytes.get(1..start::START_CRC).unwrap_or_default())
+        crc_continue(self.seed(), part(bytes, 1..start::START_CRC))
     }
 }
 
@@ -232,7 +233,7 @@ impl BlockStart {
         put(bytes, start::TIMESTAMP, &self.timestamp_ms.to_le_bytes());
         put(bytes, start::DURABLE_TO, &self.durable_to.to_le_bytes());
         put(bytes, start::EPOCH, &self.epoch.to_le_bytes());
-        let covered = bytes.get(1..start::START_CRC).unwrap_or_default();
+        let covered = part(bytes, 1..start::START_CRC);
         self.start_crc = crc_continue(place.seed(), covered);
         put(bytes, start::START_CRC, &self.start_crc.to_le_bytes());
     }
@@ -254,6 +255,12 @@ impl BlockStart {
     #[must_use]
     pub fn block_bytes(&self) -> u64 {
         block_bytes(self.body_len)
+    }
+
+    /// The same in memory: no body is longer than [`MAX_BODY_BYTES`].
+    #[must_use]
+    pub fn block_len(&self) -> usize {
+        self.block_bytes() as usize
     }
 }
 
@@ -295,7 +302,7 @@ impl<'a> Block<'a> {
     /// # Errors
     /// `Cut` where bytes are missing; otherwise what is wrong, the checksum first.
     pub fn verify(bytes: &'a [u8], start: BlockStart) -> Result<Self, Cause> {
-        let length = usize::try_from(start.block_bytes()).map_err(|_| Cause::Cut)?;
+        let length = start.block_len();
         let bytes = bytes.get(..length).ok_or(Cause::Cut)?;
         let crc_at = length - end::CRC;
         let crc = get_u32(bytes, crc_at).ok_or(Cause::Cut)?;

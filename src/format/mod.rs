@@ -8,5 +8,6 @@ pub mod layout;
 pub mod record;
 pub mod settings;
 pub mod state;
+pub mod sure;
 pub mod token;
 pub mod topics;

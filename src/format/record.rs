@@ -1,9 +1,10 @@
 //! Records: their fields, and how they become bytes and come back (format.md, chapter 6).
 
-use crate::format::codec::{crc, get_u32, put, put_varint, split_varint, varint_len};
+use crate::format::codec::{crc, put, put_varint, split_varint, varint_len};
 use crate::format::layout::{
     MAX_HEADERS_BYTES, MAX_KEY_BYTES, MAX_TOPIC_BYTES, MAX_VALUE_BYTES, attribute,
 };
+use crate::format::sure::{part, sure};
 
 /// Why a record or a batch cannot be stored at all (F-26, F-27, F-30).
 ///
@@ -161,10 +162,11 @@ impl<'a> NewRecord<'a> {
         self.control
     }
 
-    /// How many offsets the record takes.
+    /// How many offsets the record takes. A gap is only ever made of what was checked (F-33).
     pub(crate) fn spanned_offsets(&self) -> u32 {
         let offsets = spanned_offsets(self.control, self.topic, self.key, self.value);
-        u32::try_from(offsets.unwrap_or(0)).unwrap_or(u32::MAX)
+        let offsets = offsets.and_then(|offsets| u32::try_from(offsets).ok());
+        sure(offsets, "a gap does not say how many offsets it stands for")
     }
 
     fn headers_len(&self) -> usize {
@@ -216,9 +218,16 @@ impl<'a> NewRecord<'a> {
                 put_sized(out, value);
             }
         }
-        out.extend_from_slice(self.value.unwrap_or_default());
-        let crc = crc(out.get(begin + 4..).unwrap_or_default());
+        if let Some(value) = self.value {
+            out.extend_from_slice(value);
+        }
+        let crc = crc(part(out, begin + 4..));
         put(out, begin, &crc.to_le_bytes());
+        assert!((out.len() - begin) as u64 == self.encoded_bytes(), "a record's length is wrong");
+        debug_assert_eq!(
+            Fields::split(part(out, begin..)).map(|(fields, rest)| (fields.to_new(), rest)),
+            Ok((self.clone(), &[][..]))
+        );
     }
 }
 
@@ -322,13 +331,12 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// The first rule of chapter 6 that is broken.
     pub fn split(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), RecordCause> {
-        let stored = get_u32(bytes, 0).ok_or(RecordCause::Truncated)?;
-        let covered = bytes.get(4..).unwrap_or_default();
+        let (stored, covered) = bytes.split_first_chunk().ok_or(RecordCause::Truncated)?;
         let (length, fields) = split_varint(covered).ok_or(RecordCause::Field("length"))?;
         let length = usize::try_from(length).map_err(|_| RecordCause::Truncated)?;
         let (fields, rest) = fields.split_at_checked(length).ok_or(RecordCause::Truncated)?;
-        let covered = covered.get(..covered.len() - rest.len()).unwrap_or_default();
-        if crc(covered) != stored {
+        let covered = part(covered, ..covered.len() - rest.len());
+        if crc(covered) != u32::from_le_bytes(*stored) {
             return Err(RecordCause::Crc);
         }
         Ok((Self::decode(fields)?, rest))
@@ -411,8 +419,8 @@ pub const PAD: &[u8] = b"pad";
 /// The kind of control record that stands for removed ones (F-33).
 pub const GAP: &[u8] = b"gap";
 
-/// How many offsets a record takes: one if it is a user's, n if it is a gap of n (F-33), none if it is
-/// another control record. `None` for a gap whose n cannot be.
+/// How many offsets a record takes: a record of a user one, a gap as many as it says (at least one,
+/// F-33), any other control record none. `None` for a malformed gap.
 #[inline]
 fn spanned_offsets(
     control: bool,
@@ -426,7 +434,7 @@ fn spanned_offsets(
     if topic != GAP || key.is_some() {
         return Some(0);
     }
-    match split_varint(value.unwrap_or_default()) {
+    match value.and_then(split_varint) {
         Some((count, [])) if count > 0 => Some(count),
         _ => None,
     }

@@ -190,6 +190,7 @@ impl Position {
         let mut value = self.epoch.to_le_bytes().to_vec();
         value.extend_from_slice(&self.offset.to_le_bytes());
         value.extend_from_slice(&self.time_ms.to_le_bytes());
+        assert!(Self::decode(&value).as_ref() == Some(self), "F-36");
         value
     }
 
@@ -230,6 +231,7 @@ impl ProducerEntry {
         value.extend_from_slice(&self.record_count.to_le_bytes());
         value.extend_from_slice(&self.epoch.to_le_bytes());
         value.extend_from_slice(&self.time_ms.to_le_bytes());
+        assert!(Self::decode(&value).as_ref() == Some(self), "F-36");
         value
     }
 
@@ -257,11 +259,14 @@ pub fn is_name(name: &str) -> bool {
         && name.bytes().all(allowed)
 }
 
+/// What stands in place of a boot id that is not known (F-35).
+const UNKNOWN_BOOT: [u8; 16] = [0; 16];
+
 /// Key and value of an entry `epoch` (chapter 7).
 #[must_use]
 pub fn encode_epoch(epoch: &Epoch) -> ([u8; 4], Vec<u8>) {
     let mut value = epoch.first_offset.to_le_bytes().to_vec();
-    value.extend_from_slice(&epoch.boot_id.unwrap_or_default());
+    value.extend_from_slice(&epoch.boot_id.unwrap_or(UNKNOWN_BOOT));
     value.extend_from_slice(&epoch.time_ms.to_le_bytes());
     (epoch.number.to_le_bytes(), value)
 }
@@ -274,7 +279,7 @@ fn decode_epoch(key: &[u8], value: &[u8]) -> Option<Epoch> {
     Some(Epoch {
         number: get_u32(key, 0)?,
         first_offset: get_u64(value, 0)?,
-        boot_id: (boot_id != [0; 16]).then_some(boot_id),
+        boot_id: (boot_id != UNKNOWN_BOOT).then_some(boot_id),
         time_ms: get_u64(value, 24)?,
     })
 }

@@ -16,6 +16,7 @@ use crate::engine::walk::{Piece, Walk, WalkPlace};
 use crate::error::{Failure, IoContext, IoError};
 use crate::format::block::Link;
 use crate::format::layout::SIGNAL_LOW;
+use crate::format::sure::{part_mut, sure};
 
 /// A saved tail, joined to the segment that it was cut off from.
 #[derive(Debug)]
@@ -125,8 +126,8 @@ impl<F: VfsFile> VfsFile for Joined<F> {
         let Some(left) = self.position.checked_sub(position).filter(|left| *left > 0) else {
             return self.tail.read_at(buf, position - self.position);
         };
-        let length = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
-        self.head.read_at(buf.get_mut(..length).unwrap_or_default(), position)
+        let length = left.min(buf.len() as u64) as usize;
+        self.head.read_at(part_mut(buf, ..length), position)
     }
     fn write_at(&self, _buf: &[u8], _position: u64) -> io::Result<usize> {
         only_read()
@@ -188,7 +189,8 @@ fn leave_out(
     failure: &Failure,
     report: &mut SalvageReport,
 ) -> Result<(), SalvageError> {
-    let (segment, position) = parse_saved_tail_name(name).unwrap_or_default();
+    let parsed = parse_saved_tail_name(name);
+    let (segment, position) = sure(parsed, "only a saved tail is opened");
     let why = failure.to_string();
     if !options.leave_out_unreadable {
         return Err(SalvageError::Unreadable { file: format!("{LOST}/{name}"), position, why });

@@ -21,6 +21,7 @@ use crate::engine::segment::block_ending_at;
 use crate::engine::vfs::{OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{BlockKind, BlockStart, Cause};
+use crate::format::sure::part;
 use crate::steward::survey::{SealedSegment, Survey};
 
 /// Tells how old the segments of a survey are.
@@ -34,7 +35,7 @@ impl<V: Vfs> Ages<'_, V> {
     /// tell lies in the future.
     pub fn settled_ms(&self, index: usize) -> Result<Option<u64>, Failure> {
         let now_ms = self.survey.now_ms;
-        let later = self.survey.sealed.get(index..).unwrap_or_default();
+        let later = part(&self.survey.sealed, index..);
         if let Some(segment) = self.open(later.first())? {
             let end = last_block(&segment)?;
             if end.timestamp_ms <= now_ms {

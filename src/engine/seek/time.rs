@@ -6,6 +6,7 @@ use crate::engine::error::IoContext;
 use crate::engine::vfs::{Vfs, read_full};
 use crate::format::block::{BlockKind, BlockStart};
 use crate::format::layout::{header, start};
+use crate::format::sure::part;
 
 /// A time that is sought, and the time of whoever seeks.
 struct SoughtTime {
@@ -42,8 +43,7 @@ impl<V: Vfs> Seeker<'_, V> {
             let mut bytes = [0; start::LEN];
             let length = read_full(&segment.file, &mut bytes, place.position);
             let length = length.while_doing_at("read", &segment.path, place.position)?;
-            let bytes = bytes.get(..length).unwrap_or_default();
-            let start = BlockStart::decode(bytes, place).map_err(|cause| {
+            let start = BlockStart::decode(part(&bytes, ..length), place).map_err(|cause| {
                 segment.damage(place.position, segment.header.base_offset, cause)
             })?;
             Ok(start.timestamp_ms < time_ms)

@@ -7,6 +7,7 @@ use crate::engine::vfs::{FIRST_PIECE_BYTES, VfsFile, read_full};
 use crate::format::block::{BlockStart, Cause, Place};
 use crate::format::codec::{crc_continue, get_u32};
 use crate::format::layout::{BLOCK_ALIGN, end, start};
+use crate::format::sure::{self, part_mut};
 
 /// The rows of the recovery table but for `unreadable`, which is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub fn classify<F: VfsFile>(
     let mut chunk = vec![0; FIRST_PIECE_BYTES];
     loop {
         let length = read_full(file, &mut chunk, position)?;
-        let bytes = chunk.get(..length).unwrap_or_default();
+        let bytes = sure::part(&chunk, ..length);
         let zeros = ZEROS.get(..length) == Some(bytes);
         tail.look_at(file, bytes, zeros, segment.place(position))?;
         if length < chunk.len() {
@@ -173,9 +174,8 @@ fn is_valid<F: VfsFile>(file: &F, start: &BlockStart, place: Place) -> io::Resul
     let mut chunk = vec![0; TAIL_CHUNK_BYTES.min(start::LEN + start.body_len)];
     let (mut position, mut crc) = (place.position + start::LEN as u64, start.start_crc);
     while position < covered_end {
-        let wanted = usize::try_from(covered_end - position).unwrap_or(usize::MAX);
-        let wanted = wanted.min(chunk.len());
-        let bytes = chunk.get_mut(..wanted).unwrap_or_default();
+        let wanted = (covered_end - position).min(chunk.len() as u64) as usize;
+        let bytes = part_mut(&mut chunk, ..wanted);
         if read_full(file, bytes, position)? < wanted {
             return Ok(false);
         }
@@ -184,8 +184,8 @@ fn is_valid<F: VfsFile>(file: &F, start: &BlockStart, place: Place) -> io::Resul
     }
     // From the body's end on: pad, and the end.
     let mut rest = [0; BLOCK_ALIGN as usize + end::LEN];
-    let length = usize::try_from(block_end - body_end).unwrap_or(usize::MAX);
-    let Some(rest) = rest.get_mut(..length) else { return Ok(false) };
+    let length = (block_end - body_end) as usize;
+    let rest = part_mut(&mut rest, ..length);
     if read_full(file, rest, body_end)? < length {
         return Ok(false);
     }

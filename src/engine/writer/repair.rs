@@ -10,7 +10,8 @@ use crate::engine::vfs::{FIRST_PIECE_BYTES, OpenMode, Vfs, VfsFile, read_full, w
 use crate::engine::writer::{Writer, WriterGuard};
 use crate::format::block::Cause;
 use crate::format::codec::crc_continue;
-use crate::format::layout::header;
+use crate::format::layout::{BLOCK_ALIGN, header};
+use crate::format::sure::part;
 
 /// What a repair found and did.
 ///
@@ -196,7 +197,7 @@ impl<V: Vfs> Writer<V> {
         loop {
             let count = read_full(&tail.segment.file, &mut chunk, tail.end + at);
             let count = count.map_err(|error| tail.io_error("read", error))?;
-            take(chunk.get(..count).unwrap_or_default(), at)?;
+            take(part(&chunk, ..count), at)?;
             at += count as u64;
             if count < chunk.len() {
                 return Ok(());
@@ -208,6 +209,8 @@ impl<V: Vfs> Writer<V> {
     /// Cuts the segment to its committed end, on disk too.
     fn cut(&mut self, guard: &WriterGuard<V>) -> Result<u64, Failure> {
         let tail = &mut self.tail;
+        let whole = tail.end > header::LEN as u64 && tail.end.is_multiple_of(BLOCK_ALIGN);
+        assert!(whole, "a segment is cut between two blocks");
         tail.reserved_to = tail.end;
         let file = &tail.segment.file;
         let before = file.status().map_err(|error| tail.io_error("look at", error))?.len;

@@ -243,6 +243,8 @@ pub(super) fn make_segment<V: Vfs>(
     for checkpoint in opening {
         tail.absorb(&checkpoint).map_err(|cause| tail.damage(cause))?;
     }
+    debug_assert!(tail.state.entries().eq(state.entries()), "F-37: the state opens the segment");
+    assert!(tail.end == length && tail.next_offset() == header.base_offset, "F-23, F-21");
     // Another writer, which took the lock while that had lost its name, began it anew.
     if !dir.still_names(&tail.segment)? {
         let source = io::Error::other("another writer makes it too: writer.lock was removed");
