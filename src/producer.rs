@@ -331,6 +331,11 @@ impl<V: Vfs> Producer<V> {
         &self.writer.dir.vfs
     }
 
+    /// Says that a call failed that has to do with this producer.
+    pub(crate) fn io_error(&self, operation: &'static str, source: std::io::Error) -> Failure {
+        self.writer.tail.io_error(operation, source).into()
+    }
+
     /// Appends at the committed end, which was looked for under this lock.
     fn append_looked(
         &mut self,

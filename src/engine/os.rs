@@ -18,8 +18,10 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::engine::vfs::{
-    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
+
+mod threads;
 
 #[cfg(target_os = "linux")]
 #[path = "os/linux.rs"]
@@ -29,6 +31,7 @@ mod system;
 mod system;
 
 pub use system::OsWatch;
+pub use threads::OsMonitor;
 
 /// Real files, real locks, real time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -151,6 +154,7 @@ impl Vfs for OsVfs {
     type File = OsFile;
     type Dir = OsDir;
     type Watch = OsWatch;
+    type Monitor<T: Send + 'static> = OsMonitor<T>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         match std::fs::create_dir(path) {
@@ -297,6 +301,18 @@ impl Vfs for OsVfs {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         Ok(bytes)
+    }
+
+    fn monitor<T: Send + 'static>(&self, value: T) -> OsMonitor<T> {
+        OsMonitor::new(value)
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        threads::spawn(work)
+    }
+
+    fn yield_now(&self) {
+        std::thread::yield_now();
     }
 }
 

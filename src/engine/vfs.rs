@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::DerefMut;
 use std::path::Path;
 use std::time::Duration;
 
@@ -147,6 +148,28 @@ pub trait Watch: Send {
     fn wait(&mut self, timeout: Duration);
 }
 
+/// A value that threads of one process share: one of them at a time has it, and may wait until
+/// another has changed it.
+pub trait Monitor<T>: Send + Sync {
+    /// The value, for as long as a thread has it.
+    type Held<'m>: DerefMut<Target = T>
+    where
+        Self: 'm;
+
+    /// The value, once nobody else has it.
+    fn enter(&self) -> Self::Held<'_>;
+    /// The value; `None` where somebody else has it.
+    fn try_enter(&self) -> Option<Self::Held<'_>>;
+    /// Gives the value to others, and has it back after a [`Monitor::wake_all`] that came since,
+    /// or when the time is over. It may come back earlier: who waits looks, and waits again.
+    fn wait<'m>(&'m self, held: Self::Held<'m>, timeout: Option<Duration>) -> Self::Held<'m>;
+    /// Wakes all who wait.
+    fn wake_all(&self);
+}
+
+/// Waits for the end of a thread.
+pub type Join = Box<dyn FnOnce() + Send + Sync>;
+
 /// An operating system, or a world that stands in for one.
 ///
 /// A path is resolved in [`Vfs::open_dir`] and [`Vfs::create_dir`] alone. All else is a name in
@@ -158,6 +181,8 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     type Dir: Clone + fmt::Debug + Send + Sync + 'static;
     /// A watched directory.
     type Watch: Watch;
+    /// A value that threads of this process share.
+    type Monitor<T: Send + 'static>: Monitor<T> + 'static;
 
     /// Makes a directory; fine if it is there already. Does not make its parents.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
@@ -215,6 +240,13 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     }
     /// Random bytes, good enough to never come again.
     fn random(&self) -> io::Result<[u8; 16]>;
+
+    /// Lets threads of this process share a value.
+    fn monitor<T: Send + 'static>(&self, value: T) -> Self::Monitor<T>;
+    /// Starts a thread.
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join>;
+    /// Lets other threads run first, if there are any. Promises nothing.
+    fn yield_now(&self);
 
     /// Takes note of a protocol action. Real systems ignore it.
     fn trace(&self, _action: &Action<'_>) {}
