@@ -13,7 +13,7 @@ pub use self::batch::Batch;
 pub use self::held::HeldProducer;
 pub use self::options::ProducerOptions;
 use self::request::Entry;
-pub(crate) use self::request::{PositionChange, Request};
+pub(crate) use self::request::{PositionChange, Positioned, Request};
 pub use self::transaction::Transaction;
 use crate::appended::Appended;
 use crate::engine::os::OsVfs;
@@ -109,27 +109,16 @@ impl<V: Vfs> Producer<V> {
         appended
     }
 
-    /// Appends a batch, all of it or nothing. The batch keeps its records.
+    /// Appends a batch, all of it or nothing.
+    ///
+    /// The batch keeps its records, and its memory: [`Batch::clear`] takes them out for the next
+    /// ones. It is borrowed mutably only because the block is put together in it. For an append
+    /// with conditions see [`Producer::transaction`].
     ///
     /// # Errors
     /// See [`AppendError`].
     pub fn append_batch(&mut self, batch: &mut Batch) -> Result<Appended, AppendError> {
         self.append_records(batch, &Request::default())
-    }
-
-    /// Appends a batch only if the stream's next offset is that of the token, and the
-    /// token's history is the stream's: a compare-and-append.
-    ///
-    /// The condition is on the whole stream. Any record that anybody appends in between, of
-    /// whatever topic and key, is a conflict. A writer that takes longer to decide than others to
-    /// append may lose every time. So use it where writers are few, or give what changes on its
-    /// own a stream of its own. After a conflict, read on, decide again, and try again with the
-    /// new token.
-    ///
-    /// # Errors
-    /// `Conflict` or `Diverged` if not; see [`AppendError`].
-    pub fn append_if(&mut self, token: &Token, batch: &mut Batch) -> Result<Appended, AppendError> {
-        self.append_records(batch, &Request { expected: Some(token), ..Request::default() })
     }
 
     /// Sets a setting of the stream, or with `None` takes it back to its default. All who
@@ -192,26 +181,13 @@ impl<V: Vfs> Producer<V> {
         self.make_durable().map_err(|source| AppendError::NotDurable { appended, source })
     }
 
-    /// Appends a batch that carries a time of its own, in ms since 1970, as copies of records
-    /// do that were written elsewhere before.
-    ///
-    /// # Errors
-    /// See [`AppendError`].
-    pub fn append_copy(
-        &mut self,
-        batch: &mut Batch,
-        timestamp_ms: u64,
-    ) -> Result<Appended, AppendError> {
-        let timestamp_ms = Some(timestamp_ms);
-        self.append_records(batch, &Request { timestamp_ms, ..Request::default() })
-    }
-
     pub(crate) fn append_records(
         &mut self,
         batch: &mut Batch,
         request: &Request<'_>,
     ) -> Result<Appended, AppendError> {
-        if batch.is_empty() {
+        batch.check()?;
+        if batch.is_empty() && !request.may_be_empty {
             return Err(RecordError::EmptyBatch.into());
         }
         self.append_block(&mut batch.builder, request)
@@ -269,6 +245,7 @@ impl<V: Vfs> Producer<V> {
         guard: &WriterGuard<V>,
         batch: &mut Batch,
     ) -> Result<Appended, AppendError> {
+        batch.check()?;
         if batch.is_empty() {
             return Err(RecordError::EmptyBatch.into());
         }
@@ -425,7 +402,7 @@ impl<V: Vfs> Producer<V> {
         self.writer.tail.segment.header.stream_id
     }
 
-    /// The stream's end when this producer last looked, for [`Producer::append_if`].
+    /// The stream's end when this producer last looked, for [`Transaction::if_end`].
     #[must_use]
     pub fn token(&self) -> Token {
         self.writer.tail.token()

@@ -360,7 +360,7 @@ impl<V: Vfs> Salvager<'_, V> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.producer.append_copy(&mut self.batch, self.last_time_ms)?;
+        self.producer.transaction(&mut self.batch).timestamp_ms(self.last_time_ms).commit()?;
         self.report.records += self.batch.len() as u64;
         Ok(())
     }

@@ -443,7 +443,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
         let mut outputs = batch(&entries, 100);
         self.attempt(Block { entries, position: Some((JOB, token.offset)) });
         let Some(actor) = &mut self.named[JOB] else { return Ok(Done::Failed) };
-        let appended = producer.append_with_position(&mut outputs, &mut actor.is);
+        let appended = producer.transaction(&mut outputs).with_position(&mut actor.is).commit();
         if appended.is_err() {
             self.named[JOB] = None; // What it has read is to be read again.
         }

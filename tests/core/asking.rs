@@ -44,7 +44,10 @@ fn a_copy_carries_the_time_it_is_given() {
     let mut producer = Producer::open(dir.path()).unwrap();
     let mut batch = Batch::new();
     batch.push(&record("a")).unwrap();
-    assert_eq!(producer.append_copy(&mut batch, 77).unwrap().timestamp_ms, 77);
+    assert_eq!(
+        producer.transaction(&mut batch).timestamp_ms(77).commit().unwrap().timestamp_ms,
+        77
+    );
     assert!(producer.append_batch(&mut batch).unwrap().timestamp_ms > 77);
     let mut reader = fast_consumer().open(dir.path()).unwrap();
     assert_eq!(reader.try_next().unwrap().unwrap().timestamp_ms, 77);

@@ -84,7 +84,7 @@ proptest! {
                     let mut batch = puro::Batch::new();
                     batch.push(&NewRecord::new("t", "once")).unwrap();
                     // An old sequence is refused, and that is as well.
-                    let _ = producer.append_once(&format!("p{who}"), sequence, &mut batch);
+                    let _ = producer.transaction(&mut batch).once(&format!("p{who}"), sequence).commit();
                 }
                 Op::Sync => producer.sync().unwrap(),
                 Op::Reopen => producer = options.open(dir.path()).unwrap(),

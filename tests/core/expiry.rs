@@ -36,7 +36,7 @@ fn a_clock_that_is_ahead_twice_forgets_nobody() {
     read_once(&clock, dir.path(), "anna");
     let mut batch = Batch::new();
     batch.push(&record("b")).unwrap();
-    producer.append_once("meter", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("meter", 1).commit().unwrap();
     for _ in 0..3 {
         clock.set(FAR);
         append(&mut producer, "of 2099");
@@ -62,7 +62,7 @@ fn a_clock_that_is_behind_makes_nobody_forgotten() {
     read_once(&clock, dir.path(), "anna");
     let mut batch = Batch::new();
     batch.push(&record("b")).unwrap();
-    producer.append_once("meter", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("meter", 1).commit().unwrap();
     clock.set(NOON + DAY);
     roll(&mut producer, dir.path(), 3);
     assert!(producer.position("anna").is_some());

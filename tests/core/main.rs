@@ -44,6 +44,7 @@ mod strays;
 mod stream;
 mod told;
 mod topic_index;
+mod transactions;
 mod truncation;
 mod vectors;
 mod writing;

@@ -52,7 +52,7 @@ impl Stream {
     fn append_as(&mut self, identity: &str, sequence: u64) {
         let mut batch = Batch::new();
         batch.push(&record("x")).unwrap();
-        self.producer.append_once(identity, sequence, &mut batch).unwrap();
+        self.producer.transaction(&mut batch).once(identity, sequence).commit().unwrap();
     }
 
     fn roll(&mut self) {

@@ -435,7 +435,7 @@ fn one_flipped_bit_of_a_length_costs_nothing_and_forges_nothing() {
     let mut producer = Producer::open(dir.path()).unwrap();
     let mut batch = Batch::new();
     batch.push(&NewRecord::new("t", &value)).unwrap();
-    producer.append_once("me", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("me", 1).commit().unwrap();
     let (at, ..) = records_blocks(dir.path(), 0)[0];
     for bit in 0..8 {
         let copy = copy(dir.path());
@@ -456,7 +456,7 @@ fn what_a_search_finds_is_told_as_doubtful() {
     let mut producer = Producer::open(dir.path()).unwrap();
     let mut batch = Batch::new();
     batch.push(&NewRecord::new("t", &value)).unwrap();
-    producer.append_once("me", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("me", 1).commit().unwrap();
     let (at, ..) = records_blocks(dir.path(), 0)[0];
     flip(&segment(dir.path(), 0), at + 48 + 4, 0x6B);
     let saved = save(dir.path());

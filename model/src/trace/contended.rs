@@ -101,7 +101,7 @@ fn append_all(scene: Scene, mut rng: Rng) {
         let value = vec![number as u8; VALUE_BYTES];
         batch.push(&NewRecord::new("t", &value)).expect("a small record");
         // It may find the lock taken.
-        let _ = producer.append_once(&format!("p{process}"), number + 1, &mut batch);
+        let _ = producer.transaction(&mut batch).once(&format!("p{process}"), number + 1).commit();
     }
 }
 

@@ -150,7 +150,7 @@ fn colourful(dir: &Path) {
         batch.push(&NewRecord::delete_marker("plain", &round.to_be_bytes())).unwrap();
         // Times go back, and to where no calendar reaches (F-5).
         let time_ms = [round, 1_700_000_000_000 - round, u64::MAX][round as usize % 3];
-        producer.append_copy(&mut batch, time_ms).unwrap();
+        producer.transaction(&mut batch).timestamp_ms(time_ms).commit().unwrap();
     }
 }
 
