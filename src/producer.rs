@@ -24,7 +24,7 @@ use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock};
 use crate::error::{AppendError, Failure, OpenError, RecordError};
 use crate::format::block::{BlockBuilder, BlockKind};
 use crate::format::record::NewRecord;
-use crate::format::settings::{self, Settings};
+use crate::format::settings::{Setting, Settings};
 use crate::format::state::{Position, SETTING, is_name};
 use crate::format::token::Token;
 use crate::steward::tidy_after_roll;
@@ -121,15 +121,26 @@ impl<V: Vfs> Producer<V> {
         self.append_records(batch, &Request::default())
     }
 
-    /// Sets a setting of the stream, or with `None` takes it back to its default. All who
-    /// use the stream obey it from their next look on (C-6). The change is durable.
+    /// Sets a setting of the stream. All who use the stream obey it from their next look on (C-6).
+    /// The change is durable.
     ///
     /// # Errors
     /// `Setting` where it cannot be; see [`AppendError`].
-    pub fn set_setting(&mut self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
-        if let Some(value) = value {
-            settings::check(name, value)?;
-        }
+    pub fn set(&mut self, setting: &Setting) -> Result<(), AppendError> {
+        setting.check()?;
+        self.append_setting(&setting.name(), Some(&setting.value()))
+    }
+
+    /// Takes a setting back to its default, given its [name](Setting::name).
+    ///
+    /// # Errors
+    /// As [`Producer::set`].
+    pub fn unset(&mut self, name: &str) -> Result<(), AppendError> {
+        Setting::check_name(name)?;
+        self.append_setting(name, None)
+    }
+
+    fn append_setting(&mut self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
         let (key, value) = (name.as_bytes(), value.map(str::as_bytes));
         let entry = Entry { kind: SETTING, key, value };
         self.append_entry(&Request { entry: Some(entry), ..Request::default() })

@@ -105,7 +105,7 @@ pub fn stage(settings: &[(&str, &str)], before: &[Entry]) -> (Image, Minutes) {
 
 fn set(producer: &mut Producer<World<Alone>>, settings: &[(&str, &str)]) {
     for (name, value) in settings {
-        producer.set_setting(name, Some(value)).expect("a setting can be set");
+        producer.set(&format!("{name}={value}").parse().unwrap()).expect("a setting can be set");
     }
 }
 

@@ -129,7 +129,7 @@ impl<V: Vfs> Steward<V> {
             checked.map_err(|cause| opened.damage(position, offset, cause))?;
             let mut cursor = block.records();
             while let Some(record) = cursor.next(block.body) {
-                if !settings.cleanup(record.topic).delete {
+                if !settings.cleanup(record.topic).deletes() {
                     return Ok(Some(record.topic.to_vec()));
                 }
             }

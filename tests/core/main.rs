@@ -47,4 +47,5 @@ mod topic_index;
 mod transactions;
 mod truncation;
 mod vectors;
+mod whole_streams;
 mod writing;

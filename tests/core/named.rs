@@ -176,7 +176,7 @@ fn failing_syncs(fails: &Arc<AtomicBool>) -> Interpose<OsVfs> {
 fn a_commit_that_is_not_durable_is_the_one_to_compare_with() {
     let scratch = scratch();
     fill(&scratch.stream, 0..5);
-    Producer::open(&scratch.stream).unwrap().set_setting("durable", Some("true")).unwrap();
+    Producer::open(&scratch.stream).unwrap().set(&"durable=true".parse().unwrap()).unwrap();
     let fails = Arc::new(AtomicBool::new(false));
     let mut consumer = manual().open_in(failing_syncs(&fails), &scratch.stream, "unlucky").unwrap();
     assert_eq!(next(&mut consumer), Some(0));
@@ -286,14 +286,14 @@ fn a_setting_is_obeyed_without_a_restart() {
     let scratch = scratch();
     let mut running = Producer::open(&scratch.stream).unwrap();
     running.append(&NewRecord::new("in", "0")).unwrap();
-    Producer::open(&scratch.stream).unwrap().set_setting("segment_bytes", Some("4096")).unwrap();
+    Producer::open(&scratch.stream).unwrap().set(&"segment_bytes=4096".parse().unwrap()).unwrap();
     let value = vec![b'7'; 1000];
     for _ in 0..20 {
         running.append(&NewRecord::new("in", &value)).unwrap();
     }
     assert!(scratch.stream.join("0000000003.puro").exists());
-    let error = running.set_setting("segment_bytes", Some("12")).unwrap_err();
+    let error = running.set(&puro::Setting::SegmentBytes(12)).unwrap_err();
     assert!(matches!(error, AppendError::Setting(_)), "{error}");
-    running.set_setting("segment_bytes", None).unwrap();
+    running.unset("segment_bytes").unwrap();
     assert_eq!(running.settings().segment_bytes, 64 * 1024 * 1024);
 }

@@ -21,7 +21,7 @@ fn batch(values: &[&str]) -> Batch {
 fn a_batch_is_remembered_as_long_as_its_records_are_there() {
     let (dir, clock) = (scratch(), Clock::at(NOON));
     let mut producer = clock.producer(dir.path());
-    producer.set_setting("expiry_ms", Some("300")).unwrap();
+    producer.set(&"expiry_ms=300".parse().unwrap()).unwrap();
     let mut seventh = batch(&["a", "b"]);
     let first = producer.transaction(&mut seventh).once("outbox", 7).commit().unwrap();
     for day in 1..4 {
@@ -32,7 +32,7 @@ fn a_batch_is_remembered_as_long_as_its_records_are_there() {
         assert_eq!((again.first_offset, again.token), (first.first_offset, first.token));
     }
     // Once they are deleted, there is nothing left to answer for.
-    producer.set_setting("retention_bytes", Some("5000")).unwrap();
+    producer.set(&"retention_bytes=5000".parse().unwrap()).unwrap();
     roll(&mut producer, dir.path(), 3);
     assert!(segments(dir.path())[0] > 0);
     assert_eq!(producer.last_sequence("outbox"), None);
@@ -82,7 +82,7 @@ fn a_sequence_stands_for_one_batch() {
 fn a_compaction_takes_no_batch_for_another() {
     let dir = scratch();
     let mut producer = small_segments().open(dir.path()).unwrap();
-    producer.set_setting("cleanup", Some("compact")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
     let keyed = |values: [&str; 3]| {
         let mut batch = Batch::new();
         for (key, value) in ["k", "l", "k"].into_iter().zip(values) {

@@ -8,9 +8,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use puro::internals::change_in;
 use puro::internals::dir::Directory;
 use puro::internals::vfs::LockWait;
-use puro::positions::change_in;
 use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewRecord};
 use puro::{Producer, Start};
 

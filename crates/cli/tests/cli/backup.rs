@@ -10,8 +10,9 @@ use crate::real::{
     self, Random, Reaped, fast_consumer, files, flip, number, scratch, segment, small_segments,
 };
 use puro::check::Verdict;
+use puro::internals::check;
 use puro::internals::os::OsVfs;
-use puro::{Batch, CheckOptions, NewRecord, OwnedRecord, Producer, ProducerOptions, check};
+use puro::{Batch, CheckOptions, NewRecord, OwnedRecord, Producer, ProducerOptions};
 
 fn puro(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_puro"));
