@@ -165,6 +165,7 @@ impl<V: Vfs> Consumer<V> {
                 Watching::Yes(watch) => watch.wait(left),
                 _ => self.dir.vfs.sleep(left),
             }
+            self.dir.counters.wake_ups.add(1);
         }
     }
 

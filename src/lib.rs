@@ -30,6 +30,7 @@ pub use backup::{BackupError, BackupOptions, BackupReport};
 pub use buffered::{BufferOptions, BufferedProducer, Ticket};
 pub use check::{CheckOptions, CheckReport};
 pub use consumer::{Consumer, ConsumerOptions, EndState, Start};
+pub use engine::counters::Stats;
 pub use engine::vfs::LockWait;
 pub use error::{
     AppendError, Blame, BufferError, Diverged, Failure, OpenError, ReadError, RecordError,

@@ -347,10 +347,17 @@ impl<V: Vfs> Producer<V> {
             writer.fit(builder)?; // to a place in another segment
         }
         let timestamp_ms = request.timestamp_ms.unwrap_or(now_ms);
+        let bytes = builder.block_bytes();
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {
             Ok(()) => {}
             Err(CommitError::NotAppended(failure)) => return Err(failure.into()),
             Err(CommitError::Unknown(error)) => return Err(AppendError::Unknown(error)),
+        }
+        if record_count > 0 {
+            let counters = &writer.dir.counters;
+            counters.appends.add(1);
+            counters.records.add(u64::from(record_count));
+            counters.bytes.add(bytes);
         }
         if let Some(change) = request.position {
             let name = if change.by_hand {

@@ -10,6 +10,7 @@ pub use self::info::{SegmentInfo, StreamInfo, TopicInfo};
 use crate::backup::{BackupError, BackupOptions, BackupReport, copy_stream};
 use crate::check::{CheckOptions, CheckReport, check_at};
 use crate::consumer::{Consumer, ConsumerOptions, Start};
+use crate::engine::counters::Stats;
 use crate::engine::dir::Directory;
 use crate::engine::os::OsVfs;
 use crate::engine::seek;
@@ -246,6 +247,13 @@ impl<V: Vfs> Stream<V> {
         let (low, next) = seek::range(&self.dir)?
             .ok_or_else(|| Failure::NotAStream { dir: self.dir.path.clone() })?;
         Ok(low..next)
+    }
+
+    /// What was done in this process through this handle, its clones, and all that was opened from
+    /// them. Counting costs next to nothing.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.dir.counters.stats()
     }
 
     /// A producer. Each thread opens one of its own.

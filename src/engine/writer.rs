@@ -460,6 +460,7 @@ impl<V: Vfs> Writer<V> {
         match tail.segment.file.sync_data() {
             Ok(()) => {
                 tail.durable_to = tail.durable_to.max(end);
+                self.dir.counters.syncs.add(1);
                 self.dir.vfs.trace(&tail.action(action));
                 Ok(())
             }
@@ -498,6 +499,7 @@ impl<V: Vfs> Writer<V> {
         let told = tail.action(if synced.is_ok() { "SyncAgain" } else { "SyncFails" });
         self.dir.vfs.trace(&told.label("SyncAgain"));
         synced.while_doing("sync", path)?;
+        self.dir.counters.syncs.add(1);
         tail.sync_failed = false;
         tail.durable_to = tail.durable_to.max(position.min(tail.end));
         Ok(())

@@ -40,6 +40,7 @@ mod rolling_state;
 mod rollover_cuts;
 mod seeking_times;
 mod stale_memory;
+mod stats;
 mod strays;
 mod stream;
 mod told;
