@@ -2,11 +2,13 @@
 
 mod iterators;
 mod options;
+mod watcher;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use self::options::ConsumerOptions;
+pub use self::watcher::Watcher;
 use crate::engine::at_end::judge;
 use crate::engine::dir::{Directory, HOP, OpenSegment};
 use crate::engine::os::OsVfs;

@@ -5,6 +5,8 @@ mod held;
 mod once;
 mod options;
 mod request;
+#[cfg(feature = "async")]
+mod together;
 mod transaction;
 
 use std::path::Path;
@@ -301,6 +303,12 @@ impl<V: Vfs> Producer<V> {
             // or a steward, tries again.
             let _ = tidy_after_roll(&self.writer.dir, self.settings());
         }
+    }
+
+    /// The directory of the stream, by the path by which it was opened.
+    #[cfg(feature = "async")]
+    pub(crate) fn path(&self) -> &Path {
+        &self.writer.dir.path
     }
 
     pub(crate) fn vfs(&self) -> &V {

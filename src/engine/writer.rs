@@ -460,8 +460,8 @@ impl<V: Vfs> Writer<V> {
         match tail.segment.file.sync_data() {
             Ok(()) => {
                 tail.durable_to = tail.durable_to.max(end);
-                self.dir.counters.syncs.add(1);
                 self.dir.vfs.trace(&tail.action(action));
+                self.dir.counters.syncs.add(1);
                 Ok(())
             }
             Err(error) => {

@@ -76,8 +76,8 @@ impl<V: Vfs> Writer<V> {
         let saved = if lost { Some(self.save()?) } else { None };
         let cut_bytes = self.cut(guard)?;
         let (path, position) = (self.tail.segment.path.clone(), self.tail.end);
-        self.dir.counters.repairs.add(1);
         self.repairs.push(RepairReport { path, label, position, cut_bytes, saved });
+        self.dir.counters.repairs.add(1);
         if lost && !self.tail.sealed {
             self.raise_epoch(guard)?;
         }
