@@ -26,7 +26,7 @@ pub struct Appended {
     pub record_count: u32,
     /// The time they carry, in ms since 1970.
     pub timestamp_ms: u64,
-    /// The position behind them, for [`Producer::append_if`](crate::Producer::append_if) or a
+    /// The position behind them, for [`Transaction::if_end`](crate::Transaction::if_end) or a
     /// consumer.
     pub token: Token,
     /// Whether they stood there already, from an earlier try (C-4).

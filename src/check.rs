@@ -15,6 +15,7 @@ pub use finding::{Finding, Problem, Severity, Verdict};
 
 use self::course::{Carried, Course};
 use crate::engine::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
+use crate::engine::os::OsVfs;
 use crate::engine::segment::{CommittedPart, SegmentHeader, Tail, classify};
 use crate::engine::vfs::DEFAULT_LOCK_WAIT;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
@@ -63,6 +64,20 @@ impl CheckOptions {
     pub fn second_look(mut self, pause: Duration) -> Self {
         self.second_look = pause;
         self
+    }
+
+    /// Verifies the stream in a directory, be it so damaged that it cannot be opened. Tells
+    /// `progress` now and then how many bytes of how many are done.
+    ///
+    /// # Errors
+    /// Where there is no stream, or one of a newer version; where the directory cannot be read.
+    /// Whatever is wrong with the files themselves is a finding.
+    pub fn check(
+        &self,
+        dir: impl AsRef<Path>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<CheckReport, Failure> {
+        check(OsVfs::new(), dir.as_ref(), self, progress)
     }
 }
 
@@ -114,11 +129,10 @@ impl CheckReport {
     }
 }
 
-/// Verifies a stream. Tells `progress` now and then how many bytes of how many are done.
+/// The same in any world.
 ///
 /// # Errors
-/// Where there is no stream, or one of a newer version; where the directory cannot be read.
-/// Whatever is wrong with the files themselves is a finding.
+/// As [`CheckOptions::check`].
 pub fn check<V: Vfs>(
     vfs: V,
     dir: &Path,

@@ -2,11 +2,13 @@
 
 mod iterators;
 mod options;
+mod watcher;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use self::options::ConsumerOptions;
+pub use self::watcher::Watcher;
 use crate::engine::at_end::judge;
 use crate::engine::dir::{Directory, HOP, OpenSegment};
 use crate::engine::os::OsVfs;
@@ -165,6 +167,7 @@ impl<V: Vfs> Consumer<V> {
                 Watching::Yes(watch) => watch.wait(left),
                 _ => self.dir.vfs.sleep(left),
             }
+            self.dir.counters.wake_ups.add(1);
         }
     }
 
@@ -230,8 +233,8 @@ impl<V: Vfs> Consumer<V> {
     /// Finds where to begin, if the stream is there.
     fn find_start(&mut self) -> Result<bool, ReadError> {
         let Self { dir, options, .. } = self;
-        let found = seek::find(dir, &options.start, &options.topics, options.lock_wait)?;
-        if found.is_some() && !options.allow_network {
+        let found = seek::find(dir, &options.start, &options.topics, options.common.lock_wait)?;
+        if found.is_some() && !options.common.allow_network {
             dir.check_local()?;
         }
         if found.is_none() {
@@ -377,7 +380,8 @@ impl<V: Vfs> Consumer<V> {
         }
         self.dir.vfs.trace(&reader.place.action("LookBehind"));
         let start = Start::Token(token);
-        let found = seek::find(&self.dir, &start, &self.options.topics, self.options.lock_wait)?;
+        let found =
+            seek::find(&self.dir, &start, &self.options.topics, self.options.common.lock_wait)?;
         let Some(found) = found else { return Ok(false) };
         let mut reader = Reader::new(found);
         reader.looked_around = Some(now);
@@ -391,7 +395,7 @@ impl<V: Vfs> Consumer<V> {
         let Some(reader) = &mut self.reader else { return Ok(false) };
         let held = &reader.place.segment;
         let Some(sequence) = held.header.sequence.checked_add(1) else { return Ok(false) };
-        let Some(next) = self.dir.pin_segment(sequence, self.options.lock_wait, HOP)? else {
+        let Some(next) = self.dir.pin_segment(sequence, self.options.common.lock_wait, HOP)? else {
             return self.next_is_missing(sequence);
         };
         let offset = reader.place.link.next_offset;

@@ -25,7 +25,7 @@ use crate::format::token::Token;
 ///     Ok(appended) => println!("at offset {}", appended.first_offset),
 ///     // It is there, for now: a loss of power might take it back.
 ///     Err(AppendError::NotDurable { appended, .. }) => println!("at {}", appended.first_offset),
-///     // Look before it is tried again, or use `append_once`.
+///     // Look before it is tried again, or append it `once` (`Transaction::once`).
 ///     Err(AppendError::Unknown(error)) => println!("perhaps: {error}"),
 ///     Err(error) => println!("not appended: {error}"),
 /// }

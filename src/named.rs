@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::options::{AutoCommit, IfLost, NamedOptions};
-use crate::appended::Appended;
 use crate::consumer::{Consumer, Start};
 use crate::engine::dir::{CONSUMERS, Directory, owner_lock_name};
 use crate::engine::hint::Hint;
@@ -20,7 +19,7 @@ use crate::error::{AppendError, Blame, Failure, OpenError, ReadError, RecordErro
 use crate::format::record::Record;
 use crate::format::state::Position;
 use crate::format::token::Token;
-use crate::producer::{Batch, PositionChange, Producer, Request, is_appended};
+use crate::producer::{PositionChange, Positioned, Producer, Transaction, is_appended};
 
 /// Why a named consumer could not be opened, read, or committed.
 ///
@@ -166,7 +165,7 @@ impl<V: Vfs> OwnerLock<V> {
 ///
 /// Each record is delivered at least once: again after a death, if its position was not
 /// committed by then. For exactly once, within the stream, see
-/// [`Producer::append_with_position`].
+/// [`Transaction::with_position`].
 ///
 /// It commits by itself as [`NamedOptions::auto_commit`] says, when it is asked for records or
 /// waits for them, and never from a thread of its own. When it is dropped it tries once more,
@@ -446,22 +445,13 @@ impl<V: Vfs> NamedConsumer<V> {
         Ok(made.map_err(AppendError::from)?)
     }
 
-    /// What a commit would change; `None` without progress.
-    pub(crate) fn change(&self) -> Option<PositionChange> {
-        let after = self.consumer.token()?;
+    /// What a commit of this place would change; `None` where it is the one that is stored.
+    fn progress_to(&self, after: Token) -> Option<PositionChange> {
         if self.stored.is_some_and(|stored| stored.offset == after.offset) {
             return None;
         }
         let (name, before) = (self.name.clone(), self.stored);
         Some(PositionChange { name, before, after: Some(after), by_hand: false })
-    }
-
-    /// Takes note of the position that was committed.
-    pub(crate) fn committed(&mut self, stored: Option<Position>) {
-        self.stored = stored;
-        self.delivered = 0;
-        self.put_off = None;
-        self.last_commit = self.vfs.monotonic();
     }
 
     /// The name.
@@ -512,24 +502,47 @@ impl<V: Vfs> Drop for NamedConsumer<V> {
     }
 }
 
-impl<V: Vfs> Producer<V> {
-    /// Appends a batch and commits the position of a named consumer with it, in one block:
-    /// both or neither (C-3). So what is made from the records of a stream is in the stream
-    /// exactly once, whenever the process dies.
+impl<V: Vfs> Positioned for NamedConsumer<V> {
+    fn change(&self) -> Option<PositionChange> {
+        self.progress_to(self.consumer.token()?)
+    }
+
+    fn committed(&mut self, stored: Option<Position>) {
+        self.stored = stored;
+        self.delivered = 0;
+        self.put_off = None;
+        self.last_commit = self.vfs.monotonic();
+    }
+}
+
+impl<'a, V: Vfs> Transaction<'a, V> {
+    /// Commits the position of a named consumer, behind the last record delivered, with the
+    /// records, in one block: both or neither (C-3). So what is made from the records of a stream
+    /// is in the stream exactly once, whenever the process dies.
     ///
-    /// # Errors
-    /// `PositionChanged` if somebody else committed that position; see [`AppendError`].
-    pub fn append_with_position(
-        &mut self,
-        batch: &mut Batch,
-        consumer: &mut NamedConsumer<V>,
-    ) -> Result<Appended, AppendError> {
-        let change = consumer.change();
-        let request = Request { position: change.as_ref(), ..Request::default() };
-        let appended = self.append_records(batch, &request);
-        if change.is_some() && is_appended(&appended) {
-            consumer.committed(self.position(consumer.name()));
-        }
-        appended
+    /// The batch may be empty then: the position alone moves, for records of which nothing was
+    /// made. Where it does not move either, only the conditions are looked at.
+    ///
+    /// `PositionChanged` if somebody else committed that position.
+    ///
+    /// ```
+    /// use puro::{AutoCommit, Batch, NewRecord, Stream};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let dir = scratch.path().join("events");
+    /// let stream = Stream::open_or_create(&dir)?;
+    /// let mut producer = stream.producer()?;
+    /// producer.append(&NewRecord::new("orders", "3 apples"))?;
+    /// let by_hand = |options: puro::NamedOptions| options.auto_commit(AutoCommit::Never);
+    /// let mut orders = stream.named_with("invoicing", by_hand)?;
+    /// orders.try_next()?;
+    /// // Nothing is to be invoiced; that it was looked at is kept all the same.
+    /// producer.transaction(&mut Batch::new()).with_position(&mut orders).commit()?;
+    /// assert_eq!(orders.stored().map(|position| position.offset), Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_position(self, consumer: &'a mut NamedConsumer<V>) -> Self {
+        self.positioned(consumer)
     }
 }

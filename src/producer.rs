@@ -17,6 +17,8 @@ mod held;
 mod once;
 mod options;
 mod request;
+#[cfg(feature = "async")]
+mod together;
 mod transaction;
 
 use std::path::Path;
@@ -25,7 +27,7 @@ pub use self::batch::Batch;
 pub use self::held::HeldProducer;
 pub use self::options::ProducerOptions;
 use self::request::Entry;
-pub(crate) use self::request::{PositionChange, Request};
+pub(crate) use self::request::{PositionChange, Positioned, Request};
 pub use self::transaction::Transaction;
 use crate::appended::Appended;
 use crate::engine::os::OsVfs;
@@ -36,7 +38,7 @@ use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock};
 use crate::error::{AppendError, Failure, OpenError, RecordError};
 use crate::format::block::{BlockBuilder, BlockKind};
 use crate::format::record::NewRecord;
-use crate::format::settings::{self, Settings};
+use crate::format::settings::{Setting, Settings};
 use crate::format::state::{Position, SETTING, is_name};
 use crate::format::token::Token;
 use crate::steward::tidy_after_roll;
@@ -121,7 +123,11 @@ impl<V: Vfs> Producer<V> {
         appended
     }
 
-    /// Appends a batch, all of it or nothing. The batch keeps its records.
+    /// Appends a batch, all of it or nothing.
+    ///
+    /// The batch keeps its records, and its memory: [`Batch::clear`] takes them out for the next
+    /// ones. It is borrowed mutably only because the block is put together in it. For an append
+    /// with conditions see [`Producer::transaction`].
     ///
     /// # Errors
     /// See [`AppendError`].
@@ -129,30 +135,26 @@ impl<V: Vfs> Producer<V> {
         self.append_records(batch, &Request::default())
     }
 
-    /// Appends a batch only if the stream's next offset is that of the token, and the
-    /// token's history is the stream's: a compare-and-append.
-    ///
-    /// The condition is on the whole stream. Any record that anybody appends in between, of
-    /// whatever topic and key, is a conflict. A writer that takes longer to decide than others to
-    /// append may lose every time. So use it where writers are few, or give what changes on its
-    /// own a stream of its own. After a conflict, read on, decide again, and try again with the
-    /// new token.
-    ///
-    /// # Errors
-    /// `Conflict` or `Diverged` if not; see [`AppendError`].
-    pub fn append_if(&mut self, token: &Token, batch: &mut Batch) -> Result<Appended, AppendError> {
-        self.append_records(batch, &Request { expected: Some(token), ..Request::default() })
-    }
-
-    /// Sets a setting of the stream, or with `None` takes it back to its default. All who
-    /// use the stream obey it from their next look on (C-6). The change is durable.
+    /// Sets a setting of the stream. All who use the stream obey it from their next look on (C-6).
+    /// The change is durable.
     ///
     /// # Errors
     /// `Setting` where it cannot be; see [`AppendError`].
-    pub fn set_setting(&mut self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
-        if let Some(value) = value {
-            settings::check(name, value)?;
-        }
+    pub fn set(&mut self, setting: &Setting) -> Result<(), AppendError> {
+        setting.check()?;
+        self.append_setting(&setting.name(), Some(&setting.value()))
+    }
+
+    /// Takes a setting back to its default, given its [name](Setting::name).
+    ///
+    /// # Errors
+    /// As [`Producer::set`].
+    pub fn unset(&mut self, name: &str) -> Result<(), AppendError> {
+        Setting::check_name(name)?;
+        self.append_setting(name, None)
+    }
+
+    fn append_setting(&mut self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
         let (key, value) = (name.as_bytes(), value.map(str::as_bytes));
         let entry = Entry { kind: SETTING, key, value };
         self.append_entry(&Request { entry: Some(entry), ..Request::default() })
@@ -204,26 +206,13 @@ impl<V: Vfs> Producer<V> {
         self.make_durable().map_err(|source| AppendError::NotDurable { appended, source })
     }
 
-    /// Appends a batch that carries a time of its own, in ms since 1970, as copies of records
-    /// do that were written elsewhere before.
-    ///
-    /// # Errors
-    /// See [`AppendError`].
-    pub fn append_copy(
-        &mut self,
-        batch: &mut Batch,
-        timestamp_ms: u64,
-    ) -> Result<Appended, AppendError> {
-        let timestamp_ms = Some(timestamp_ms);
-        self.append_records(batch, &Request { timestamp_ms, ..Request::default() })
-    }
-
     pub(crate) fn append_records(
         &mut self,
         batch: &mut Batch,
         request: &Request<'_>,
     ) -> Result<Appended, AppendError> {
-        if batch.is_empty() {
+        batch.check()?;
+        if batch.is_empty() && !request.may_be_empty {
             return Err(RecordError::EmptyBatch.into());
         }
         self.append_block(&mut batch.builder, request)
@@ -281,6 +270,7 @@ impl<V: Vfs> Producer<V> {
         guard: &WriterGuard<V>,
         batch: &mut Batch,
     ) -> Result<Appended, AppendError> {
+        batch.check()?;
         if batch.is_empty() {
             return Err(RecordError::EmptyBatch.into());
         }
@@ -325,6 +315,12 @@ impl<V: Vfs> Producer<V> {
             // or a steward, tries again.
             let _ = tidy_after_roll(&self.writer.dir, self.settings());
         }
+    }
+
+    /// The directory of the stream, by the path by which it was opened.
+    #[cfg(feature = "async")]
+    pub(crate) fn path(&self) -> &Path {
+        &self.writer.dir.path
     }
 
     pub(crate) fn vfs(&self) -> &V {
@@ -376,10 +372,17 @@ impl<V: Vfs> Producer<V> {
             writer.fit(builder)?; // to a place in another segment
         }
         let timestamp_ms = request.timestamp_ms.unwrap_or(now_ms);
+        let bytes = builder.block_bytes();
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {
             Ok(()) => {}
             Err(CommitError::NotAppended(failure)) => return Err(failure.into()),
             Err(CommitError::Unknown(error)) => return Err(AppendError::Unknown(error)),
+        }
+        if record_count > 0 {
+            let counters = &writer.dir.counters;
+            counters.appends.add(1);
+            counters.records.add(u64::from(record_count));
+            counters.bytes.add(bytes);
         }
         if let Some(change) = request.position {
             let name = if change.by_hand {
@@ -442,7 +445,7 @@ impl<V: Vfs> Producer<V> {
         self.writer.tail.segment.header.stream_id
     }
 
-    /// The stream's end when this producer last looked, for [`Producer::append_if`].
+    /// The stream's end when this producer last looked, for [`Transaction::if_end`].
     #[must_use]
     pub fn token(&self) -> Token {
         self.writer.tail.token()

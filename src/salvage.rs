@@ -23,6 +23,7 @@ use self::restore::Headless;
 use self::source::{Opened, Source, Survey};
 use crate::check::Problem;
 use crate::engine::dir::{Directory, FILE_SYSTEMS_OWN, majority};
+use crate::engine::os::OsVfs;
 use crate::engine::segment::SegmentHeader;
 use crate::engine::vfs::{LockWait, Vfs, VfsFile};
 use crate::engine::walk::{FoundBlock, Piece, Stretch, Walk};
@@ -34,26 +35,28 @@ use crate::format::record::Fields;
 use crate::format::state::SETTING;
 use crate::producer::{Batch, Producer, ProducerOptions};
 
-/// Copies every good record of the stream in `from` to a new stream in `to`, which must be
-/// empty or not exist. Tells `progress` now and then how many bytes of the old stream are done.
-///
-/// # Errors
-/// Where there is no stream, something of it cannot be read, the new one cannot be made, or a record
-/// cannot be written. Damage of the old stream is no error: the report tells of it.
-pub fn salvage<V: Vfs>(
-    vfs: V,
-    from: &Path,
-    to: &Path,
-    progress: &mut dyn FnMut(u64),
-) -> Result<SalvageReport, SalvageError> {
-    salvage_with(vfs, from, to, &SalvageOptions::new(), progress)
+impl SalvageOptions {
+    /// Copies every good record of the stream in `from` to a new stream in `to`, which must be
+    /// empty or not exist. Tells `progress` now and then how many bytes of the old stream are done.
+    ///
+    /// # Errors
+    /// Where there is no stream, something of it cannot be read, the new one cannot be made, or a
+    /// record cannot be written. Damage of the old stream is no error: the report tells of it.
+    pub fn salvage(
+        &self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<SalvageReport, SalvageError> {
+        salvage(OsVfs::new(), from.as_ref(), to.as_ref(), self, progress)
+    }
 }
 
-/// The same with options.
+/// The same in any world.
 ///
 /// # Errors
-/// As [`salvage`].
-pub fn salvage_with<V: Vfs>(
+/// As [`SalvageOptions::salvage`].
+pub fn salvage<V: Vfs>(
     vfs: V,
     from: &Path,
     to: &Path,
@@ -358,7 +361,7 @@ impl<V: Vfs> Salvager<'_, V> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.producer.append_copy(&mut self.batch, self.last_time_ms)?;
+        self.producer.transaction(&mut self.batch).timestamp_ms(self.last_time_ms).commit()?;
         self.report.records += self.batch.len() as u64;
         Ok(())
     }

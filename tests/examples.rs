@@ -359,7 +359,7 @@ fn housekeeping_sets_rules_and_makes_room() {
     assert!(keep_house().starts_with("retention_ms = 604800000\nretention_bytes = 1000000000\n"));
     assert!(keep_house().ends_with(" bytes now\n"), "what is set already is not set again");
     let set = Stream::open(&stream).unwrap().settings().unwrap();
-    assert!(set.contains(&("cleanup:users".to_owned(), "compact".to_owned())));
+    assert_eq!(set.cleanup(b"users"), puro::Cleanup::Compact);
     let trim = || run(example("housekeeping").arg(&stream).arg("--trim"));
     assert!(stderr(&trim()).contains("nothing is known to be consumed"));
     let mut billing = NamedOptions::new().open(&stream, "billing").unwrap();

@@ -118,7 +118,7 @@ impl Journal {
         token: &Token,
         values: &[&str],
     ) -> Option<Appended> {
-        match self.attempt(values, |batch| producer.append_if(token, batch)) {
+        match self.attempt(values, |batch| producer.transaction(batch).if_end(token).commit()) {
             Err(AppendError::Conflict { .. }) => None,
             done => self.expect_calm(world, done),
         }

@@ -6,7 +6,7 @@ mod names;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 pub use self::names::{
     CONSUMERS, LOST, STEWARD_LOCK, WRITER_LOCK, compaction_name, new_segment_name,
@@ -14,6 +14,7 @@ pub use self::names::{
 };
 pub(crate) use self::names::{FILE_SYSTEMS_OWN, owner_lock_name};
 use self::names::{belongs, is_temporary};
+use crate::engine::counters::Counters;
 use crate::engine::error::{Damage, Failure, IoContext, IoError};
 pub use crate::engine::segment::OpenSegment;
 use crate::engine::segment::{HeaderCause, SegmentHeader, read_header};
@@ -31,6 +32,8 @@ pub struct Directory<V: Vfs> {
     pub vfs: V,
     /// By what path it is opened; after that, for messages.
     pub path: PathBuf,
+    /// What was done through it, and through its clones.
+    pub counters: Arc<Counters>,
     held: OnceLock<V::Dir>,
 }
 
@@ -67,7 +70,8 @@ pub(crate) const LOOKS: usize = 100;
 impl<V: Vfs> Directory<V> {
     /// A directory that need not exist yet.
     pub fn new(vfs: V, path: &Path) -> Self {
-        Self { vfs, path: path.to_owned(), held: OnceLock::new() }
+        let counters = Arc::default();
+        Self { vfs, path: path.to_owned(), counters, held: OnceLock::new() }
     }
 
     /// The open directory, for calls of the seam.
@@ -99,6 +103,11 @@ impl<V: Vfs> Directory<V> {
         there.while_doing("look at", &self.path)
     }
 
+    fn below(&self, path: PathBuf, held: V::Dir) -> Self {
+        let counters = Arc::clone(&self.counters);
+        Self { vfs: self.vfs.clone(), path, counters, held: held.into() }
+    }
+
     /// A directory in this one; `None` where there is none. A symbolic link is refused (O-5).
     ///
     /// # Errors
@@ -106,7 +115,7 @@ impl<V: Vfs> Directory<V> {
     pub fn subdirectory(&self, name: &str) -> Result<Option<Self>, IoError> {
         let path = self.path.join(name);
         match self.handle().and_then(|held| self.vfs.open_subdir(held, name)) {
-            Ok(held) => Ok(Some(Self { vfs: self.vfs.clone(), path, held: held.into() })),
+            Ok(held) => Ok(Some(self.below(path, held))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).while_doing("open", &path),
         }
@@ -123,7 +132,7 @@ impl<V: Vfs> Directory<V> {
             self.vfs.open_subdir(held, name)
         });
         let held = made.while_doing("create", &path)?;
-        Ok(Self { vfs: self.vfs.clone(), path, held: held.into() })
+        Ok(self.below(path, held))
     }
 
     /// Opens a file in it.

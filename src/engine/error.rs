@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::engine::vfs::LockWait;
 use crate::format::block::Cause;
+use crate::format::settings::SettingError;
 use crate::format::token::Diverged;
 
 /// Whose fault an error is.
@@ -277,15 +278,8 @@ pub enum OpenError {
         found: String,
     },
     /// A setting that cannot be.
-    #[error("setting {name} cannot be {value}: {why}")]
-    Setting {
-        /// The setting.
-        name: &'static str,
-        /// The value asked for.
-        value: String,
-        /// What it must be.
-        why: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
 }
 
 impl OpenError {
@@ -294,7 +288,7 @@ impl OpenError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Failure(failure) => failure.blame(),
-            Self::NotEmpty { .. } | Self::Setting { .. } => Blame::Caller,
+            Self::NotEmpty { .. } | Self::Setting(_) => Blame::Caller,
         }
     }
 }

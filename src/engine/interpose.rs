@@ -275,6 +275,10 @@ impl<F: VfsFile> VfsFile for InterposedFile<F> {
         self.ask(Operation::Lock, 0, || self.inner.lock(kind, wait))
     }
 
+    fn lock_waits(&self) -> u64 {
+        self.inner.lock_waits()
+    }
+
     fn touch(&self) {
         self.inner.touch();
     }

@@ -1,6 +1,7 @@
 //! Files and locks, behind the seam (spec/protocol.md): a stream as processes share it.
 
 pub mod at_end;
+pub mod counters;
 pub mod cursor;
 pub mod dir;
 pub mod error;

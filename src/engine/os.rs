@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -51,6 +52,7 @@ impl OsVfs {
 #[derive(Debug)]
 pub struct OsFile {
     file: File,
+    lock_waits: AtomicU64,
 }
 
 /// An open directory.
@@ -108,14 +110,18 @@ impl VfsFile for OsFile {
     }
 
     fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool> {
-        let limit = match wait {
-            LockWait::Forever => return system::wait_for_lock(&self.file, kind).map(|()| true),
-            LockWait::Try => Duration::ZERO,
-            LockWait::AtMost(limit) => limit,
-        };
         if system::try_lock(&self.file, kind)? {
             return Ok(true);
         }
+        let limit = match wait {
+            LockWait::Try => return Ok(false),
+            LockWait::AtMost(limit) => Some(limit),
+            LockWait::Forever => None,
+        };
+        self.lock_waits.fetch_add(1, Ordering::Relaxed);
+        let Some(limit) = limit else {
+            return system::wait_for_lock(&self.file, kind).map(|()| true);
+        };
         let begun = Instant::now();
         let mut pause = Duration::from_micros(5);
         while !system::try_lock(&self.file, kind)? {
@@ -127,6 +133,10 @@ impl VfsFile for OsFile {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Ok(true)
+    }
+
+    fn lock_waits(&self) -> u64 {
+        self.lock_waits.load(Ordering::Relaxed)
     }
 
     fn next_data(&self, position: u64) -> io::Result<Option<u64>> {
@@ -206,7 +216,7 @@ impl Vfs for OsVfs {
         if let Some(like) = like {
             take_after(&file, &like)?;
         }
-        Ok(OsFile { file })
+        Ok(OsFile { file, lock_waits: AtomicU64::new(0) })
     }
 
     fn open(&self, dir: &OsDir, name: &str, mode: OpenMode) -> io::Result<OsFile> {
@@ -222,7 +232,7 @@ impl Vfs for OsVfs {
         if !file.metadata()?.is_file() {
             return Err(refine(dir, name, FileType::RegularFile, Errno::INVAL));
         }
-        Ok(OsFile { file })
+        Ok(OsFile { file, lock_waits: AtomicU64::new(0) })
     }
 
     fn id_of(&self, dir: &OsDir, name: &str) -> io::Result<Option<FileId>> {

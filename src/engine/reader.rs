@@ -220,6 +220,7 @@ impl<F: VfsFile> Reader<F> {
         let told = place.action(if self.sync_failed { "SyncFails" } else { "SyncRead" });
         dir.vfs.trace(&told.label("SyncRead"));
         synced.while_doing("sync", &place.segment.path).map_err(Failure::from)?;
+        dir.counters.syncs.add(1);
         self.synced_to = place.position;
         Ok(())
     }

@@ -124,6 +124,11 @@ pub trait VfsFile: Send + Sync {
     }
     /// Takes the lock; `false` if it could not be had in time.
     fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool>;
+    /// How often a lock of this file was waited for, since it was in other hands. For counters
+    /// alone; 0 where nobody counts.
+    fn lock_waits(&self) -> u64 {
+        0
+    }
     /// Whether somebody has a lock that keeps out one of this kind. Where the system can tell, no
     /// lock is taken for it; otherwise it is, for a moment, and keeps others out.
     fn is_locked(&self, kind: LockKind) -> io::Result<bool> {

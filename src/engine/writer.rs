@@ -467,6 +467,7 @@ impl<V: Vfs> Writer<V> {
             Ok(()) => {
                 tail.durable_to = tail.durable_to.max(end);
                 self.dir.vfs.trace(&tail.action(action));
+                self.dir.counters.syncs.add(1);
                 Ok(())
             }
             Err(error) => {
@@ -505,6 +506,7 @@ impl<V: Vfs> Writer<V> {
         let told = tail.action(if synced.is_ok() { "SyncAgain" } else { "SyncFails" });
         self.dir.vfs.trace(&told.label("SyncAgain"));
         synced.while_doing("sync", path)?;
+        self.dir.counters.syncs.add(1);
         tail.sync_failed = false;
         tail.durable_to = tail.durable_to.max(position.min(tail.end));
         Ok(())

@@ -1,5 +1,8 @@
 //! Records: their fields, and how they become bytes and come back (format.md, chapter 6).
 
+mod read;
+
+pub use self::read::{OwnedRecord, Record};
 use crate::format::codec::{crc, put, put_varint, split_varint, varint_len};
 use crate::format::layout::{
     MAX_HEADERS_BYTES, MAX_KEY_BYTES, MAX_TOPIC_BYTES, MAX_VALUE_BYTES, attribute,
@@ -464,95 +467,4 @@ fn split_headers(bytes: &[u8]) -> Option<(Headers<'_>, &[u8])> {
     let fields = begin.get(..begin.len() - rest.len())?;
     let within_limit = bytes.len() - rest.len() <= MAX_HEADERS_BYTES;
     (count > 0 && within_limit).then_some((Headers { fields, count }, rest))
-}
-
-/// A record that was read: its place in the stream and its content, borrowed from
-/// the reader's buffer.
-///
-/// ```
-/// use puro::{Consumer, NewRecord, Producer};
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let dir = tempfile::tempdir()?;
-/// let mut producer = Producer::open(dir.path())?;
-/// producer.append(&NewRecord::delete_marker("users", "ann"))?;
-/// let mut consumer = Consumer::open(dir.path())?;
-/// let record = consumer.try_next()?.ok_or("no record")?;
-/// assert_eq!((record.key, record.value), (Some(&b"ann"[..]), None)); // gone
-/// # let copies = tempfile::tempdir()?;
-/// # let mut copies = Producer::open(copies.path())?;
-/// copies.append(&record.to_new())?; // to another stream, as it is
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<'a> {
-    /// Its number in the stream, from 0.
-    pub offset: u64,
-    /// When its block was written, in ms since 1970, by the writer's clock (F-22).
-    pub timestamp_ms: u64,
-    /// Its topic.
-    pub topic: &'a [u8],
-    /// Its key, if it has one.
-    pub key: Option<&'a [u8]>,
-    /// Its value; `None` in a delete marker.
-    pub value: Option<&'a [u8]>,
-    /// Its headers.
-    pub headers: Headers<'a>,
-}
-
-impl<'a> Record<'a> {
-    #[inline]
-    pub(crate) fn new(fields: Fields<'a>, offset: u64, timestamp_ms: u64) -> Self {
-        let Fields { topic, key, value, headers, .. } = fields;
-        Self { offset, timestamp_ms, topic, key, value, headers }
-    }
-
-    /// The same content, to be appended again.
-    #[must_use]
-    pub fn to_new(self) -> NewRecord<'a> {
-        let Self { topic, key, value, headers, .. } = self;
-        Fields { control: false, topic, key, value, headers }.to_new()
-    }
-
-    /// A copy that borrows nothing.
-    #[must_use]
-    pub fn to_owned(&self) -> OwnedRecord {
-        OwnedRecord {
-            offset: self.offset,
-            timestamp_ms: self.timestamp_ms,
-            topic: self.topic.to_vec(),
-            key: self.key.map(<[u8]>::to_vec),
-            value: self.value.map(<[u8]>::to_vec),
-            headers: self.headers.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect(),
-        }
-    }
-}
-
-/// A [`Record`] that owns its bytes.
-///
-/// ```
-/// use puro::{Consumer, NewRecord, OwnedRecord, Producer};
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let dir = tempfile::tempdir()?;
-/// let mut producer = Producer::open(dir.path())?;
-/// producer.append(&NewRecord::new("orders", "3 apples"))?;
-/// let records: Result<Vec<OwnedRecord>, _> = Consumer::open(dir.path())?.try_iter().collect();
-/// assert_eq!(records?[0].value.as_deref(), Some(&b"3 apples"[..]));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnedRecord {
-    /// Its number in the stream.
-    pub offset: u64,
-    /// When its block was written, in ms since 1970.
-    pub timestamp_ms: u64,
-    /// Its topic.
-    pub topic: Vec<u8>,
-    /// Its key, if it has one.
-    pub key: Option<Vec<u8>>,
-    /// Its value; `None` in a delete marker.
-    pub value: Option<Vec<u8>>,
-    /// Names and values of its headers.
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
 }

@@ -17,8 +17,6 @@ pub const EPOCH: &[u8] = b"epoch";
 pub const POSITION: &[u8] = b"position";
 /// Kind of the entries that hold what producers with an identity did last.
 pub const PRODUCER: &[u8] = b"producer";
-/// The setting for the size of segments (V-1).
-pub const SEGMENT_BYTES: &[u8] = b"segment_bytes";
 
 /// An entry's kind and key.
 type EntryName = (Vec<u8>, Vec<u8>);

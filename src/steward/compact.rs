@@ -142,7 +142,7 @@ impl<V: Vfs> Steward<V> {
             }
             let mut cursor = block.records();
             while let Some(record) = cursor.next(block.body) {
-                let Some(key) = record.key.filter(|_| settings.cleanup(record.topic).compact)
+                let Some(key) = record.key.filter(|_| settings.cleanup(record.topic).compacts())
                 else {
                     continue;
                 };
@@ -248,7 +248,8 @@ impl Judge<'_> {
 
     /// Whether a record stays.
     pub(super) fn stays(&mut self, record: &Record<'_>) -> bool {
-        let Some(key) = record.key.filter(|_| self.settings.cleanup(record.topic).compact) else {
+        let Some(key) = record.key.filter(|_| self.settings.cleanup(record.topic).compacts())
+        else {
             return true;
         };
         match self.map.latest(record.topic, key) {

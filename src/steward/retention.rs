@@ -130,7 +130,7 @@ impl<V: Vfs> Steward<V> {
             block.check_records().map_err(|cause| opened.damage_at(&at, cause))?;
             let mut cursor = block.records();
             while let Some(record) = cursor.next(block.body) {
-                if !settings.cleanup(record.topic).delete {
+                if !settings.cleanup(record.topic).deletes() {
                     return Ok(Some(record.topic.to_vec()));
                 }
             }

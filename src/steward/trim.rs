@@ -158,7 +158,7 @@ impl<V: Vfs> Steward<V> {
 
     /// The offset of a place. One that is in the stream no more is before all that is.
     fn offset_of(&self, place: Start) -> Result<u64, StewardError> {
-        match seek::find(&self.dir, &place, &Topics::default(), self.options.lock_wait) {
+        match seek::find(&self.dir, &place, &Topics::default(), self.options.common.lock_wait) {
             Ok(found) => Ok(found.map_or(0, |found| found.first_offset)),
             Err(ReadError::OffsetOutOfRange { offset, low, .. }) if offset < low => Ok(offset),
             Err(error) => Err(error.into()),

@@ -514,8 +514,8 @@ fn any_one_read_of_a_consumer_may_fail() {
 fn a_setting_that_may_not_be_on_disk_is_told_as_appended() {
     let dir = scratch();
     let (mut it, _) = Planned::whose_syncs_fail(dir.path());
-    let error = it.producer.set_setting("retention_ms", Some("5000")).unwrap_err();
+    let error = it.producer.set(&"retention_ms=5000".parse().unwrap()).unwrap_err();
     assert!(matches!(error, AppendError::NotDurable { .. }), "{error}");
-    let set = puro::settings::read(dir.path()).unwrap();
-    assert!(set.contains(&("retention_ms".to_owned(), "5000".to_owned())), "{set:?}");
+    let set = puro::Stream::open(dir.path()).unwrap().settings().unwrap();
+    assert_eq!(set.retention, Some(std::time::Duration::from_millis(5000)));
 }

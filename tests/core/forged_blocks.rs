@@ -186,7 +186,7 @@ fn a_value_that_holds_blocks_is_stored_like_any_other() {
     assert!(consumer.try_next().unwrap().unwrap().value == Some(&value[..]));
     assert_eq!(consumer.try_next().unwrap().unwrap().value, Some(&b"after"[..]));
     assert_eq!(starts_within(dir.path()), 0);
-    let report = puro::check(
+    let report = puro::internals::check(
         OsVfs::new(),
         dir.path(),
         &puro::CheckOptions::new().deep(true),

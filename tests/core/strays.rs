@@ -124,7 +124,8 @@ fn a_stray_under_a_lower_number_does_not_take_the_stream_over() {
 
 fn verify(dir: &Path) -> puro::CheckReport {
     let options = puro::CheckOptions::new().deep(true);
-    puro::check(puro::internals::os::OsVfs::new(), dir, &options, &mut |_, _| {}).unwrap()
+    puro::internals::check(puro::internals::os::OsVfs::new(), dir, &options, &mut |_, _| {})
+        .unwrap()
 }
 
 /// F-9: where as many segments are of one stream as of another, nobody guesses.

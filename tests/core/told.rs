@@ -76,9 +76,9 @@ fn an_append_is_told_step_by_step() {
     assert_eq!(listener.since(), "Return:durable", "it is known to be on disk");
     let mut batch = Batch::new();
     batch.push(&record("d")).unwrap();
-    producer.append_once("meter", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("meter", 1).commit().unwrap();
     listener.since();
-    producer.append_once("meter", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("meter", 1).commit().unwrap();
     assert_eq!(listener.since(), format!("{LOOKED} Duplicate Unlock Return:durable"));
 }
 
@@ -228,7 +228,7 @@ fn a_commit_of_a_position_is_told() {
     listener.since();
     let mut batch = Batch::new();
     batch.push(&record("c")).unwrap();
-    producer.append_with_position(&mut batch, &mut consumer).unwrap();
+    producer.transaction(&mut batch).with_position(&mut consumer).commit().unwrap();
     let committed = format!("{WRITTEN} CommitBoth:audit Unlock Return");
     assert_eq!(listener.since(), format!("{LOOKED} {committed}"));
     // Against L-4: a second owner.

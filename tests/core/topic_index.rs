@@ -11,6 +11,7 @@ use crate::real::*;
 use proptest::prelude::*;
 use puro::check::{Problem, Verdict};
 use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, Link};
+use puro::internals::check;
 use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
 use puro::internals::interpose::{Call, Operation, Verdict as Goes};
@@ -22,7 +23,7 @@ use puro::internals::topics::{TOPICS, TopicIndex, index_in, wanted_blocks};
 use puro::internals::vfs::{OpenMode, Vfs};
 use puro::{
     Batch, CheckOptions, CheckReport, Consumer, ConsumerOptions, NewRecord, OwnedRecord, Producer,
-    ProducerOptions, Start, check,
+    ProducerOptions, Start,
 };
 
 fn options(segment_bytes: u64) -> ProducerOptions {
@@ -411,7 +412,7 @@ fn a_consumer_tells_an_index_that_names_a_wrong_block() {
     };
     assert!(error.to_string().contains("index of topics"), "{error}");
     let plain = puro::CheckOptions::new();
-    let report = puro::check(OsVfs::new(), dir.path(), &plain, &mut |_, _| {}).unwrap();
+    let report = puro::internals::check(OsVfs::new(), dir.path(), &plain, &mut |_, _| {}).unwrap();
     assert_eq!(report.verdict(), Verdict::Damaged);
 }
 
@@ -470,7 +471,7 @@ fn what_stands_before_an_index_is_read() {
 fn a_compacted_segment_has_no_index_and_is_read() {
     let dir = scratch();
     let mut producer = options(8192).open(dir.path()).unwrap();
-    producer.set_setting("cleanup", Some("compact")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
     for number in 0..200 {
         let key = (number % 7).to_string();
         let topic = if number % 20 == 0 { "rare" } else { "common" };

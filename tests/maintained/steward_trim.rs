@@ -118,7 +118,7 @@ fn what_is_protected_stays_and_is_told() {
     let dir = stream();
     let all = Trim::keep_bytes(0);
     let mut producer = small_segments().open(dir.path()).unwrap();
-    producer.set_setting("pin_grace_ms", Some("0")).unwrap();
+    producer.set(&"pin_grace_ms=0".parse().unwrap()).unwrap();
     let place = Start::Offset(begins(dir.path(), 1));
     let mut reader = fast_consumer().start(place).open(dir.path()).unwrap();
     reader.try_next().unwrap().unwrap();
@@ -127,7 +127,7 @@ fn what_is_protected_stays_and_is_told() {
     assert!(matches!(why(&report), (1, Why::Held { until_ms: None, .. })), "{report:?}");
     drop(reader);
 
-    producer.set_setting("keep_unconsumed", Some("true")).unwrap();
+    producer.set(&"keep_unconsumed=true".parse().unwrap()).unwrap();
     let place = Start::Offset(begins(dir.path(), 2));
     drop(NamedOptions::new().start(place).open(dir.path(), "n").unwrap());
     let report = trim(dir.path(), &all);
@@ -137,11 +137,11 @@ fn what_is_protected_stays_and_is_told() {
     let place = Start::Offset(begins(dir.path(), 3));
     assert_eq!(deleted(&trim(dir.path(), &Trim::before(place).unconsumed(true))), [2]);
 
-    producer.set_setting("cleanup:t", Some("compact")).unwrap();
+    producer.set(&"cleanup:t=compact".parse().unwrap()).unwrap();
     let report = trim(dir.path(), &all.clone().unconsumed(true));
     assert_eq!(deleted(&report), []);
     assert!(matches!(why(&report), (3, Why::CompactedTopic { topic }) if topic == b"t"));
-    producer.set_setting("cleanup:t", Some("compact,delete")).unwrap();
+    producer.set(&"cleanup:t=compact,delete".parse().unwrap()).unwrap();
     assert_eq!(deleted(&trim(dir.path(), &all.unconsumed(true))), [3, 4]);
 }
 

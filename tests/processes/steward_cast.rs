@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use crate::real::*;
 use crate::steward::*;
+use puro::internals::check;
 use puro::internals::os::OsVfs;
 use puro::{
     AutoCommit, CheckOptions, ConsumerOptions, LockWait, NamedError, NamedOptions, NewRecord,
-    Producer, ReadError, Record, Start, StewardError, StewardOptions, check, positions,
+    Producer, ReadError, Record, Start, StewardError, StewardOptions, Stream,
 };
 
 /// Whatever takes longer hangs.
@@ -120,7 +121,7 @@ fn read_named(dir: &Path) {
         };
         let NamedError::Read(told) = told else { panic!("{told}") };
         say_out_of_range(&told);
-        positions::change(dir, "anna", Some(Start::Beginning)).unwrap();
+        Stream::open(dir).unwrap().set_position("anna", Start::Beginning).unwrap();
     }
 }
 
@@ -269,7 +270,7 @@ fn the_whole_cast() {
     for (name, value) in
         [("cleanup:users", "compact"), ("retention_bytes", "60000"), ("pin_grace_ms", "200")]
     {
-        own.set_setting(name, Some(value)).unwrap();
+        own.set(&format!("{name}={value}").parse().unwrap()).unwrap();
     }
     let roles = ["p0", "p1", "rolling", "compacting", "named", "follows", "slow", "stopped"];
     let mut cast = roles.map(|role| {

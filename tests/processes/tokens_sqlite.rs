@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use crate::real::{Random, Reaped, again, blocks, fast_consumer, flip, number, scratch, segment};
 use puro::internals::os::OsVfs;
-use puro::{BackupOptions, Batch, NewRecord, Producer, backup, restore};
+use puro::internals::{backup, restore};
+use puro::{BackupOptions, Batch, NewRecord, Producer};
 
 fn append(producer: &mut Producer, transfers: &[(u64, i64)]) {
     let mut batch = Batch::new();

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use puro::internals::os::OsVfs;
-use puro::{BackupError, BackupOptions, BackupReport, backup};
+use puro::{BackupError, BackupOptions, BackupReport};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, check_output, hex};
@@ -46,7 +45,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = BackupOptions::new().allow_network(args.allow_network);
     let mut shown = Shown::new("backup");
     limits::raise_open_files();
-    let made = backup(OsVfs::new(), &args.dir, &args.out, &options, &mut |done, total| {
+    let made = options.backup(&args.dir, &args.out, &mut |done, total| {
         shown.set(done, total);
     });
     drop(shown);

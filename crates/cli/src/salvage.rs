@@ -4,9 +4,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use puro::internals::os::OsVfs;
-use puro::salvage::{Doubtful, Gap, SalvageOptions, Trouble, salvage_with};
-use puro::{SalvageError, SalvageReport};
+use puro::salvage::{Doubtful, Gap, Trouble};
+use puro::{SalvageError, SalvageOptions, SalvageReport};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, at_work, check_output};
@@ -49,7 +48,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options =
         SalvageOptions::new().lost(args.lost).leave_out_unreadable(args.leave_out_unreadable);
     let tell = &mut |done| bar.set(done);
-    let report = salvage_with(OsVfs::new(), &args.dir, &args.out, &options, tell)?;
+    let report = options.salvage(&args.dir, &args.out, tell)?;
     drop((bar, working));
     streams::report(|out| {
         if args.json {

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use puro::check::{Finding, Severity, Verdict};
-use puro::internals::os::OsVfs;
-use puro::{CheckOptions, CheckReport, check};
+use puro::{CheckOptions, CheckReport};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, exit, hex};
@@ -38,7 +37,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut progress = |done, total| {
         bar.get_or_insert_with(|| Progress::of_bytes("verify", total)).set(done);
     };
-    let report = check(OsVfs::new(), &args.dir, &options, &mut progress)?;
+    let report = options.check(&args.dir, &mut progress)?;
     drop(bar);
     streams::report(|out| {
         if args.json {

@@ -8,9 +8,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use puro::internals::change_in;
 use puro::internals::dir::Directory;
 use puro::internals::vfs::LockWait;
-use puro::positions::change_in;
 use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewRecord};
 use puro::{Producer, Start};
 
@@ -192,6 +192,6 @@ impl Program {
         let mut output = Batch::new();
         let record = NewRecord::new(Topic::Out.name(), b"made of an input");
         output.push(&record).expect("a small record");
-        producer.append_with_position(&mut output, named).is_ok()
+        producer.transaction(&mut output).with_position(named).commit().is_ok()
     }
 }

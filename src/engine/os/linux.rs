@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, PosixFadviseAdvice, fallocate, fcntl, posix_fadvise};
@@ -158,6 +158,13 @@ impl OsWatch {
             | AddWatchFlags::IN_ONLYDIR;
         inotify.add_watch(format!("/proc/self/fd/{}", dir.file.as_raw_fd()).as_str(), changes)?;
         Ok(Self { inotify })
+    }
+}
+
+/// Readable once something was noticed.
+impl AsFd for OsWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
     }
 }
 

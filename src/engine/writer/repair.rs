@@ -78,6 +78,7 @@ impl<V: Vfs> Writer<V> {
         let cut_bytes = self.cut(guard)?;
         let (path, position) = (self.tail.segment.path.clone(), self.tail.end);
         self.repairs.push(RepairReport { path, label, position, cut_bytes, saved });
+        self.dir.counters.repairs.add(1);
         if lost && !self.tail.sealed {
             self.raise_epoch(guard)?;
         }

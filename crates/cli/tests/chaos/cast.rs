@@ -260,7 +260,7 @@ impl Actor {
         let value = format!("{identity}/{sequence}");
         let mut batch = Batch::new();
         batch.push(&NewRecord::new("k", &value).key(&key(&value))).unwrap();
-        let outcome = producer.append_once(&identity, sequence, &mut batch);
+        let outcome = producer.transaction(&mut batch).once(&identity, sequence).commit();
         // One that was refused may have been appended before.
         match outcome {
             Err(error) => {
