@@ -146,6 +146,7 @@ impl<V: Vfs> Steward<V> {
     ) -> Result<Attempt, Failure> {
         let sequence = segment.header.sequence;
         let Some(opened) = self.dir.open_segment(sequence, OpenMode::Write)? else {
+            self.sync_what_is_gone()?;
             return Ok(Attempt::Gone { forced: false });
         };
         let locked = self.try_lock_to_delete(&opened)?;
@@ -159,6 +160,7 @@ impl<V: Vfs> Steward<V> {
             }
         }
         if !self.dir.still_names(&opened)? {
+            self.sync_what_is_gone()?;
             return Ok(Attempt::Gone { forced: false });
         }
         if !self.options.dry_run {
@@ -195,6 +197,12 @@ impl<V: Vfs> Steward<V> {
                 survey.believed_ms.saturating_add(millis(left))
             }
         }
+    }
+
+    /// Somebody trimmed without `steward.lock` (S-14), and may not have synced that yet: until it is
+    /// on the disk, no segment above may go.
+    pub(super) fn sync_what_is_gone(&self) -> Result<(), Failure> {
+        if self.options.dry_run { Ok(()) } else { Ok(self.dir.sync()?) }
     }
 
     pub(super) fn unlink(

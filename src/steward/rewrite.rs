@@ -42,6 +42,9 @@ pub(super) fn rewrite<V: Vfs>(
 ) -> Result<Rewritten, Failure> {
     let sequence = segment.header.sequence;
     let Some(source) = dir.open_segment(sequence, OpenMode::Write)? else {
+        if !dry_run {
+            dir.sync()?; // It is to stay gone before a marker above goes, too (S-14).
+        }
         return Ok(Rewritten::Not { held: false });
     };
     let Some(mut plan) = Plan::of(&source, judge)? else {

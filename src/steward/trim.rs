@@ -189,19 +189,20 @@ impl<V: Vfs> Steward<V> {
         if let Some(why) = self.what_protects(trim, survey, segment)? {
             return Ok(Attempt::Stays(why));
         }
-        let Some(opened) = self.dir.open_segment(sequence, OpenMode::Write)? else {
+        while let Some(opened) = self.dir.open_segment(sequence, OpenMode::Write)? {
+            if !self.try_lock_to_delete(&opened)? {
+                let (since_ms, until_ms) = (None, None);
+                return Ok(Attempt::Stays(Why::Held { file: segment.id, since_ms, until_ms }));
+            }
+            if !self.dir.still_names(&opened)? {
+                continue; // replaced or deleted meanwhile, by who has the lock that is missing here
+            }
+            if !self.options.dry_run {
+                self.unlink(&opened, "Delete")?;
+            }
             return Ok(Attempt::Gone);
-        };
-        if !self.try_lock_to_delete(&opened)? {
-            return Ok(Attempt::Stays(Why::Held {
-                file: segment.id,
-                since_ms: None,
-                until_ms: None,
-            }));
         }
-        if self.dir.still_names(&opened)? && !self.options.dry_run {
-            self.unlink(&opened, "Delete")?;
-        }
+        self.sync_what_is_gone()?;
         Ok(Attempt::Gone)
     }
 

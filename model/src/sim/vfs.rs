@@ -307,6 +307,9 @@ impl Vfs for SimVfs {
             if machine.disk.look_up(&path).is_some() {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
+            if machine.full {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             machine.note_step(None);
             machine.disk.create(&path).map_or_else(not_found, Ok)
         })

@@ -70,6 +70,8 @@ pub(super) struct Machine {
     pub free_bytes: u64,
     /// Names that listings do not show, though they are there.
     pub hidden: BTreeSet<String>,
+    /// No file can be made: the disk has no room for one more name.
+    pub full: bool,
     pub fork: Option<Fork>,
 }
 
@@ -273,6 +275,11 @@ impl World {
     /// read (V-11).
     pub fn hide_from_listings(&self, name: &str) {
         self.machine().hidden.insert(name.to_owned());
+    }
+
+    /// From now on the disk has no room for one more name, or has it again.
+    pub fn set_full(&self, full: bool) {
+        self.machine().full = full;
     }
 
     /// From now on it is a child that runs what belongs to this process, with duplicates of all

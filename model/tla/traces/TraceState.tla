@@ -34,6 +34,7 @@ Acts(e) ==
     [] e.op = "Process" -> Process(e.a) /\ out'[e.a] = e.n
     [] e.op = "CommitBoth" -> CommitBoth(e.a) /\ base'[e.a] = e.n
     [] e.op = "CommitPosition" -> CommitPosition(e.a) /\ base'[e.a] = e.n
+    [] e.op = "PassBy" -> PassBy(e.a) /\ base'[e.a] = e.n
     [] e.op = "CommitRefused" -> CommitRefused(e.a) /\ MayRefuse(e.a)
        \* To an operator, who has made nothing.
     [] e.op = "SetRefused" -> UNCHANGED vars /\ MayRefuse(e.a)
@@ -43,16 +44,16 @@ Acts(e) ==
     [] e.op = "Die" -> Die(e.a)
     [] e.op = "PowerLoss" -> PowerLoss /\ Entry' = e.n
        \* The call in which somebody dies may have done its work, or not.
-    [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ UNCHANGED vars
+    [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ PassBy(e.a) \/ UNCHANGED vars
     [] OTHER -> FALSE
 
 Happens(e) ==
   /\ Acts(e)
   /\ outdated' = CASE e.op = "SetPosition" -> Programs \ {e.a}
-                   [] e.op \in {"ReadEntry", "CommitBoth", "CommitPosition"} -> outdated \ {e.a}
+                   [] e.op \in {"ReadEntry", "CommitBoth", "CommitPosition", "PassBy"} -> outdated \ {e.a}
                    [] OTHER -> outdated
 
-Kept == TypeOK /\ ExactlyOnce /\ AtLeastOnce /\ SetsWhatItSaw
+Kept == TypeOK /\ ExactlyOnce /\ AtLeastOnce /\ SetsWhatItSaw /\ OnlyProgress
 
 TraceInit == Init /\ v \in {m \in 1..Len(Variants) : Variants[m].kind = "none"} /\ i = 0 /\ outdated = {}
 Mutate ==

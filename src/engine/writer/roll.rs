@@ -120,6 +120,10 @@ impl<V: Vfs> Writer<V> {
         if builder.body_len() == 0 {
             return Ok(());
         }
+        if low.is_some() {
+            // What was deleted below stays so, whatever becomes of the power (C-10).
+            self.dir.sync()?;
+        }
         self.prepare(guard)?;
         let now_ms = self.dir.vfs.now_ms();
         let written = self.append_block(guard, &mut builder, BlockKind::Records, now_ms);
