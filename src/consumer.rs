@@ -126,7 +126,7 @@ impl<V: Vfs> Consumer<V> {
         if !self.advance()? {
             return Ok(None);
         }
-        Ok(self.reader.as_mut().and_then(Reader::take))
+        self.reader.as_mut().map_or(Ok(None), Reader::take)
     }
 
     /// The next record, waiting for it up to `timeout`.
@@ -137,7 +137,7 @@ impl<V: Vfs> Consumer<V> {
         if !self.wait(timeout)? {
             return Ok(None);
         }
-        Ok(self.reader.as_mut().and_then(Reader::take))
+        self.reader.as_mut().map_or(Ok(None), Reader::take)
     }
 
     /// Waits until there is a record to be read; `false` when the time was over first.
@@ -259,7 +259,7 @@ impl<V: Vfs> Consumer<V> {
         }
         loop {
             let Some(reader) = &mut self.reader else { return Ok(false) };
-            if reader.seek_wanted(&self.options.topics) {
+            if reader.seek_wanted(&self.options.topics)? {
                 if self.options.durable {
                     reader.make_durable(&self.dir)?;
                 }

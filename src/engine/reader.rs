@@ -91,44 +91,82 @@ impl<F: VfsFile> Reader<F> {
     }
 
     /// Moves to the next record of the current block that is wanted, without taking it.
+    ///
+    /// # Errors
+    /// Damage where it comes to a malformed record: there it stays.
     #[inline(always)]
-    pub fn seek_wanted(&mut self, topics: &Topics) -> bool {
-        let Some((position, length)) = self.body else { return false };
-        if self.whole {
-            if self.cursor.is_behind(length) {
-                self.unload();
-            }
-            return self.body.is_some();
+    pub fn seek_wanted(&mut self, topics: &Topics) -> Result<bool, Failure> {
+        let Some((position, length)) = self.body else { return Ok(false) };
+        if !self.whole {
+            return self.seek_among(position, length, topics);
         }
+        if !self.cursor.is_behind(length) {
+            return Ok(true);
+        }
+        self.leave_block()
+    }
+
+    fn seek_among(
+        &mut self,
+        position: u64,
+        length: usize,
+        topics: &Topics,
+    ) -> Result<bool, Failure> {
         let body = self.window.held(position, length);
         loop {
             let mut ahead = self.cursor;
-            match ahead.next(body) {
-                Some(record)
+            match ahead.try_next(body) {
+                Ok(Some(record))
                     if record.offset >= self.first_offset && topics.wants(record.topic) =>
                 {
-                    return true;
+                    return Ok(true);
                 }
-                Some(record) => {
+                Ok(Some(record)) => {
                     self.next_offset = self.next_offset.max(record.offset + 1);
                     self.cursor = ahead;
                 }
-                None => {
-                    self.unload();
-                    return false;
+                Ok(None) => {
+                    self.cursor = ahead;
+                    return self.leave_block();
                 }
+                Err(cause) => return Err(self.malformed(cause)),
             }
         }
     }
 
+    /// Behind the last record of a block.
+    fn leave_block(&mut self) -> Result<bool, Failure> {
+        self.cursor.check_end().map_err(|cause| self.malformed(cause))?;
+        self.unload();
+        Ok(false)
+    }
+
+    /// Says that a record of the current block is malformed.
+    #[cold]
+    fn malformed(&self, cause: Cause) -> Failure {
+        let body = self.body.map_or(self.place.position, |(position, _)| position);
+        let position = body.saturating_sub(start::LEN as u64);
+        self.place.segment.damage(position, self.cursor.next_offset, cause)
+    }
+
     /// Takes the record that the cursor stands at.
+    ///
+    /// # Errors
+    /// Damage where it is malformed: there it stays.
     #[inline(always)]
-    pub fn take(&mut self) -> Option<Record<'_>> {
-        let (position, length) = self.body?;
-        let record = self.cursor.next(self.window.held(position, length))?;
-        debug_assert!(record.offset >= self.next_offset, "offsets only rise");
-        self.next_offset = record.offset + 1;
-        Some(record)
+    pub fn take(&mut self) -> Result<Option<Record<'_>>, ReadError> {
+        let Some((position, length)) = self.body else { return Ok(None) };
+        let taken = self.cursor.try_next(self.window.held(position, length));
+        match taken {
+            Ok(record) => {
+                if let Some(record) = &record {
+                    debug_assert!(record.offset >= self.next_offset, "offsets only rise");
+                    self.next_offset = record.offset + 1;
+                }
+                Ok(record)
+            }
+            Err(cause) => Err(self.malformed(cause).into()),
+        }
     }
 
     /// Leaves the current block.
@@ -188,7 +226,6 @@ impl<F: VfsFile> Reader<F> {
             return Err(damage(Cause::Topics));
         }
         if block.start.kind == BlockKind::Records {
-            block.check_records().map_err(damage)?;
             self.body = Some((before.position + start::LEN as u64, block.start.body_len));
             self.cursor = block.records();
             self.whole = topics.want_all()

@@ -345,12 +345,15 @@ impl<'a> Fields<'a> {
         Ok((Self::decode(fields)?, rest))
     }
 
-    /// Splits the first record off bytes that passed [`Fields::split`] before.
+    /// Splits the first record off bytes that the checksum of a block covers: its own is not looked
+    /// at, all else is.
     #[inline(always)]
-    pub(crate) fn split_checked(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (length, fields) = split_varint(bytes.get(4..)?)?;
-        let (fields, rest) = fields.split_at_checked(usize::try_from(length).ok()?)?;
-        Some((Self::decode(fields).ok()?, rest))
+    pub(crate) fn split_covered(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), RecordCause> {
+        let covered = bytes.get(4..).ok_or(RecordCause::Truncated)?;
+        let (length, fields) = split_varint(covered).ok_or(RecordCause::Field("length"))?;
+        let length = usize::try_from(length).map_err(|_| RecordCause::Truncated)?;
+        let (fields, rest) = fields.split_at_checked(length).ok_or(RecordCause::Truncated)?;
+        Ok((Self::decode(fields)?, rest))
     }
 
     /// The topic of the first record of bytes that passed [`Fields::split`] before, and what

@@ -30,6 +30,7 @@ mod lasting_errors;
 mod lock_names;
 mod locks;
 mod lost_places;
+mod malformed_records;
 mod modes;
 mod named;
 mod names;

@@ -22,6 +22,8 @@ pub const END_DAMAGED: &str = "..22... 22222 222222 22.";
 pub const SEALED_DAMAGED: &str = "2.22... 222.2 2..... 22.";
 /// A malformed record in the active segment.
 pub const RECORD_ACTIVE: &str = "2.22... 22222 2..... 22.";
+/// A record in the active segment whose own checksum alone is wrong: told by who checks it.
+pub const RECORD_MISSUMMED: &str = "..22... ...2. ...... 22.";
 /// The active segment has no valid header.
 pub const NO_HEADER: &str = "2.22.22 22222 222222 22.";
 /// A segment's name on what is no file, perhaps behind the last one, of which it proves nothing.
