@@ -1,16 +1,18 @@
 """Where the committed blocks of a segment end, and what they amount to (protocol.md O-3)."""
 
-from .blocks import CHECKPOINT, COMMITTED, HEADER_BYTES, RECORDS, SEGMENT_END, Previous
+from .blocks import CHECKPOINT, COMMITTED, HEADER_BYTES, INVALID, RECORDS, SEGMENT_END, Previous
 from .errors import Damaged
 from .records import decode_body
 from .state import State
+from .topics_index import TopicsIndex
 
 
 class CommittedEnd:
     """What is remembered of a segment's end (O-3), moved on block by block (A-3)."""
 
-    def __init__(self, segment):
+    def __init__(self, segment, for_writing=False):
         header = segment.header
+        self.index = TopicsIndex(HEADER_BYTES) if for_writing else None  # F-42
         self.segment = segment
         self.position = HEADER_BYTES
         self.crc = header.crc
@@ -39,7 +41,7 @@ class CommittedEnd:
         """What stands at the end. Nothing follows a segment end (F-25)."""
         found, block = self.segment.check(self.position, self.previous)
         if self.is_sealed and found == COMMITTED:
-            return 1, None  # INVALID
+            return INVALID, None
         return found, block
 
     def step_over(self):
@@ -63,8 +65,12 @@ class CommittedEnd:
                 self.opening_timestamp = start.timestamp
         if start.kind == CHECKPOINT:
             self.raise_end = 0  # E-4: it stands in, or before, a checkpoint
+            if self.index:
+                self.index = TopicsIndex(block.behind)
         if start.kind == RECORDS:
             self.highest_time = max(self.highest_time, start.timestamp)
+            if self.index:
+                self.index.add(block, self.segment.header.generation)
         if start.flags & 1 and (opening or start.kind == RECORDS):
             self._fold(block)
         self.durable_to = max(self.durable_to, start.durable_to)
@@ -91,9 +97,9 @@ class CommittedEnd:
         return self.segment.read(self.position - 8, 8) == self.last_eight
 
 
-def scan(segment):
+def scan(segment, for_writing=False):
     """Reads a segment from its header on (O-3, A-4)."""
-    end = CommittedEnd(segment)
+    end = CommittedEnd(segment, for_writing)
     end.step_over()
     return end
 
@@ -109,7 +115,7 @@ def open_active(directory, writable=False):
         except FileNotFoundError:
             continue  # it went between the two looks: list anew
         try:
-            return stream_id, scan(segment)
+            return stream_id, scan(segment, writable)
         except BaseException:
             segment.close()
             raise

@@ -188,12 +188,12 @@ class Writer:
                 or header.epoch != self.end.epoch):  # fmt: skip
             following.close()
             raise Damaged(f"{segment_name(number)} does not continue the segment before (F-49)")
-        self._enter(scan(following), made_here=False)
+        self._enter(scan(following, for_writing=True), made_here=False)
         return True
 
     def _scan_again(self):
         """A-4. What was known to be on disk counts in the recovery table alone then (A-20)."""
-        self.end = scan(self.segment)
+        self.end = scan(self.segment, for_writing=True)
         self.known = 0
         self._read_known()
 
@@ -383,7 +383,11 @@ class Writer:
         number = self.segment.sequence + 1
         if self.directory.exists(number):
             raise Refused(f"{segment_name(number)} is there, and is not of this stream (V-10)")
-        self._write_block(SEGMENT_END, b"", timestamp=self.end.highest_time)
+        index = self.end.index.entry()
+        body = encode_record(index) if index else b""
+        self._write_block(
+            SEGMENT_END, body, has_control=bool(body), timestamp=self.end.highest_time
+        )
         self._finish()
 
     def _finish(self):
@@ -395,7 +399,7 @@ class Writer:
             self.environment,
         )  # fmt: skip
         following = Segment(self.directory, header.sequence, writable=True)
-        self._enter(scan(following), made_here=True)
+        self._enter(scan(following, for_writing=True), made_here=True)
 
     def close(self):
         """In a forked child this only closes (L-3)."""
