@@ -10,6 +10,7 @@ from .errors import Damaged, Newer, NotAStream, Refused, Unreadable
 from .locks import LockFile, name_leads_to, same_file
 
 SEGMENT_NAME = re.compile(r"[0-9]{10}\.puro")
+HIGHEST_SEQUENCE = 2**32 - 1  # of the header's field; above it a name is none (QUESTIONS.md, 8)
 KNOWN_NAME = re.compile(
     r"[0-9]{10}\.puro(\.new|\.compact)?|writer\.lock|steward\.lock|consumers|lost|lost\+found"
 )
@@ -140,7 +141,9 @@ class Directory:
     def sequences(self):
         """The numbers of all segments' names, the listing completed (V-11)."""
         listed = sorted(
-            int(name[:10]) for name in os.listdir(self.fd) if SEGMENT_NAME.fullmatch(name)
+            int(name[:10])
+            for name in os.listdir(self.fd)
+            if SEGMENT_NAME.fullmatch(name) and int(name[:10]) <= HIGHEST_SEQUENCE
         )
         found = set(listed)
         for number, following in zip(listed, listed[1:]):

@@ -326,7 +326,7 @@ class Reader:
         active.segment.close()
         state, token = active.state, self.token
         # E-7 but for its second case: an end below the offset may be damage that nobody has
-        # repaired yet, and R-11 wants that to be waited for (QUESTIONS.md).
+        # repaired yet, and R-11 wants that to be waited for (QUESTIONS.md, 1).
         if state.diverged(token.epoch, token.offset, 2**64):
             raise Diverged(f"the history of {token} is gone")
         place, crc = self._offsets_end
@@ -337,8 +337,6 @@ class Reader:
         own = scan(self.end.segment)
         if own.next_offset >= token.offset:
             raise Diverged("others were appended in place of what was read")
-        if own.position == own.segment.status().st_size:
-            raise Diverged("what was read was cut off")
 
     def problem_at_end(self):
         """What a reader that ends at the end ends with (R-6): an error to raise, or None."""

@@ -143,16 +143,17 @@ class Writer:
                 end.step_over()
                 if not end.is_sealed:
                     raise Removed("the stream was removed")
-            elif status.st_nlink > 1:
-                self._refuse_second_name(status)
-            elif (not end.is_sealed and status.st_size == end.position
-                  and self.known_once <= end.position and end.first_kind == CHECKPOINT):  # fmt: skip
+            elif (status.st_nlink == 1 and not end.is_sealed
+                  and status.st_size == end.position and self.known_once <= end.position
+                  and end.first_kind == CHECKPOINT):  # fmt: skip
                 return
             found = end.step_over()
             self._read_known()
             if end.is_sealed and self._leave_sealed(status):
                 scanned = False
                 continue
+            if status.st_nlink > 1:  # not before: sealed ones may have many
+                self._refuse_second_name(status)
             if found == VALID and not scanned:  # it does not continue the chain
                 self._scan_again()
                 scanned = True

@@ -152,6 +152,14 @@ class LocksAndNames(InDirectory):
             producer.append(b"t", b"y")
         self.assertFalse((self.path / "0000000000.puro.new").exists())
 
+    def test_a_sealed_segment_may_have_many_names(self):
+        """A-19: that of the remembered end was sealed meanwhile, and backed up by links."""
+        with Producer(self.path, settings=SMALL) as one, Producer(self.path) as other:
+            for _ in range(2):
+                other.append(b"t", bytes(3000))
+            os.link(self.segment, self.base / "backup")
+            self.assertEqual(one.append(b"t", b"x").first_offset, 2)
+
     def test_a_lock_file_with_two_names(self):
         Producer(self.path).close()
         os.link(self.path / "writer.lock", self.base / "other")

@@ -107,6 +107,7 @@ class Files(InDirectory):
             other.append(b"t", b"x")
         shutil.copy(self.base / "other" / "0000000000.puro", self.path / "0000000007.puro")
         shutil.copy(self.path / "0000000000.puro", self.path / "0000000003.puro")
+        (self.path / "9999999999.puro").write_bytes(b"no number of a segment")
         with Reader(self.path) as reader:
             self.assertEqual(len(all_values(reader)), 12)
         with Producer(self.path, create=False, environment=FixedWorld()) as producer:
@@ -162,6 +163,12 @@ class Waiting(InDirectory):
         self.assertIsNone(self.reader.next_block())
         with self.assertRaises(Diverged):
             self.reader.look_around()
+
+    def test_cut_off_and_nothing_in_its_place(self):
+        """R-11: that is waited for; the second case of E-7 is not asked."""
+        os.truncate(self.segment, 320)
+        self.reader.look_around()
+        self.assertIsNone(self.reader.next_block())
 
     def test_cut_off_and_grown_over_without_a_raise(self):
         """R-11: who repaired died between the cut and the raise."""
