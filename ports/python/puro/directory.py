@@ -15,7 +15,7 @@ KNOWN_NAME = re.compile(
     r"[0-9]{10}\.puro(\.new|\.compact)?|writer\.lock|steward\.lock|consumers|lost|lost\+found"
 )
 OWN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-NETWORKS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "glusterfs", "lustre"}
+NETWORKS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "glusterfs", "lustre", "fuse"}
 
 
 def segment_name(sequence):
@@ -110,7 +110,7 @@ class Directory:
     def __init__(self, path, allow_network=False):
         self.path = os.path.abspath(path)
         self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        if not allow_network and _file_system(self.path) in NETWORKS:
+        if not allow_network and _file_system(os.path.realpath(path)) in NETWORKS:
             self.close()
             raise Refused("a network file system (M-1)")
 
@@ -210,7 +210,7 @@ class Directory:
 
 
 def _file_system(path):
-    """The kind of file system that a path is on; FUSE counts as network only with a host."""
+    """The kind of file system that a path is on; FUSE counts as one of a network (M-1)."""
     best, kind = "", ""
     try:
         with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
@@ -221,4 +221,4 @@ def _file_system(path):
                     best, kind = prefix, found
     except OSError:
         return ""
-    return "nfs" if kind.startswith("fuse.") and "sshfs" in kind else kind
+    return "fuse" if kind.startswith("fuse.") else kind

@@ -69,7 +69,7 @@ def make_segment(directory, header, state, timestamp, mode, environment):
     environment.sync_directory(directory.fd)
 
 
-def create_stream(path, settings, environment, lock_seconds):
+def create_stream(path, settings, environment, lock_seconds, allow_network=False):
     """O-1; fine if it is there already. Settings are of a new stream alone."""
     made = False
     try:
@@ -77,7 +77,7 @@ def create_stream(path, settings, environment, lock_seconds):
         made = True
     except FileExistsError:
         pass
-    directory = Directory(path)
+    directory = Directory(path, allow_network)
     lock = LockFile(directory.fd, "writer.lock")
     try:
         names = os.listdir(directory.fd)

@@ -35,7 +35,9 @@ class Writer:
         self.sync_failed = False  # A-14, of this segment
         self.raised_here = False  # E-2, where the boot is unknown
         if create:
-            making.create_stream(path, settings or {}, self.environment, lock_seconds)
+            making.create_stream(
+                path, settings or {}, self.environment, lock_seconds, allow_network
+            )
         self.directory = Directory(path, allow_network)
         self.lock = None
         try:
