@@ -229,6 +229,28 @@ class Mixed(InDirectory):
             producer.append(b"t", b"after")
         self.assert_sound()
 
+    def test_a_reader_beside_a_steward(self):
+        """Retention takes segments away behind it; what it holds stays (L-7, R-2, V-8)."""
+        settings = SMALL | {b"retention_bytes": b"12000"}
+        with Producer(self.path, settings=settings) as producer, Reader(self.path) as reader:
+            command = [PROGRAM, "steward", "--interval", "20ms", str(self.path)]
+            steward = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            try:
+                read = []
+                for number in range(150):
+                    producer.append(b"t", b"%d" % number + bytes(400))
+                    time.sleep(0.002)
+                    if number % 3 == 0:
+                        read += [each.offset for each in reader.next_block()]
+                while (block := reader.next_block()) is not None:
+                    read += [each.offset for each in block]
+            finally:
+                steward.terminate()
+                steward.wait(10)
+        self.assertEqual(read, list(range(150)))
+        self.assertFalse((self.path / "0000000000.puro").exists())
+        self.assert_sound()
+
     def test_checkpoints_among_the_blocks(self):
         """What O-7 lets the program write, the port passes over."""
         line = b"x" * 99_999 + b"\n"
