@@ -31,6 +31,7 @@ mod lock_names;
 mod locks;
 mod lost_places;
 mod malformed_records;
+mod manners;
 mod modes;
 mod named;
 mod names;
