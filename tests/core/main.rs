@@ -21,6 +21,7 @@ mod clauses;
 mod codec_props;
 mod disk_full;
 mod expiry;
+mod face;
 mod faults;
 mod field_reports;
 mod forged_blocks;
