@@ -77,8 +77,7 @@ fn set_rules(stream: &Stream) -> Result<(), Box<dyn Error>> {
 /// Deletes what all named consumers have read. Without any, nothing is known to be read, and that
 /// is an error.
 fn make_room(stream: &str) -> Result<(), Box<dyn Error>> {
-    let everybody: [&str; 0] = [];
-    tell(&Stream::open(stream)?.trim(&Trim::consumed_by(everybody))?);
+    tell(&Stream::open(stream)?.trim(&Trim::consumed())?);
     Ok(())
 }
 

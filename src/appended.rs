@@ -19,6 +19,7 @@ use crate::format::token::Token;
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Appended {
     /// Offset of the first record.
     pub first_offset: u64,

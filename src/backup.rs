@@ -114,6 +114,7 @@ impl BackupOptions {
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BackupReport {
     /// How many segments.
     pub segments: u64,
@@ -141,7 +142,7 @@ pub struct BackupReport {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum BackupError {
     /// Something is wrong with the files of the stream, or the system failed.

@@ -257,7 +257,7 @@ impl<V: Vfs> Shared<V> {
             return Ok(());
         }
         let forked = Failure::Forked { owner: self.owner };
-        Err(BufferError::Append(Arc::new(forked.into())))
+        Err(BufferError::Append(Arc::new(AppendError::NotAppended(forked))))
     }
 
     /// The buffer, for a caller. In a forked child it may be locked for ever, by a thread that is

@@ -22,6 +22,7 @@ use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use crate::engine::walk::Walk;
 use crate::error::{Failure, IoContext};
 use crate::format::block::Cause;
+use crate::format::token::StreamId;
 
 /// How thoroughly to verify.
 ///
@@ -101,9 +102,10 @@ impl CheckOptions {
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct CheckReport {
     /// The stream, if any segment's header could be read.
-    pub stream_id: Option<[u8; 16]>,
+    pub stream_id: Option<StreamId>,
     /// How many segments were looked at.
     pub segments: u64,
     /// How many bytes.
@@ -229,7 +231,7 @@ impl<V: Vfs> Checker<'_, V> {
     fn without_strays(&mut self, sequences: Vec<u32>) -> Result<Vec<u32>, Failure> {
         let mut own = Vec::new();
         if self.report.stream_id.is_none() {
-            self.report.stream_id = self.stream_id()?;
+            self.report.stream_id = self.stream_id()?.map(StreamId::from);
         }
         for sequence in sequences {
             let header = match self.dir.open_segment(sequence, OpenMode::Read) {
@@ -240,7 +242,8 @@ impl<V: Vfs> Checker<'_, V> {
                     continue;
                 }
             };
-            if header.sequence == sequence && self.report.stream_id == Some(header.stream_id) {
+            if header.sequence == sequence && self.report.stream_id == Some(header.stream_id.into())
+            {
                 own.push(sequence);
             } else {
                 let path = self.dir.segment_path(sequence);

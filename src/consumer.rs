@@ -185,7 +185,7 @@ impl<V: Vfs> Consumer<V> {
     #[must_use]
     pub fn token(&self) -> Option<Token> {
         let reader = self.reader.as_ref()?;
-        let stream_id = reader.place.segment.header.stream_id;
+        let stream_id = reader.place.segment.header.stream_id.into();
         Some(Token { stream_id, epoch: reader.place.epoch, offset: reader.next_offset })
     }
 

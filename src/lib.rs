@@ -38,9 +38,9 @@ pub use error::{
     AppendError, Blame, BufferError, Diverged, Failure, OpenError, ReadError, RecordError,
     SettingError,
 };
-pub use format::record::{Headers, NewRecord, OwnedRecord, Record};
+pub use format::record::{Headers, HeadersIter, NewRecord, OwnedRecord, Record};
 pub use format::state::Position;
-pub use format::token::Token;
+pub use format::token::{StreamId, Token};
 pub use named::{AutoCommit, IfLost, NamedConsumer, NamedError, NamedOptions, Started};
 pub use positions::PositionReport;
 pub use producer::{Batch, HeldProducer, Producer, ProducerOptions, Transaction};

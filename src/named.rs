@@ -34,7 +34,7 @@ use crate::producer::{PositionChange, Positioned, Producer, Transaction, is_appe
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NamedError {
     /// The stream could not be read.
@@ -45,7 +45,7 @@ pub enum NamedError {
     Open(#[from] OpenError),
     /// The position could not be committed.
     #[error("position {0}")]
-    Commit(#[from] AppendError),
+    Commit(AppendError),
     /// The records that it was to read next were deleted before it did (C-9).
     #[error("{}", tell_lost(name, *offset, *low, *high))]
     Lost {
@@ -69,6 +69,12 @@ pub enum NamedError {
     /// The name cannot be one (F-11).
     #[error(transparent)]
     Name(#[from] RecordError),
+}
+
+impl From<AppendError> for NamedError {
+    fn from(error: AppendError) -> Self {
+        Self::Commit(error)
+    }
 }
 
 impl From<Failure> for NamedError {
@@ -442,7 +448,7 @@ impl<V: Vfs> NamedConsumer<V> {
     /// `Commit(NotAppended(NoSpace))` where there is no room.
     pub fn make_room(&mut self) -> Result<(), NamedError> {
         let made = self.committer.make_room_for_position();
-        Ok(made.map_err(AppendError::from)?)
+        Ok(made.map_err(AppendError::NotAppended)?)
     }
 
     /// What a commit of this place would change; `None` where it is the one that is stored.

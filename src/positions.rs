@@ -18,6 +18,7 @@ use crate::producer::{PositionChange, ProducerOptions, check_name};
 
 /// A named consumer as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PositionReport {
     /// Its name.
     pub name: String,

@@ -40,7 +40,7 @@ use crate::format::block::{BlockBuilder, BlockKind};
 use crate::format::record::NewRecord;
 use crate::format::settings::{Setting, Settings};
 use crate::format::state::{Position, SETTING, is_name};
-use crate::format::token::Token;
+use crate::format::token::{StreamId, Token};
 use crate::steward::tidy_after_roll;
 
 /// Appends records to a stream, beside any number of other producers.
@@ -203,7 +203,7 @@ impl<V: Vfs> Producer<V> {
 
     fn append_entry(&mut self, request: &Request<'_>) -> Result<(), AppendError> {
         let appended = self.append_block(&mut BlockBuilder::default(), request)?;
-        self.make_durable().map_err(|source| AppendError::NotDurable { appended, source })
+        self.make_durable().map_err(|error| AppendError::NotDurable { appended, error })
     }
 
     pub(crate) fn append_records(
@@ -233,21 +233,24 @@ impl<V: Vfs> Producer<V> {
             self.writer.trace(self.writer.tail.action("Return").label(label));
         }
         self.tidy();
-        durable.map_err(|source| AppendError::NotDurable { appended, source })?;
+        durable.map_err(|error| AppendError::NotDurable { appended, error })?;
         Ok(appended)
     }
 
     /// Takes the lock and brings the memory to the committed end.
-    pub(crate) fn lock_and_look(&mut self) -> Result<WriterGuard<V>, Failure> {
-        self.writer.check_owner()?;
-        let guard = self.lock.take(self.lock_wait)?;
-        self.writer.catch_up(&guard)?;
-        Ok(guard)
+    pub(crate) fn lock_and_look(&mut self) -> Result<WriterGuard<V>, AppendError> {
+        let taken = self.writer.check_owner().and_then(|()| self.lock.take(self.lock_wait));
+        let looked = taken.and_then(|guard| self.writer.catch_up(&guard).map(|()| guard));
+        looked.map_err(AppendError::NotAppended)
     }
 
     /// Whether nobody else can have written since the last look under this lock: its name
     /// still leads to it, and one name to the segment.
-    pub(crate) fn still_alone(&self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+    pub(crate) fn still_alone(&self, guard: &WriterGuard<V>) -> Result<bool, AppendError> {
+        self.is_alone(guard).map_err(AppendError::NotAppended)
+    }
+
+    fn is_alone(&self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
         self.writer.check_owner()?;
         let tail = &self.writer.tail;
         let status = tail.segment.file.status().map_err(|error| tail.io_error("look at", error))?;
@@ -300,7 +303,7 @@ impl<V: Vfs> Producer<V> {
             Failure::Io(error) => error,
             other => self.writer.tail.io_error("sync", std::io::Error::other(other)),
         };
-        AppendError::NotDurable { appended, source }
+        AppendError::NotDurable { appended, error: source }
     }
 
     /// Whether a segment was sealed since the last [`Producer::tidy`].
@@ -356,8 +359,8 @@ impl<V: Vfs> Producer<V> {
             writer.trace(writer.tail.action("Duplicate").value(duplicate.first_offset));
             return Ok(duplicate);
         }
-        writer.prepare(guard)?;
-        writer.checkpoint_if_due(guard)?;
+        let prepared = writer.prepare(guard).and_then(|()| writer.checkpoint_if_due(guard));
+        prepared.map_err(AppendError::NotAppended)?;
         let now_ms = writer.dir.vfs.now_ms();
         let (first_offset, record_count) = (writer.tail.next_offset(), builder.record_count());
         // A clock that is behind does not make the entries look old (C-5).
@@ -367,7 +370,8 @@ impl<V: Vfs> Producer<V> {
         }
         writer.fit(builder)?;
         if writer.must_roll(builder.block_bytes()) {
-            writer.roll(guard, builder.block_bytes())?;
+            let rolled = writer.roll(guard, builder.block_bytes());
+            rolled.map_err(AppendError::NotAppended)?;
             self.rolled = true;
             writer.fit(builder)?; // to a place in another segment
         }
@@ -375,7 +379,9 @@ impl<V: Vfs> Producer<V> {
         let bytes = builder.block_bytes();
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {
             Ok(()) => {}
-            Err(CommitError::NotAppended(failure)) => return Err(failure.into()),
+            Err(CommitError::NotAppended(failure)) => {
+                return Err(AppendError::NotAppended(failure));
+            }
             Err(CommitError::Unknown(error)) => return Err(AppendError::Unknown(error)),
         }
         if record_count > 0 {
@@ -441,8 +447,8 @@ impl<V: Vfs> Producer<V> {
 
     /// The stream's id.
     #[must_use]
-    pub fn stream_id(&self) -> [u8; 16] {
-        self.writer.tail.segment.header.stream_id
+    pub fn stream_id(&self) -> StreamId {
+        self.writer.tail.segment.header.stream_id.into()
     }
 
     /// The stream's end when this producer last looked, for [`Transaction::if_end`].

@@ -234,7 +234,7 @@ impl<V: Vfs> Salvager<'_, V> {
     }
 
     fn sync(&mut self) -> Result<(), SalvageError> {
-        Ok(self.producer.sync().map_err(AppendError::from)?)
+        Ok(self.producer.sync().map_err(AppendError::NotAppended)?)
     }
 
     /// Remembers the first thing wrong until it is known what it cost.
@@ -344,7 +344,7 @@ impl<V: Vfs> Salvager<'_, V> {
         self.batch.clear();
         let mut cursor = block.records();
         while let Some(record) = cursor.next(block.body) {
-            self.batch.push(&record.to_new()).map_err(AppendError::from)?;
+            self.batch.push(&record.to_new()).map_err(AppendError::Record)?;
         }
         self.append()
     }
@@ -352,7 +352,7 @@ impl<V: Vfs> Salvager<'_, V> {
     fn save_fields(&mut self, fields: &[Fields<'_>]) -> Result<(), SalvageError> {
         self.batch.clear();
         for fields in fields.iter().filter(|fields| !fields.control) {
-            self.batch.push(&fields.to_new()).map_err(AppendError::from)?;
+            self.batch.push(&fields.to_new()).map_err(AppendError::Record)?;
         }
         self.append()
     }

@@ -197,7 +197,7 @@ impl StewardOptions {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StewardError {
     /// Something is wrong with the files.
@@ -225,13 +225,13 @@ pub enum StewardError {
     #[error(
         "another steward is at work in {}{}; it does the same, so there is no need to wait",
         dir.display(),
-        hint.map_or_else(String::new, |hint| format!(" (process {})", hint.pid))
+        process.map_or_else(String::new, |process| format!(" (process {process})"))
     )]
     Busy {
         /// The stream.
         dir: PathBuf,
-        /// Who it seems to be (F-40).
-        hint: Option<Hint>,
+        /// Which process it seems to be, as far as the lock file tells (F-40).
+        process: Option<u32>,
     },
 }
 
@@ -372,7 +372,7 @@ impl<V: Vfs> Steward<V> {
     fn busy(&self) -> StewardError {
         let file = self.dir.open_file(STEWARD_LOCK, OpenMode::Read).ok();
         let hint = file.and_then(|file| Hint::read(&file));
-        StewardError::Busy { dir: self.dir.path.clone(), hint }
+        StewardError::Busy { dir: self.dir.path.clone(), process: hint.map(|hint| hint.pid) }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::engine::tail::{Tail, open_tail};
 use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{AppendError, Failure, OpenError, ReadError};
 use crate::format::state::Position;
-use crate::format::token::Token;
+use crate::format::token::{StreamId, Token};
 use crate::named::{NamedConsumer, NamedError, NamedOptions};
 use crate::options::{Common, Writing, common_setters, writing_setters};
 use crate::positions::{self, PositionReport};
@@ -231,6 +231,14 @@ impl<V: Vfs> Stream<V> {
         ProducerOptions::of(Writing { create: false, ..writing }, common)
     }
 
+    /// What tells it from every other stream.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn id(&self) -> Result<StreamId, Failure> {
+        Ok(self.end()?.stream_id)
+    }
+
     /// Where it ends, as a position to be kept or compared.
     ///
     /// # Errors
@@ -377,7 +385,12 @@ impl<V: Vfs> Stream<V> {
     /// # Errors
     /// `Setting` where it cannot be; see [`AppendError`].
     pub fn set(&self, setting: &Setting) -> Result<(), AppendError> {
-        self.producer_options().open_existing(self.dir.clone())?.set(setting)
+        self.producer_for_settings()?.set(setting)
+    }
+
+    fn producer_for_settings(&self) -> Result<Producer<V>, AppendError> {
+        let opened = self.producer_options().open_existing(self.dir.clone());
+        opened.map_err(AppendError::NotAppended)
     }
 
     /// Takes a setting back to its default, given its [name](Setting::name).
@@ -385,7 +398,7 @@ impl<V: Vfs> Stream<V> {
     /// # Errors
     /// As [`Stream::set`].
     pub fn unset(&self, name: &str) -> Result<(), AppendError> {
-        self.producer_options().open_existing(self.dir.clone())?.unset(name)
+        self.producer_for_settings()?.unset(name)
     }
 
     /// Verifies every block, and with `deep` every record. Whatever is wrong with the files is a

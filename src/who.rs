@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 use crate::engine::dir::{CONSUMERS, STEWARD_LOCK, WRITER_LOCK, parse_segment_name};
 use crate::engine::hint::{Hint, MOST_BYTES};
 use crate::engine::os::{process_start, stat_field};
-use crate::engine::vfs::{FileId, LockKind};
+pub use crate::engine::vfs::{FileId, LockKind};
 
 /// A file of a stream in the hands of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Holder {
     /// The process; `None` where only the lock is known, because the process belongs to
     /// somebody else.
@@ -42,6 +43,7 @@ pub struct Holder {
 
 /// What can be told of who uses a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WhoReport {
     /// Who holds what, by file and process.
     pub holders: Vec<Holder>,

@@ -202,7 +202,7 @@ fn transform<T: Threads>(
             operation: "append",
             path: STREAM.into(),
             position: None,
-            source: std::io::Error::other(what),
+            source: std::io::Error::other(what).into(),
         })
         .into()),
     }

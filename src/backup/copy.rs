@@ -60,7 +60,7 @@ pub fn copy_segment<V: Vfs>(
     let (bytes, blocks) = (copy.end(), copy.blocks);
     copy.finish(None)?;
     let Place { epoch, link, .. } = source.place;
-    let token = Token { stream_id: header.stream_id, epoch, offset: link.next_offset };
+    let token = Token { stream_id: header.stream_id.into(), epoch, offset: link.next_offset };
     Ok(Copied { bytes, blocks, token })
 }
 

@@ -19,6 +19,17 @@ pub enum Verdict {
     Damaged,
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sound => "sound",
+            Self::Repairable => "repairable",
+            Self::Unreadable => "unreadable",
+            Self::Damaged => "damaged",
+        })
+    }
+}
+
 /// How bad a finding is; ascending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -30,6 +41,17 @@ pub enum Severity {
     Unreadable,
     /// Damage.
     Damage,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note => "note",
+            Self::Repairable => "repairable",
+            Self::Unreadable => "unreadable",
+            Self::Damage => "damage",
+        })
+    }
 }
 
 /// What is wrong.
@@ -124,6 +146,7 @@ impl Problem {
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The file.
     pub path: PathBuf,

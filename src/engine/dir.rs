@@ -392,7 +392,7 @@ impl<V: Vfs> Directory<V> {
 
     pub(crate) fn restless(&self) -> IoError {
         let source = io::Error::other("its segments change faster than they can be opened");
-        IoError { operation: "open", path: self.path.clone(), position: None, source }
+        IoError::of("open", self.path.clone(), source)
     }
 
     /// Opens a segment and reads its header; `None` where there is no such file.

@@ -1,7 +1,9 @@
 //! What can go wrong with files and locks. Each error says whose fault it is and what to do.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -39,8 +41,9 @@ pub enum Blame {
 }
 
 /// A call to the system that failed.
-#[derive(Debug, Error)]
-#[error("cannot {operation} {}{}: {source}", path.display(), at(*position))]
+///
+/// Its message ends with what the system said; so that is not its `source()`, too.
+#[derive(Clone, Debug)]
 pub struct IoError {
     /// What was to be done, such as `read`.
     pub operation: &'static str,
@@ -49,8 +52,17 @@ pub struct IoError {
     /// At which byte, where that means something.
     pub position: Option<u64>,
     /// What the system said.
-    pub source: io::Error,
+    pub source: Arc<io::Error>,
 }
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, path, position, source } = self;
+        write!(f, "cannot {operation} {}{}: {source}", path.display(), at(*position))
+    }
+}
+
+impl std::error::Error for IoError {}
 
 fn at(position: Option<u64>) -> String {
     position.map_or_else(String::new, |position| format!(" at byte {position}"))
@@ -86,7 +98,7 @@ pub struct Damage {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// A call to the system failed.
@@ -263,7 +275,7 @@ fn tell_locked(path: &std::path::Path, waited: Duration) -> String {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// Something is wrong with the files.
@@ -308,7 +320,7 @@ impl OpenError {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// Something is wrong with the files.
@@ -343,13 +355,9 @@ impl ReadError {
     /// The same error again, if it is one that a consumer's later tries cannot take back (R-16).
     pub(crate) fn lasting(&self) -> Option<Self> {
         match self {
-            Self::Failure(Failure::Removed { path }) => {
-                Some(Failure::Removed { path: path.clone() }.into())
-            }
-            Self::OffsetOutOfRange { offset, low, high } => {
-                Some(Self::OffsetOutOfRange { offset: *offset, low: *low, high: *high })
-            }
-            Self::Diverged(diverged) => Some(Self::Diverged(diverged.clone())),
+            Self::Failure(Failure::Removed { .. })
+            | Self::OffsetOutOfRange { .. }
+            | Self::Diverged(_) => Some(self.clone()),
             Self::Failure(_) => None,
         }
     }
@@ -371,8 +379,9 @@ fn out_of_range(offset: u64, low: u64, high: u64) -> String {
 
 impl IoError {
     /// For a call that concerns a whole file.
-    pub(crate) fn of(operation: &'static str, path: std::path::PathBuf, source: io::Error) -> Self {
-        Self { operation, path, position: None, source }
+    #[must_use]
+    pub fn of(operation: &'static str, path: PathBuf, source: io::Error) -> Self {
+        Self { operation, path, position: None, source: source.into() }
     }
 }
 
@@ -391,7 +400,7 @@ pub(crate) trait IoContext<T> {
 
 impl<T> IoContext<T> for io::Result<T> {
     fn while_doing(self, operation: &'static str, path: &std::path::Path) -> Result<T, IoError> {
-        self.map_err(|source| IoError { operation, path: path.to_owned(), position: None, source })
+        self.map_err(|source| IoError::of(operation, path.to_owned(), source))
     }
 
     fn while_doing_at(
@@ -401,6 +410,9 @@ impl<T> IoContext<T> for io::Result<T> {
         position: u64,
     ) -> Result<T, IoError> {
         let position = Some(position);
-        self.map_err(|source| IoError { operation, path: path.to_owned(), position, source })
+        self.map_err(|source| IoError {
+            position,
+            ..IoError::of(operation, path.to_owned(), source)
+        })
     }
 }

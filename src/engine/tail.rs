@@ -108,7 +108,7 @@ impl<F> Tail<F> {
     #[must_use]
     pub fn token(&self) -> Token {
         let stream_id = self.segment.header.stream_id;
-        Token { stream_id, epoch: self.epoch(), offset: self.next_offset() }
+        Token { stream_id: stream_id.into(), epoch: self.epoch(), offset: self.next_offset() }
     }
 
     /// Whether nothing is missing behind the committed end, as far as the end itself tells: a
@@ -147,7 +147,7 @@ impl<F> Tail<F> {
     #[must_use]
     pub fn io_error(&self, operation: &'static str, source: io::Error) -> IoError {
         let path = self.segment.path.clone();
-        IoError { operation, path, position: Some(self.end), source }
+        IoError { position: Some(self.end), ..IoError::of(operation, path, source) }
     }
 
     /// Moves the end behind a block that was found or made there.

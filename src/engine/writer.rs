@@ -118,11 +118,13 @@ pub struct Writer<V: Vfs> {
 }
 
 /// How a commit can fail: before it, or in it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Nothing was appended.
+    #[error("not committed: {0}")]
     NotAppended(Failure),
     /// The commit failed and cannot be looked at.
+    #[error("perhaps committed: {0}")]
     Unknown(IoError),
 }
 
@@ -374,7 +376,7 @@ impl<V: Vfs> Writer<V> {
     pub(crate) fn impossible(&self, error: &dyn std::error::Error) -> Failure {
         let path = self.tail.segment.path.clone();
         let source = io::Error::other(error.to_string());
-        IoError { operation: "encode for", path, position: Some(self.tail.end), source }.into()
+        IoError { position: Some(self.tail.end), ..IoError::of("encode for", path, source) }.into()
     }
 
     /// Appends a block with records of users or with state, in the newest epoch.

@@ -29,13 +29,16 @@ pub struct SegmentHeader {
 }
 
 /// Why bytes are not a segment header that can be used (F-12).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderCause {
     /// The magic bytes are missing: not a segment at all.
+    #[error("it does not begin with the magic bytes")]
     Foreign,
     /// The header is cut or its checksum wrong.
+    #[error("{0}")]
     Damaged(Cause),
     /// A newer version, or features that are not known.
+    #[error("it was written by a newer Puro ({0})")]
     Newer(String),
 }
 

@@ -2,6 +2,8 @@
 
 mod read;
 
+use std::fmt;
+
 pub use self::read::{OwnedRecord, Record};
 use crate::format::codec::{crc, put, put_varint, split_varint, varint_len};
 use crate::format::layout::{
@@ -258,11 +260,68 @@ pub(crate) fn put_sized(out: &mut Vec<u8>, field: &[u8]) {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Headers<'a> {
     /// Names and values, behind their count.
     fields: &'a [u8],
     count: u64,
+}
+
+/// As texts, as far as they are.
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers = self.iter().map(|(name, value)| (Text(name), Text(value)));
+        f.debug_list().entries(headers).finish()
+    }
+}
+
+/// Bytes to be shown as a text, with escapes for what is none.
+pub(crate) struct Text<'a>(pub &'a [u8]);
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl<'a> IntoIterator for Headers<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+    type IntoIter = HeadersIter<'a>;
+
+    fn into_iter(self) -> HeadersIter<'a> {
+        self.iter()
+    }
+}
+
+/// Name and value of each header, made by [`Headers::iter`].
+///
+/// ```
+/// use puro::{Consumer, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let record = NewRecord::new("orders", "3 apples").header("by", "shop");
+/// Producer::open(dir.path())?.append(&record)?;
+/// let mut consumer = Consumer::open(dir.path())?;
+/// for (name, value) in consumer.try_next()?.ok_or("no record")?.headers {
+///     assert_eq!((name, value), (&b"by"[..], &b"shop"[..]));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct HeadersIter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for HeadersIter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, after) = split_sized(self.rest)?;
+        let (value, after) = split_sized(after)?;
+        self.rest = after;
+        Some((name, value))
+    }
 }
 
 impl<'a> Headers<'a> {
@@ -279,14 +338,8 @@ impl<'a> Headers<'a> {
     }
 
     /// Name and value of each, in the order given.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        let mut rest = self.fields;
-        std::iter::from_fn(move || {
-            let (name, after) = split_sized(rest)?;
-            let (value, after) = split_sized(after)?;
-            rest = after;
-            Some((name, value))
-        })
+    pub fn iter(&self) -> HeadersIter<'a> {
+        HeadersIter { rest: self.fields }
     }
 
     /// The value of the first header of that name.

@@ -11,7 +11,7 @@ use crate::engine::trace::Action;
 use crate::engine::vfs::{LockWait, Vfs};
 use crate::error::{Failure, ReadError};
 use crate::format::state::Position;
-use crate::format::token::Token;
+use crate::format::token::{StreamId, Token};
 use crate::options::{Common, Writing, common_setters};
 use crate::producer::{ProducerOptions, check_name};
 
@@ -285,6 +285,6 @@ fn has_run<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<bool, Failure> {
     Ok(open_owner_lock(dir, name)?.is_some())
 }
 
-fn position_token(stream_id: [u8; 16], position: &Position) -> Token {
+fn position_token(stream_id: StreamId, position: &Position) -> Token {
     Token { stream_id, epoch: position.epoch, offset: position.offset }
 }

@@ -51,7 +51,7 @@ impl<V: Vfs> Producer<V> {
         let sequences = dir.segments()?.map(|segments| segments.sequences).unwrap_or_default();
         for sequence in sequences.into_iter().rev() {
             let Some(segment) = dir.open_segment(sequence, OpenMode::Read)? else { continue };
-            if !segment.belongs_to(&self.stream_id(), sequence)
+            if !segment.belongs_to(&self.writer.tail.segment.header.stream_id, sequence)
                 || segment.header.base_offset > first_offset
             {
                 continue;

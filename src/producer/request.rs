@@ -111,7 +111,7 @@ fn duplicate(
         first_offset: entry.first_offset,
         record_count: entry.record_count,
         timestamp_ms: entry.time_ms,
-        token: Token { stream_id, epoch: entry.epoch, offset },
+        token: Token { stream_id: stream_id.into(), epoch: entry.epoch, offset },
         duplicate: true,
     })
 }

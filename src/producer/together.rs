@@ -4,7 +4,7 @@ use super::Producer;
 use super::batch::Batch;
 use crate::appended::Appended;
 use crate::engine::vfs::Vfs;
-use crate::error::{AppendError, IoError};
+use crate::error::AppendError;
 
 impl<V: Vfs> Producer<V> {
     /// Appends each batch; where appends are durable, all are once this returns.
@@ -20,17 +20,11 @@ impl<V: Vfs> Producer<V> {
         {
             for answer in &mut answers {
                 if let Ok(appended) = *answer {
-                    let source = again(&error);
-                    *answer = Err(AppendError::NotDurable { appended, source });
+                    let error = error.clone();
+                    *answer = Err(AppendError::NotDurable { appended, error });
                 }
             }
         }
         answers
     }
-}
-
-/// The same error, for one more who is to be told.
-fn again(error: &IoError) -> IoError {
-    let source = std::io::Error::new(error.source.kind(), error.source.to_string());
-    IoError { path: error.path.clone(), source, ..*error }
 }

@@ -147,7 +147,7 @@ impl<V: Vfs> Producer<V> {
         let appended =
             Appended { first_offset, record_count, timestamp_ms, token, duplicate: false };
         if self.is_durable() {
-            let not_durable = |source: IoError| AppendError::NotDurable { appended, source };
+            let not_durable = |error: IoError| AppendError::NotDurable { appended, error };
             self.make_durable().map_err(not_durable)?;
         }
         Ok(appended)

@@ -67,7 +67,7 @@ impl<F: VfsFile> SavedTail<F> {
             let operation = "read what was saved without the header in";
             let source = io::ErrorKind::NotFound.into();
             let path = dir.segment_path(sequence);
-            return Err(IoError { operation, path, position: None, source }.into());
+            return Err(IoError::of(operation, path, source).into());
         };
         let link = link_at(&head, position)?;
         let joined = Joined { head: head.file, tail, position };
@@ -204,12 +204,7 @@ impl<V: Vfs> Salvager<'_, V> {
     /// Takes the good records of saved tails, one behind the other.
     pub(super) fn run_lost(&mut self, tails: Vec<SavedTail<V::File>>) -> Result<(), SalvageError> {
         for tail in tails {
-            let io = |source| IoError {
-                operation: "look at",
-                path: tail.path.clone(),
-                position: None,
-                source,
-            };
+            let io = |source| IoError::of("look at", tail.path.clone(), source);
             let mut seen = tail.walk().map_err(io).map_err(Failure::from)?;
             let walk = tail.walk().map_err(io).map_err(Failure::from)?;
             let current = Current {

@@ -9,6 +9,7 @@ use crate::error::{AppendError, Blame, Failure, OpenError};
 
 /// A place where something is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trouble {
     /// Sequence number of the segment.
     pub segment: u32,
@@ -20,6 +21,7 @@ pub struct Trouble {
 
 /// Records that could not be saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Gap {
     /// The first offset of the old stream that may be lost.
     pub from: u64,
@@ -34,6 +36,7 @@ pub struct Gap {
 /// Records that were found by a search behind a damaged length: they may be records of the stream,
 /// or a part of the damaged record's value that looks like some.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Doubtful {
     /// Offset of the first of them in the new stream.
     pub first_offset: u64,
@@ -45,6 +48,7 @@ pub struct Doubtful {
 
 /// Bytes at the end that were never committed, and so never part of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Uncommitted {
     /// Sequence number of the segment.
     pub segment: u32,
@@ -66,6 +70,7 @@ pub struct Uncommitted {
 /// assert_eq!(tell(&SalvageReport::default()), "0 records saved");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SalvageReport {
     /// How many records were saved. They have the offsets from 0 on in the new stream.
     pub records: u64,
@@ -118,7 +123,7 @@ impl SalvageOptions {
 /// let error = SalvageError::NothingLost { path: "events/lost".into() };
 /// assert_eq!(error.blame(), Blame::Caller);
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum SalvageError {
     /// The old stream cannot be read at all.

@@ -4,6 +4,7 @@ use crate::engine::vfs::FileId;
 
 /// What one pass of a steward did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// Whether nothing was really done.
     pub dry_run: bool,
@@ -21,6 +22,7 @@ pub struct Report {
 
 /// A segment that was deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deleted {
     /// Its number.
     pub sequence: u32,
@@ -32,6 +34,7 @@ pub struct Deleted {
 
 /// A segment that was compacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Compacted {
     /// Its number.
     pub sequence: u32,

@@ -308,7 +308,7 @@ enum Written<'d, V: Vfs> {
 fn changed<F>(source: &OpenSegment<F>) -> Failure {
     let error = std::io::Error::other("a sealed segment has changed");
     let path = source.path.clone();
-    IoError { operation: "compact", path, position: None, source: error }.into()
+    IoError::of("compact", path, error).into()
 }
 
 /// Writes the segment anew, under its temporary name.

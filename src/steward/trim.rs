@@ -53,7 +53,13 @@ impl Trim {
         Self { until: Until::Place(place), unconsumed: false }
     }
 
-    /// Segments that these named consumers have read; without a name, all that have a position.
+    /// Segments that all named consumers have read that have a position; there must be one.
+    #[must_use]
+    pub fn consumed() -> Self {
+        Self { until: Until::Consumed(Vec::new()), unconsumed: false }
+    }
+
+    /// Segments that these named consumers have read; without a name, as [`Trim::consumed`].
     pub fn consumed_by<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
         Self { until: Until::Consumed(names), unconsumed: false }

@@ -132,7 +132,7 @@ fn append_if_appends_only_at_the_offset_expected() {
     one.transaction(&mut batch(&["d"])).if_end(&two.token()).commit().unwrap();
     assert_eq!(values(dir.path()), ["a", "b", "c", "d"]);
 
-    let other = Token { stream_id: [9; 16], ..one.token() };
+    let other = Token { stream_id: [9; 16].into(), ..one.token() };
     let error = one.transaction(&mut batch(&["x"])).if_end(&other).commit().unwrap_err();
     assert!(matches!(error, AppendError::Diverged(Diverged::OtherStream { .. })), "{error}");
     let ahead = Token { offset: 100, ..one.token() };

@@ -225,7 +225,7 @@ fn a_token_whose_history_was_lost_has_diverged() {
     check(Token { epoch: 3, ..tokens[0] }, Some(5));
     check(Token { epoch: 2, offset: 6, ..tokens[0] }, Some(5));
     // E-8.
-    let other = Token { stream_id: [1; 16], ..tokens[0] };
+    let other = Token { stream_id: [1; 16].into(), ..tokens[0] };
     let error = fast_consumer().start(Start::Token(other)).open(dir.path()).unwrap_err();
     assert!(
         matches!(error, ReadError::Diverged(Diverged::OtherStream { token }) if token == other)

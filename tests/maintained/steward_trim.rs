@@ -84,7 +84,7 @@ fn places_may_be_times_and_tokens() {
     let trim = |place| clock.steward(dir.path()).trim(&Trim::before(place));
     assert_eq!(deleted(&trim(Start::Time(NOON)).unwrap()), []);
     assert_eq!(deleted(&trim(Start::Time(NOON + 1500)).unwrap()), [0, 1]);
-    let other = Token { stream_id: [7; 16], ..token };
+    let other = Token { stream_id: [7; 16].into(), ..token };
     assert_eq!(trim(Start::Token(other)).unwrap_err().blame(), Blame::Data);
     assert_eq!(deleted(&trim(Start::Token(token)).unwrap()), [2]);
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use puro::{BackupError, BackupOptions, BackupReport};
 use serde_json::json;
 
-use crate::common::{CliError, Progress, check_output, hex};
+use crate::common::{CliError, Progress, check_output};
 use crate::limits;
 use crate::printable::shown_path;
 use crate::streams;
@@ -62,7 +62,7 @@ pub fn tell(
     report: &BackupReport,
     as_json: bool,
 ) -> io::Result<()> {
-    let BackupReport { segments, bytes, blocks, base_offset, token } = report;
+    let BackupReport { segments, bytes, blocks, base_offset, token, .. } = report;
     let text = if as_json {
         let report = json!({
             "segments": segments,
@@ -70,7 +70,7 @@ pub fn tell(
             "blocks": blocks,
             "base_offset": base_offset,
             "next_offset": token.offset,
-            "stream_id": hex(&token.stream_id),
+            "stream_id": token.stream_id.to_string(),
             "token": token.to_string(),
         });
         report.to_string()

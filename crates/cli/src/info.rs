@@ -8,7 +8,7 @@ use puro::internals::setting_entries;
 use puro::{SegmentInfo, StreamInfo, StreamOptions, TopicInfo};
 use serde_json::{Map, Value, json};
 
-use crate::common::{CliError, Progress, check_interrupt, format_time, hex, insert_json_bytes};
+use crate::common::{CliError, Progress, check_interrupt, format_time, insert_json_bytes};
 use crate::config::counts;
 use crate::printable::{shown, shown_path};
 use crate::streams::report;
@@ -70,7 +70,7 @@ fn gather(args: &Args) -> Result<Info, CliError> {
 
 fn write_text(out: &mut impl Write, dir: &Path, info: &Info) -> io::Result<()> {
     writeln!(out, "stream    {}", shown_path(dir))?;
-    writeln!(out, "id        {}", hex(&info.stream.end.stream_id))?;
+    writeln!(out, "id        {}", info.stream.end.stream_id)?;
     writeln!(
         out,
         "offsets   {} to {} (the next)",
@@ -134,7 +134,7 @@ fn info_json(info: &Info) -> Value {
         topic
     };
     json!({
-        "stream_id": hex(&info.stream.end.stream_id),
+        "stream_id": info.stream.end.stream_id.to_string(),
         "lowest_offset": info.stream.lowest_offset(),
         "next_offset": info.stream.end.offset,
         "epoch": info.stream.end.epoch,

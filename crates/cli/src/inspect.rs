@@ -65,8 +65,7 @@ fn show_saved_tail(out: &mut impl Write, args: &Args, path: &Path) -> Result<boo
     let Some(stream) = full.parent().and_then(Path::parent) else { return Ok(false) };
     let dir = Directory::new(OsVfs::new(), stream);
     let Some(tail) = SavedTail::open(&dir, &name)? else { return Ok(false) };
-    let error =
-        |source| IoError { operation: "look at", path: path.to_owned(), position: None, source };
+    let error = |source| IoError::of("look at", path.to_owned(), source);
     let (bytes, header) = (tail.bytes().map_err(error)?, Some(tail.header()));
     if args.json {
         writeln!(out, "{}", segment_json(&name, bytes, header, None))?;
@@ -83,7 +82,7 @@ fn show_segment(out: &mut impl Write, args: &Args, path: &Path) -> Result<(), Cl
     }
     let error = |operation: &'static str| {
         let path = path.to_owned();
-        move |source| IoError { operation, path, position: None, source }
+        move |source| IoError::of(operation, path, source)
     };
     let file = open_path(&OsVfs::new(), path, OpenMode::Read).map_err(error("open"))?;
     let bytes = read_header(&file).map_err(error("read"))?;

@@ -52,7 +52,7 @@ fn write_reports(out: &mut impl Write, args: &Args, reports: &[RepairReport]) ->
 
 /// What a repair did, in words.
 pub fn describe(report: &RepairReport) -> String {
-    let RepairReport { path, label, position, cut_bytes, saved } = report;
+    let RepairReport { path, label, position, cut_bytes, saved, .. } = report;
     let why = match (*label, saved) {
         ("zeros", _) => "nothing was ever written there".to_owned(),
         ("unseen", _) => "a block whose writer died before it was committed".to_owned(),
@@ -66,7 +66,7 @@ pub fn describe(report: &RepairReport) -> String {
 }
 
 fn to_json(report: &RepairReport) -> serde_json::Value {
-    let RepairReport { path, label, position, cut_bytes, saved } = report;
+    let RepairReport { path, label, position, cut_bytes, saved, .. } = report;
     json!({
         "segment": path.to_string_lossy(),
         "label": label,

@@ -69,7 +69,7 @@ fn stream_bytes(args: &Args) -> u64 {
 }
 
 fn place(trouble: &Trouble) -> String {
-    let Trouble { segment, position, problem } = trouble;
+    let Trouble { segment, position, problem, .. } = trouble;
     format!("{segment:010}.puro at byte {position}: {problem}")
 }
 
@@ -77,7 +77,7 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
     for trouble in &report.without_loss {
         writeln!(out, "no record lost: {}", place(trouble))?;
     }
-    for Gap { from, to, lost, trouble } in &report.gaps {
+    for Gap { from, to, lost, trouble, .. } in &report.gaps {
         let place = place(trouble);
         match (to, lost) {
             (Some(to), Some(lost)) => {
@@ -86,7 +86,7 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
             _ => writeln!(out, "lost: whatever followed from offset {from} on: {place}")?,
         }
     }
-    for Doubtful { first_offset, records, trouble } in &report.doubtful {
+    for Doubtful { first_offset, records, trouble, .. } in &report.doubtful {
         let last = first_offset + records - 1;
         writeln!(
             out,
@@ -116,7 +116,7 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
 }
 
 fn trouble_json(trouble: &Trouble) -> serde_json::Map<String, serde_json::Value> {
-    let Trouble { segment, position, problem } = trouble;
+    let Trouble { segment, position, problem, .. } = trouble;
     let fields = json!({
         "segment": segment,
         "position": position,

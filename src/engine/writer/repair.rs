@@ -31,6 +31,7 @@ use crate::format::sure::part;
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RepairReport {
     /// The segment that was repaired.
     pub path: PathBuf,

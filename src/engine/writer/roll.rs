@@ -299,5 +299,5 @@ fn checkpoints(state: &State) -> Result<Vec<BlockBuilder>, RecordError> {
 /// An error of our own making, told instead of a panic.
 pub(super) fn impossible(path: &Path, error: &dyn std::error::Error) -> IoError {
     let source = io::Error::other(error.to_string());
-    IoError { operation: "encode the state for", path: path.to_owned(), position: None, source }
+    IoError::of("encode the state for", path.to_owned(), source)
 }

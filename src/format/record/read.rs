@@ -1,6 +1,8 @@
 //! Records as they are read: borrowed from the reader's buffer, or owned.
 
-use super::{Fields, Headers, NewRecord};
+use std::fmt;
+
+use super::{Fields, Headers, NewRecord, Text};
 
 /// A record that was read: its place in the stream and its content, borrowed from
 /// the reader's buffer.
@@ -20,7 +22,7 @@ use super::{Fields, Headers, NewRecord};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Its number in the stream, from 0.
     pub offset: u64,
@@ -34,6 +36,35 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Its headers.
     pub headers: Headers<'a>,
+}
+
+/// As texts, as far as they are.
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("offset", &self.offset)
+            .field("timestamp_ms", &self.timestamp_ms)
+            .field("topic", &Text(self.topic))
+            .field("key", &self.key.map(Text))
+            .field("value", &self.value.map(Text))
+            .field("headers", &self.headers)
+            .finish()
+    }
+}
+
+/// As texts, as far as they are.
+impl fmt::Debug for OwnedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers = self.headers.iter().map(|(name, value)| (Text(name), Text(value)));
+        f.debug_struct("OwnedRecord")
+            .field("offset", &self.offset)
+            .field("timestamp_ms", &self.timestamp_ms)
+            .field("topic", &Text(&self.topic))
+            .field("key", &self.key.as_deref().map(Text))
+            .field("value", &self.value.as_deref().map(Text))
+            .field("headers", &headers.collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl<'a> From<Record<'a>> for NewRecord<'a> {
@@ -107,7 +138,7 @@ impl<'a> Record<'a> {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OwnedRecord {
     /// Its number in the stream.
     pub offset: u64,

@@ -137,8 +137,8 @@ impl Actor {
     }
 
     /// Whether this is the stream, and not what the villain put in its place.
-    fn is_it(&self, stream_id: [u8; 16]) -> bool {
-        std::fs::read(self.root.join("id")).unwrap() == stream_id
+    fn is_it(&self, stream_id: puro::StreamId) -> bool {
+        std::fs::read(self.root.join("id")).unwrap() == stream_id.as_ref()
     }
 
     fn pause(&mut self) {
