@@ -175,6 +175,8 @@ impl Watch for OsWatch {
 
     fn wait(&mut self, timeout: Duration) {
         // Noticed, interrupted or neither: the caller looks again.
+        // Whole ms, rounded up: less than one would be none, and the caller would spin.
+        let timeout = timeout.saturating_add(Duration::from_nanos(999_999));
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         let _ = poll(&mut [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)], timeout);
     }
