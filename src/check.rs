@@ -16,7 +16,7 @@ pub use finding::{Finding, Problem, Severity, Verdict};
 use self::course::{Carried, Course};
 use crate::engine::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
 use crate::engine::os::OsVfs;
-use crate::engine::segment::{CommittedPart, SegmentHeader, Tail, classify};
+use crate::engine::segment::{CommittedPart, SegmentHeader, TailKind, classify};
 use crate::engine::vfs::DEFAULT_LOCK_WAIT;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use crate::engine::walk::Walk;
@@ -181,7 +181,7 @@ struct Stop {
 }
 
 /// How often an end that moves on is looked at, until its writers are taken to be alive.
-const LOOKS: usize = 10;
+const END_LOOKS: usize = 10;
 
 impl<V: Vfs> Checker<'_, V> {
     fn run(&mut self) -> Result<(), Failure> {
@@ -414,7 +414,7 @@ impl<V: Vfs> Checker<'_, V> {
         course: &mut Course,
     ) -> Result<Option<Finding>, Failure> {
         let mut seen_at = None;
-        for _ in 0..LOOKS {
+        for _ in 0..END_LOOKS {
             let stop = match self.walk(segment, course, false)? {
                 // A segment is never seen without its opening checkpoint (V-4).
                 None if course.blocks == 0 => {
@@ -500,11 +500,11 @@ impl<V: Vfs> Checker<'_, V> {
             Err(error) => return Some(Problem::Unreadable(error.to_string())),
         };
         let label = match tail {
-            Tail::Damaged { cause } => return Some(cause.into()),
-            Tail::Clean => return None,
-            Tail::Zeros => "zeros",
-            Tail::Unseen => "unseen",
-            Tail::Lost => "lost",
+            TailKind::Damaged { cause } => return Some(cause.into()),
+            TailKind::Clean => return None,
+            TailKind::Zeros => "zeros",
+            TailKind::Unseen => "unseen",
+            TailKind::Lost => "lost",
         };
         Some(Problem::Tail { label, bytes: length.saturating_sub(end), cause })
     }

@@ -14,8 +14,8 @@ use crate::engine::dir::{Directory, HOP, OpenSegment};
 use crate::engine::os::OsVfs;
 use crate::engine::reader::Reader;
 pub use crate::engine::seek::Start;
-use crate::engine::seek::{self, Place};
-use crate::engine::segment::Tail as Finding;
+use crate::engine::seek::{self, ReadPlace};
+use crate::engine::segment::TailKind;
 use crate::engine::tail::open_tail;
 use crate::engine::vfs::{OpenMode, Vfs, Watch};
 use crate::error::{Diverged, Failure, ReadError};
@@ -217,8 +217,8 @@ impl<V: Vfs> Consumer<V> {
         }
         let finding = judge(&self.dir.vfs, &place.segment, position, place.durable_to);
         Ok(match finding.map_err(Failure::from)? {
-            Finding::Clean => EndState::Clean,
-            Finding::Damaged { cause } => {
+            TailKind::Clean => EndState::Clean,
+            TailKind::Damaged { cause } => {
                 let durable_to = match cause {
                     Cause::Synced { durable_to } => durable_to,
                     Cause::CommittedBehind { position } => position,
@@ -226,7 +226,9 @@ impl<V: Vfs> Consumer<V> {
                 };
                 EndState::Damaged { position, durable_to }
             }
-            Finding::Zeros | Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
+            TailKind::Zeros | TailKind::Unseen | TailKind::Lost => {
+                EndState::NeedsRepair { position }
+            }
         })
     }
 
@@ -470,7 +472,7 @@ fn reaches<V: Vfs>(
 ) -> Result<bool, Failure> {
     let again = dir.open_segment(segment.header.sequence, OpenMode::Read)?;
     let Some(again) = again else { return Ok(false) };
-    let mut place = Place::at_start_of(again);
+    let mut place = ReadPlace::at_start_of(again);
     let _end = place.skip(|_| Ok(true))?;
     Ok(place.link.next_offset >= offset)
 }

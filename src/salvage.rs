@@ -20,7 +20,7 @@ pub use report::{
 
 use self::body::{Rescue, rescue};
 use self::restore::Headless;
-use self::source::{Opened, Source, Survey};
+use self::source::{LastSegment, Opened, Source};
 use crate::check::Problem;
 use crate::engine::dir::{Directory, FILE_SYSTEMS_OWN, majority};
 use crate::engine::os::OsVfs;
@@ -67,7 +67,7 @@ pub fn salvage<V: Vfs>(
     let mut report = SalvageReport::default();
     let (sequences, survey, tails) = if options.lost {
         let tails = lost::tails(&dir, options, &mut report)?;
-        (Vec::new(), Survey::default(), tails)
+        (Vec::new(), LastSegment::default(), tails)
     } else {
         let sequences = own_segments(&dir, options, &mut report)?;
         let survey = survey_last(&dir, &sequences)?;
@@ -140,14 +140,14 @@ fn refuse_unreadable(
     Err(SalvageError::Unreadable { file, position, why })
 }
 
-fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<Survey, Failure> {
-    let Some(&last) = sequences.last() else { return Ok(Survey::default()) };
+fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<LastSegment, Failure> {
+    let Some(&last) = sequences.last() else { return Ok(LastSegment::default()) };
     let source = source::open(dir, last)?.source();
-    Ok(source.map_or_else(Survey::default, |source| source::survey(&source)))
+    Ok(source.map_or_else(LastSegment::default, |source| source::survey(&source)))
 }
 
 /// Makes the new stream, with the settings of the old one.
-fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, OpenError> {
+fn create<V: Vfs>(dir: &Directory<V>, survey: &LastSegment) -> Result<Producer<V>, OpenError> {
     let found = match dir.names() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names.while_doing("list", &dir.path).map_err(Failure::from)?,
@@ -200,7 +200,7 @@ impl<V: Vfs> Salvager<'_, V> {
         &mut self,
         dir: &Directory<V>,
         sequences: &[u32],
-        survey: &Survey,
+        survey: &LastSegment,
     ) -> Result<(), SalvageError> {
         let mut expected = sequences.first().copied().unwrap_or(0);
         if expected == 0 {

@@ -7,8 +7,8 @@ use crate::engine::at_end::judge;
 use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment, segment_name};
 use crate::engine::maker::SegmentMaker;
-use crate::engine::seek::Place;
-use crate::engine::segment::{Tail, Window};
+use crate::engine::seek::ReadPlace;
+use crate::engine::segment::{TailKind, Window};
 use crate::engine::vfs::{Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Cause, Link};
@@ -41,7 +41,7 @@ pub fn copy_segment<V: Vfs>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Copied, Failure> {
     let mut source =
-        Source { place: Place::at_start_of(segment), sealed, window: Window::default() };
+        Source { place: ReadPlace::at_start_of(segment), sealed, window: Window::default() };
     let mut header = source.place.segment.header;
     header.stream_id = new_id.unwrap_or(header.stream_id);
     // Its directory has no name yet; in it, the segment has its own.
@@ -59,14 +59,14 @@ pub fn copy_segment<V: Vfs>(
     }
     let (bytes, blocks) = (copy.end(), copy.blocks);
     copy.finish(None)?;
-    let Place { epoch, link, .. } = source.place;
+    let ReadPlace { epoch, link, .. } = source.place;
     let token = Token { stream_id: header.stream_id.into(), epoch, offset: link.next_offset };
     Ok(Copied { bytes, blocks, token })
 }
 
 /// The segment that is copied.
 struct Source<F> {
-    place: Place<F>,
+    place: ReadPlace<F>,
     /// Whether another one follows in the stream.
     sealed: bool,
     window: Window,
@@ -111,14 +111,14 @@ impl<F: VfsFile> Source<F> {
     /// Whether what was on the disk is missing at the place, by the recovery table; for it
     /// must not be taken for the committed end.
     fn lost_behind<V: Vfs<File = F>>(&self, vfs: &V) -> Result<Option<Cause>, Failure> {
-        let Place { segment, position, durable_to, .. } = &self.place;
+        let ReadPlace { segment, position, durable_to, .. } = &self.place;
         if *position == header::LEN as u64 {
             return Ok(Some(Cause::NoCheckpoint));
         }
         // A tail that is cut, for whatever reason, is not copied.
         Ok(match judge(vfs, segment, *position, *durable_to)? {
-            Tail::Damaged { cause } => Some(cause),
-            Tail::Clean | Tail::Zeros | Tail::Unseen | Tail::Lost => None,
+            TailKind::Damaged { cause } => Some(cause),
+            TailKind::Clean | TailKind::Zeros | TailKind::Unseen | TailKind::Lost => None,
         })
     }
 

@@ -4,7 +4,7 @@
 use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::OpenSegment;
 use crate::engine::error::{IoContext, IoError};
-use crate::engine::segment::{CommittedPart, Tail, classify};
+use crate::engine::segment::{CommittedPart, TailKind, classify};
 use crate::engine::vfs::{Vfs, VfsFile};
 use crate::format::block::Cause;
 use crate::format::state::State;
@@ -19,12 +19,12 @@ pub fn judge<V: Vfs>(
     segment: &OpenSegment<V::File>,
     end: u64,
     durable_to: u64,
-) -> Result<Tail, IoError> {
+) -> Result<TailKind, IoError> {
     let (file, header) = (&segment.file, &segment.header);
     let part = CommittedPart { end, durable_to, current_boot: true };
     let of_part = |part| classify(file, header, &part).while_doing_at("read", &segment.path, end);
     match of_part(part)? {
-        Tail::Damaged { cause: Cause::CommittedBehind { .. } }
+        TailKind::Damaged { cause: Cause::CommittedBehind { .. } }
             if !is_of_boot(segment, end, vfs.boot_id())? =>
         {
             of_part(CommittedPart { current_boot: false, ..part })

@@ -3,15 +3,12 @@
 
 use crate::engine::dir::Directory;
 use crate::engine::error::{IoContext, IoError};
-use crate::engine::segment::OpenSegment;
+use crate::engine::segment::{OpenSegment, PIECE_BYTES};
 use crate::engine::trace::Action;
 use crate::engine::vfs::{Vfs, VfsFile, write_full};
 use crate::format::block::{BuiltBlock, Link, Place};
 use crate::format::chain::Chain;
 use crate::format::header::SegmentHeader;
-
-/// Bytes that are written in one go.
-const WRITE_BYTES: usize = 1024 * 1024;
 
 /// A segment that is being made.
 #[derive(Debug)]
@@ -80,7 +77,7 @@ impl<'d, V: Vfs> SegmentMaker<'d, V> {
         self.at = Chain::behind(self.at.position, &built.block, self.at.link.may_jump);
         self.blocks += 1;
         self.pending.extend_from_slice(built.bytes);
-        if self.pending.len() < WRITE_BYTES { Ok(()) } else { self.write_out() }
+        if self.pending.len() < PIECE_BYTES { Ok(()) } else { self.write_out() }
     }
 
     fn write_out(&mut self) -> Result<(), IoError> {

@@ -281,7 +281,7 @@ impl Vfs for OsVfs {
 
     fn now_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        crate::engine::vfs::millis(since)
     }
 
     fn monotonic(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoContext, ReadError};
-use crate::engine::seek::{Found, Place, Topics};
+use crate::engine::seek::{Found, ReadPlace, Topics};
 use crate::engine::segment::{READ_AHEAD_BYTES, Window};
 use crate::engine::skip::Skips;
 use crate::engine::vfs::{Vfs, VfsFile};
@@ -16,7 +16,7 @@ use crate::format::record::Record;
 /// The place of a consumer and the block it is in.
 #[derive(Debug)]
 pub struct Reader<F> {
-    pub place: Place<F>,
+    pub place: ReadPlace<F>,
     window: Window,
     /// What the segment says of where topics are, if it was asked.
     skips: Skipping,
@@ -81,7 +81,7 @@ impl<F: VfsFile> Reader<F> {
     /// Leaves a segment behind its end for the next one.
     pub fn enter(&mut self, segment: OpenSegment<F>) {
         let epoch = self.place.epoch;
-        self.place = Place::at_start_of(segment);
+        self.place = ReadPlace::at_start_of(segment);
         self.place.epoch = epoch;
         self.window.clear();
         self.skips = Skipping::NotAsked;
@@ -194,7 +194,7 @@ impl<F: VfsFile> Reader<F> {
     /// there.
     fn skip(&mut self, topics: &Topics) -> Result<usize, Failure> {
         let Skipping::By(skips) = &mut self.skips else { return Ok(READ_AHEAD_BYTES) };
-        let Place { segment, position, .. } = &self.place;
+        let ReadPlace { segment, position, .. } = &self.place;
         let next = skips.next(segment, *position, topics);
         let (next, ahead) = next.while_doing_at("read", &segment.path, *position)?;
         if next != *position {

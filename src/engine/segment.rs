@@ -3,7 +3,7 @@
 
 mod recovery;
 
-pub use recovery::{CommittedPart, Tail, classify};
+pub use recovery::{CommittedPart, TailKind, classify};
 
 use std::io;
 use std::path::PathBuf;
@@ -73,6 +73,8 @@ pub struct Window {
 
 /// How far ahead of a block a sequential reader reads.
 pub const READ_AHEAD_BYTES: usize = 256 * 1024;
+/// What is copied or written in one go, where there is much of it.
+pub const PIECE_BYTES: usize = 1024 * 1024;
 /// How far the first read goes ahead; each further one goes four times as far as the one before.
 /// Many windows are opened for a block or two, and a large buffer takes longer to clear than such
 /// a read takes.

@@ -35,6 +35,12 @@ pub enum LockKind {
     Exclusive,
 }
 
+/// A time in ms, as the format counts it; one that is too long is as long as can be said.
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// How long a lock is waited for where the caller does not say.
 pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(60);
 

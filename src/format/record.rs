@@ -169,7 +169,7 @@ impl<'a> NewRecord<'a> {
 
     /// How many offsets the record takes. A gap is only ever made of what was checked (F-33).
     pub(crate) fn spanned_offsets(&self) -> u32 {
-        let offsets = spanned_offsets(self.control, self.topic, self.key, self.value);
+        let offsets = offsets_of(self.control, self.topic, self.key, self.value);
         let offsets = offsets.and_then(|offsets| u32::try_from(offsets).ok());
         sure(offsets, "a gap does not say how many offsets it stands for")
     }
@@ -457,7 +457,7 @@ impl<'a> Fields<'a> {
     #[must_use]
     #[inline]
     pub fn spanned_offsets(&self) -> Option<u64> {
-        spanned_offsets(self.control, self.topic, self.key, self.value)
+        offsets_of(self.control, self.topic, self.key, self.value)
     }
 
     /// The same record, to be encoded again.
@@ -481,7 +481,7 @@ pub const GAP: &[u8] = b"gap";
 /// How many offsets a record takes: a record of a user one, a gap as many as it says (at least one,
 /// F-33), any other control record none. `None` for a malformed gap.
 #[inline]
-fn spanned_offsets(
+fn offsets_of(
     control: bool,
     topic: &[u8],
     key: Option<&[u8]>,

@@ -73,7 +73,7 @@ pub fn open<V: Vfs>(dir: &Directory<V>, sequence: u32) -> Result<Opened<V::File>
 
 /// What must be known of the last segment before it is salvaged.
 #[derive(Default)]
-pub struct Survey {
+pub struct LastSegment {
     /// Where the last block stands that was certainly committed.
     pub last_committed: u64,
     /// The state that its blocks amount to.
@@ -82,8 +82,8 @@ pub struct Survey {
 
 /// Surveys the last segment. A low block before a committed one was committed too; one
 /// behind all of them never was.
-pub fn survey<F: VfsFile>(source: &Source<F>) -> Survey {
-    let mut survey = Survey::default();
+pub fn survey<F: VfsFile>(source: &Source<F>) -> LastSegment {
+    let mut survey = LastSegment::default();
     let segment = &source.segment;
     let Ok(mut walk) = Walk::new(&segment.file, &segment.header) else { return survey };
     while let Some(piece) = walk.next_piece() {

@@ -34,13 +34,13 @@
 use std::time::Duration;
 
 use crate::engine::cursor::Scan;
+use crate::engine::vfs::millis;
 use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{Failure, IoContext};
 use crate::format::block::BlockKind;
 use crate::format::record::Record;
 use crate::format::settings::Settings;
 use crate::steward::Steward;
-use crate::steward::clock::millis;
 use crate::steward::offset_map::OffsetMap;
 use crate::steward::report::{Compacted, Kept, Report, Task, Why};
 use crate::steward::rewrite::{Rewritten, rewrite};

@@ -14,13 +14,13 @@ use std::time::Duration;
 use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::trace::Action;
-use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, millis};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{BlockKind, Cause};
 use crate::format::settings::Settings;
 use crate::steward::Steward;
 use crate::steward::age::Ages;
-use crate::steward::clock::{Doubt, millis};
+use crate::steward::clock::Doubt;
 use crate::steward::report::{Deleted, Kept, Report, Task, Why};
 use crate::steward::survey::{SealedSegment, Survey};
 
@@ -295,11 +295,10 @@ pub(super) fn awaited_by<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<String>, F
         return Ok(None);
     }
     let end_offset = survey.end_offset(0);
-    let expiry_ms = settings.expiry.map(|expiry| expiry.as_millis());
+    let expiry_ms = settings.expiry.map(millis);
     let counts = |time_ms: u64| {
-        expiry_ms.is_none_or(|expiry_ms| {
-            u128::from(ages.survey.believed_ms.saturating_sub(time_ms)) <= expiry_ms
-        })
+        expiry_ms
+            .is_none_or(|expiry_ms| ages.survey.believed_ms.saturating_sub(time_ms) <= expiry_ms)
     };
     let behind = survey.positions.iter();
     let behind = behind.filter(|(_, at)| at.offset < end_offset && counts(at.time_ms));

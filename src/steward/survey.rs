@@ -4,12 +4,12 @@ use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::segment::SegmentHeader;
 use crate::engine::trace::Action;
-use crate::engine::vfs::{FileId, OpenMode, Vfs, VfsFile};
+use crate::engine::vfs::{FileId, OpenMode, Vfs, VfsFile, millis};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{Block, BlockKind};
 use crate::format::settings::Settings;
 use crate::format::state::{Position, SETTING, State};
-use crate::steward::clock::{Doubt, millis, note_run};
+use crate::steward::clock::{Doubt, note_run};
 use crate::steward::report::Deleted;
 
 /// The segments of a stream when a pass began, and what its settings say.
@@ -239,7 +239,7 @@ impl ActiveSegment {
         let old = settings
             .roll
             .zip(self.first_ms(now_ms))
-            .is_some_and(|(roll, first_ms)| u128::from(now_ms - first_ms) > roll.as_millis());
+            .is_some_and(|(roll, first_ms)| now_ms - first_ms > millis(roll));
         self.has_records() && (asked || old)
     }
 }

@@ -1,6 +1,6 @@
 //! Seeking a time (R-10, F-22), though clocks jump.
 
-use super::{Found, Place, Seeker, Sought};
+use super::{Found, ReadPlace, Seeker, Sought};
 use crate::engine::dir::{OpenSegment, Segments};
 use crate::engine::error::IoContext;
 use crate::engine::vfs::{Vfs, read_full};
@@ -56,7 +56,7 @@ impl<V: Vfs> Seeker<'_, V> {
         let mut sought = SoughtTime { time_ms, now_ms: self.dir.vfs.now_ms(), ahead_from: None };
         loop {
             let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
-            let mut place = Place::at_start_of(segment);
+            let mut place = ReadPlace::at_start_of(segment);
             let mut highest = 0;
             let _stop = place.skip(|block| Ok(!sought.begins_at(&block.start, &mut highest)))?;
             let next = sequence.checked_add(1).filter(|_| place.ended);

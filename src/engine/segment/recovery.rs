@@ -11,7 +11,7 @@ use crate::format::sure::{self, part_mut};
 
 /// The rows of the recovery table but for `unreadable`, which is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tail {
+pub enum TailKind {
     /// Bytes that must be valid are not: stop.
     Damaged {
         /// How it is known that they must be.
@@ -51,7 +51,7 @@ pub fn classify<F: VfsFile>(
     file: &F,
     segment: &SegmentHeader,
     part: &CommittedPart,
-) -> io::Result<Tail> {
+) -> io::Result<TailKind> {
     let mut tail = TailFacts::new(part);
     let mut position = part.end;
     let mut chunk = vec![0; FIRST_PIECE_BYTES];
@@ -150,18 +150,18 @@ impl TailFacts {
         Ok(())
     }
 
-    fn decide(&self) -> Tail {
+    fn decide(&self) -> TailKind {
         if self.known > self.part.end {
-            return Tail::Damaged { cause: Cause::Synced { durable_to: self.known } };
+            return TailKind::Damaged { cause: Cause::Synced { durable_to: self.known } };
         }
         if let Some(position) = self.committed_behind {
-            return Tail::Damaged { cause: Cause::CommittedBehind { position } };
+            return TailKind::Damaged { cause: Cause::CommittedBehind { position } };
         }
         match self.first_byte {
-            None => Tail::Clean,
-            Some(_) if !self.nonzero => Tail::Zeros,
-            Some(0) if !self.start_behind && self.part.current_boot => Tail::Unseen,
-            Some(_) => Tail::Lost,
+            None => TailKind::Clean,
+            Some(_) if !self.nonzero => TailKind::Zeros,
+            Some(0) if !self.start_behind && self.part.current_boot => TailKind::Unseen,
+            Some(_) => TailKind::Lost,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::dir::{Directory, LOST};
 use crate::engine::error::{Failure, IoContext};
-use crate::engine::segment::{Tail as Finding, classify};
+use crate::engine::segment::{PIECE_BYTES, TailKind, classify};
 use crate::engine::vfs::{FIRST_PIECE_BYTES, OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::engine::writer::{Writer, WriterGuard};
 use crate::format::block::Cause;
@@ -45,9 +45,6 @@ pub struct RepairReport {
     pub saved: Option<PathBuf>,
 }
 
-/// Bytes of a tail that are copied in one go.
-const COPY_BYTES: usize = 1024 * 1024;
-
 impl<V: Vfs> Writer<V> {
     /// Classifies what stands behind the committed end, and does what the table says.
     ///
@@ -63,18 +60,18 @@ impl<V: Vfs> Writer<V> {
         let finding = classify(&tail.segment.file, &tail.segment.header, &part);
         let finding = finding.map_err(|error| tail.io_error("read", error))?;
         let label = match finding {
-            Finding::Damaged { cause } => {
+            TailKind::Damaged { cause } => {
                 self.trace(tail.action("Classify").label("damaged"));
                 self.trace(tail.action("StopDamaged"));
                 return Err(tail.damage(cause));
             }
-            Finding::Clean => return Ok(()),
-            Finding::Zeros => "zeros",
-            Finding::Unseen => "unseen",
-            Finding::Lost => "lost",
+            TailKind::Clean => return Ok(()),
+            TailKind::Zeros => "zeros",
+            TailKind::Unseen => "unseen",
+            TailKind::Lost => "lost",
         };
         self.trace(tail.action("Classify").label(label));
-        let lost = finding == Finding::Lost;
+        let lost = finding == TailKind::Lost;
         let saved = if lost { Some(self.save()?) } else { None };
         let cut_bytes = self.cut(guard)?;
         let (path, position) = (self.tail.segment.path.clone(), self.tail.end);
@@ -204,7 +201,7 @@ impl<V: Vfs> Writer<V> {
             if count < chunk.len() {
                 return Ok(());
             }
-            chunk.resize(COPY_BYTES, 0);
+            chunk.resize(PIECE_BYTES, 0);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::engine::seek::lowest_offset;
 use crate::engine::segment::SegmentHeader;
 use crate::engine::tail::Tail;
 use crate::engine::trace::Action;
-use crate::engine::vfs::{LockKind, OpenMode, Vfs, VfsFile};
+use crate::engine::vfs::{LockKind, OpenMode, Vfs, VfsFile, millis};
 use crate::engine::writer::{CommitError, Writer, WriterGuard, reserve};
 use crate::format::block::{BlockBuilder, BlockKind, BlockMeta};
 use crate::format::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
@@ -98,8 +98,7 @@ impl<V: Vfs> Writer<V> {
         let tail = &self.tail;
         let Some(expiry) = tail.state.settings().expiry else { return Ok(()) };
         let now_ms = self.dir.vfs.now_ms().min(tail.began_ms());
-        let expiry_ms = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
-        let limit_ms = now_ms.saturating_sub(expiry_ms);
+        let limit_ms = now_ms.saturating_sub(millis(expiry));
         let mut builder = BlockBuilder::default();
         let mut low = None;
         for (kind, key) in tail.state.expired(limit_ms) {
