@@ -200,7 +200,7 @@ impl<T: Threads> Watch for SharedWatch<T> {
 /// A value that the threads of one actor share.
 pub struct SharedMonitor<T: Threads, V: Send + 'static> {
     inner: T::Monitor<V>,
-    deaf: bool,
+    world: World<T>,
 }
 
 impl<T: Threads, V: Send + 'static> Monitor<V> for SharedMonitor<T, V> {
@@ -215,15 +215,17 @@ impl<T: Threads, V: Send + 'static> Monitor<V> for SharedMonitor<T, V> {
         Some(self.inner.enter())
     }
 
-    /// A time limit may be over at any moment, or so late that all others have stopped before:
-    /// whoever has one lets others run, and comes back.
+    /// A time limit may be over at any moment: whoever has one may run at once again. A dead one that
+    /// tries for ever lets others run, until they have ended it.
     fn wait<'m>(&'m self, held: Self::Held<'m>, timeout: Option<Duration>) -> Self::Held<'m> {
         if timeout.is_some() {
             drop(held);
-            T::pause();
+            if self.world.is_dead() {
+                T::pause();
+            }
             return self.inner.enter();
         }
-        if self.deaf {
+        if self.world.sabotaged(Sabotage::DeafMonitor) {
             drop(held);
             return self.inner.wait(self.inner.enter(), None);
         }
@@ -402,7 +404,7 @@ impl<T: Threads> Vfs for World<T> {
     }
 
     fn monitor<V: Send + 'static>(&self, value: V) -> SharedMonitor<T, V> {
-        SharedMonitor { inner: T::monitor(value), deaf: self.sabotaged(Sabotage::DeafMonitor) }
+        SharedMonitor { inner: T::monitor(value), world: self.clone() }
     }
 
     fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {

@@ -116,6 +116,15 @@ fn a_failing_call_of_the_lingering_thread() {
     trouble("failing-call-and-linger", 1, &[shares(process)], fails);
 }
 
+/// What the lingering thread fails to append while nobody waits is not lost: it goes first, and
+/// whoever flushes is told of it.
+#[test]
+fn a_failure_that_nobody_waits_for() {
+    const THREADS: &[&[Do]] = &[&[Do::Push("a"), Do::Push("b"), Do::Flush]];
+    let process = Process { lingers: true, threads: THREADS, end: End::Drop, ..TWO };
+    trouble("failure-that-nobody-waits-for", 3, &[shares(process)], fails);
+}
+
 /// a sync fails, or what comes before it.
 #[test]
 fn a_failing_sync() {

@@ -35,13 +35,21 @@ fn held_beside_a_consumer() {
     explore("held-beside-consumer", 2, &manners(Manner::default()), &cast);
 }
 
-/// A-17, L-4: the lock file loses its name while the lock is held; the other producer makes
-/// another, and the holder goes on under that one.
+/// A-17, L-4: the lock file loses its name while the lock is held. Another producer makes a new
+/// one, and the holder goes on under that.
 #[test]
 fn a_lock_file_that_lost_its_name() {
     let looked = Manner { every_look: true, ..Manner::default() };
-    let cast = [holds(false, &[A, Keep::LoseName, B], &["c"]), roles::appends(&[&["d"], &["e"]])];
+    let cast = [holds(false, &[A, Keep::LoseName, B], &["c"]), roles::opens_and_appends(&["d"])];
     explore("held-lost-name", 2, &[looked], &cast);
+}
+
+/// The same, and the other producer had the old one open.
+#[test]
+fn a_lock_file_that_lost_its_name_and_is_open() {
+    let looked = Manner { every_look: true, ..Manner::default() };
+    let cast = [holds(false, &[A, Keep::LoseName, B], &["c"]), roles::appends(&[&["d"], &["e"]])];
+    explore("held-lost-name-and-open", 2, &[looked], &cast);
 }
 
 /// Whoever holds the lock dies at each of its steps: the system gives the lock back.
