@@ -10,7 +10,7 @@ use std::time::Duration;
 use self::buffer::Buffer;
 use crate::engine::os::OsVfs;
 use crate::engine::vfs::{Join, Monitor, Vfs};
-use crate::error::{BufferError, Failure};
+use crate::error::{AppendError, BufferError, Failure};
 use crate::format::record::NewRecord;
 use crate::producer::Producer;
 

@@ -77,7 +77,7 @@ impl<V: Vfs> Buffer<V> {
     pub fn cannot_linger(&mut self, error: std::io::Error) {
         let failure = self.producer.as_ref().map(|producer| {
             let error = producer.io_error("start a thread that appends to", error);
-            Arc::new(AppendError::from(error))
+            Arc::new(AppendError::NotAppended(error))
         });
         (self.failure, self.broken) = (failure, true);
     }

@@ -17,7 +17,7 @@ fn some_segments(settings: &[(&str, &str)]) -> World {
     let world = World::new(Disk::default());
     let mut producer = options(SEGMENT_BYTES).open_in(SimVfs::new(&world, 9), STREAM).unwrap();
     for (name, value) in settings {
-        producer.set_setting(name, Some(value)).unwrap();
+        producer.set(&format!("{name}={value}").parse().unwrap()).unwrap();
     }
     for _ in 0..8 {
         producer.append(&NewRecord::new("kept", &[7; 1780]).key(b"key")).unwrap();
@@ -118,9 +118,9 @@ fn who_is_forgotten_has_left_nothing_on_the_disk() {
     let open =
         |world: &World| options(SEGMENT_BYTES).open_in(SimVfs::new(world, 3), STREAM).unwrap();
     let mut producer = open(&world);
-    producer.set_setting("expiry_ms", Some("300")).unwrap();
+    producer.set(&"expiry_ms=300".parse().unwrap()).unwrap();
     let last = || batch(77, 1, 0);
-    producer.append_once("outbox", 7, &mut last()).unwrap();
+    producer.transaction(&mut last()).once("outbox", 7).commit().unwrap();
     let mut fill = |until: &str| {
         while world.disk().bytes_of(until.as_ref()).is_none() {
             producer.append(&NewRecord::new("other", &[7; 1000])).unwrap();
@@ -136,7 +136,7 @@ fn who_is_forgotten_has_left_nothing_on_the_disk() {
     let forgotten = Cell::new(0);
     every_loss(&world, |left| {
         let back = left.disk().bytes_of(LOWEST.as_ref()).is_some();
-        let again = open(&left).append_once("outbox", 7, &mut last()).unwrap();
+        let again = open(&left).transaction(&mut last()).once("outbox", 7).commit().unwrap();
         assert!(again.duplicate || !back, "appended again at {}", again.first_offset);
         forgotten.set(forgotten.get() + u32::from(!again.duplicate));
     });
