@@ -62,6 +62,7 @@ pub mod internals {
     };
     pub use crate::format::{block, codec, header, layout, record, state, token, topics};
     pub use crate::positions::change_in;
+    pub use crate::salvage::lost::{SavedTail, parse_saved_tail_name};
     pub use crate::salvage::salvage;
     pub use crate::settings::entries as setting_entries;
 }

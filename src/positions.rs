@@ -17,6 +17,20 @@ use crate::options::{Common, Writing};
 use crate::producer::{PositionChange, ProducerOptions, check_name};
 
 /// A named consumer as it stands.
+///
+/// ```
+/// use puro::{NewRecord, Start, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// stream.set_position("billing", Start::Beginning)?;
+/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// let billing = &stream.positions()?[0];
+/// assert_eq!((billing.lag_offsets, billing.running), (1, false));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PositionReport {

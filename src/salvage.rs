@@ -5,7 +5,9 @@
 //! the report lists those of the old one.
 
 mod body;
-mod lost;
+// For the command line, which comes through the door.
+#[cfg_attr(not(feature = "internals"), allow(dead_code))]
+pub(crate) mod lost;
 mod report;
 mod restore;
 mod source;
@@ -13,7 +15,6 @@ mod source;
 use std::io;
 use std::path::Path;
 
-pub use lost::{Joined, SavedTail, parse_saved_tail_name};
 pub use report::{
     Doubtful, Gap, SalvageError, SalvageOptions, SalvageReport, Trouble, Uncommitted,
 };

@@ -19,6 +19,20 @@ use crate::engine::os::{process_start, stat_field};
 pub use crate::engine::vfs::{FileId, LockKind};
 
 /// A file of a stream in the hands of a process.
+///
+/// ```
+/// use puro::Stream;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let _consumer = stream.consumer()?;
+/// for holder in stream.who()?.holders {
+///     println!("process {:?} has {}", holder.pid, holder.file);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
@@ -42,6 +56,19 @@ pub struct Holder {
 }
 
 /// What can be told of who uses a stream.
+///
+/// ```
+/// use puro::Stream;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let _consumer = stream.consumer()?;
+/// let report = stream.who()?;
+/// assert!(!report.complete || !report.holders.is_empty()); // this process
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WhoReport {
@@ -58,6 +85,21 @@ pub struct WhoReport {
 ///
 /// # Errors
 /// Where the directory cannot be read.
+///
+/// ```
+/// use puro::Stream;
+/// use puro::who::who;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let _consumer = stream.consumer()?;
+/// # let _ = stream;
+/// let report = who(&dir)?;
+/// assert!(!report.complete || !report.holders.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 pub fn who(dir: &Path) -> io::Result<WhoReport> {
     let files = StreamFiles::of(dir)?;
     let mut report =

@@ -6,6 +6,20 @@ use std::path::{Path, PathBuf};
 use crate::format::block::Cause;
 
 /// What a stream is, all findings taken together.
+///
+/// ```
+/// use puro::check::Verdict;
+/// use puro::{CheckOptions, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// std::fs::write(dir.join("notes.txt"), "not of a stream")?;
+/// let report = CheckOptions::new().check(&dir, &mut |_, _| {})?;
+/// assert_eq!(report.verdict(), Verdict::Sound); // A note is no fault of the stream.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing is wrong.
@@ -31,6 +45,20 @@ impl fmt::Display for Verdict {
 }
 
 /// How bad a finding is; ascending.
+///
+/// ```
+/// use puro::check::Severity;
+/// use puro::{CheckOptions, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// std::fs::write(dir.join("notes.txt"), "not of a stream")?;
+/// let report = CheckOptions::new().check(&dir, &mut |_, _| {})?;
+/// assert!(report.findings.iter().all(|finding| finding.severity() == Severity::Note));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Worth to be known, of no consequence for the stream.
@@ -55,6 +83,21 @@ impl fmt::Display for Severity {
 }
 
 /// What is wrong.
+///
+/// ```
+/// use puro::check::Problem;
+/// use puro::{CheckOptions, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// std::fs::write(dir.join("notes.txt"), "not of a stream")?;
+/// let report = CheckOptions::new().check(&dir, &mut |_, _| {})?;
+/// assert_eq!(report.findings[0].problem, Problem::StrayName);
+/// assert_eq!(report.findings[0].problem.label(), "stray_name");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -145,6 +188,19 @@ impl Problem {
 }
 
 /// One thing that is not as it should be.
+///
+/// ```
+/// use puro::{CheckOptions, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// std::fs::write(dir.join("notes.txt"), "not of a stream")?;
+/// let report = CheckOptions::new().check(&dir, &mut |_, _| {})?;
+/// assert!(report.findings[0].to_string().ends_with("it has no place in a stream"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {

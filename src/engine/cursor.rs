@@ -20,6 +20,7 @@ pub enum Step<'w> {
 impl<'w> Step<'w> {
     /// Position and content of the block, if there is one.
     #[must_use]
+    #[cfg_attr(not(feature = "internals"), allow(dead_code))]
     pub fn block(self) -> Option<(u64, Block<'w>)> {
         match self {
             Self::Block(before, block) => Some((before.position, block)),

@@ -43,6 +43,20 @@ pub enum Blame {
 /// A call to the system that failed.
 ///
 /// Its message ends with what the system said; so that is not its `source()`, too.
+///
+/// ```
+/// use puro::{Consumer, Failure, ReadError};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # std::fs::write(&dir, "a file where a directory should be")?;
+/// let Err(ReadError::Failure(Failure::Io(error))) = Consumer::open(&dir) else {
+///     return Err("a file is no directory".into());
+/// };
+/// println!("{error}; of kind {:?}", error.source.kind());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct IoError {
     /// What was to be done, such as `read`.
@@ -69,6 +83,24 @@ fn at(position: Option<u64>) -> String {
 }
 
 /// A place where the stored bytes are not what was written.
+///
+/// ```
+/// use puro::{Consumer, Failure, NewRecord, ReadError, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # use std::os::unix::fs::FileExt;
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// // A disk forgets the header of the segment:
+/// let file = std::fs::OpenOptions::new().write(true).open(dir.join("0000000000.puro"))?;
+/// file.write_all_at(&[0; 8], 16)?;
+/// let Err(ReadError::Failure(Failure::Damage(damage))) = Consumer::open(&dir) else {
+///     return Err("that is damage".into());
+/// };
+/// assert!(damage.path.ends_with("0000000000.puro"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "{} is damaged at byte {position} (offset {offset}): {cause}. \

@@ -27,6 +27,19 @@ pub enum OpenMode {
 }
 
 /// A whole-file lock (L-1).
+///
+/// ```
+/// use puro::Stream;
+/// use puro::who::LockKind;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let writes = |kind| kind == Some(LockKind::Exclusive);
+/// assert!(!stream.who()?.holders.iter().any(|holder| writes(holder.lock)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {
     /// Any number of holders at once. Needs a descriptor open for reading.
@@ -72,6 +85,20 @@ pub enum LockWait {
 }
 
 /// What tells one file from another while both exist: device and inode.
+///
+/// ```
+/// use puro::Stream;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let _consumer = stream.consumer()?;
+/// for holder in stream.who()?.holders {
+///     println!("inode {}", holder.id.inode);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// The file system.

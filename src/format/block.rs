@@ -37,6 +37,24 @@ impl BlockKind {
 }
 
 /// Why bytes are not a good, committed block, or a file is not a segment.
+///
+/// ```
+/// use puro::{Consumer, Failure, NewRecord, ReadError, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # use std::os::unix::fs::FileExt;
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// // A disk forgets the header of the segment:
+/// let file = std::fs::OpenOptions::new().write(true).open(dir.join("0000000000.puro"))?;
+/// file.write_all_at(&[0; 8], 16)?;
+/// let Err(ReadError::Failure(Failure::Damage(damage))) = Consumer::open(&dir) else {
+///     return Err("that is damage".into());
+/// };
+/// println!("{}", damage.cause);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {

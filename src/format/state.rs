@@ -171,6 +171,19 @@ impl State {
 }
 
 /// The position of a named consumer (F-36).
+///
+/// ```
+/// use puro::{NewRecord, Start, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// let position = stream.set_position("billing", Start::End)?;
+/// assert_eq!(position.map(|position| position.offset), Some(1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The epoch of the block before it; 0 where nothing was read.

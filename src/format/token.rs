@@ -45,6 +45,11 @@ impl fmt::Display for Token {
 }
 
 /// A text that is not a token.
+///
+/// ```
+/// use puro::Token;
+/// assert!("yesterday".parse::<Token>().unwrap_err().to_string().contains("STREAMID:EPOCH:OFFSET"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a token: it must look like STREAMID:EPOCH:OFFSET")]
 pub struct TokenParseError(String);

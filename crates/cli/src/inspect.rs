@@ -14,7 +14,7 @@ use puro::internals::record::Fields;
 use puro::internals::segment::{HeaderCause, SegmentHeader, read_header};
 use puro::internals::vfs::{OpenMode, VfsFile};
 use puro::internals::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
-use puro::salvage::{SavedTail, parse_saved_tail_name};
+use puro::internals::{SavedTail, parse_saved_tail_name};
 use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, format_time, hex, insert_json_bytes};

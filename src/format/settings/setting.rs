@@ -109,6 +109,13 @@ pub enum Setting {
 }
 
 /// A setting that does not exist, or a value that it cannot have.
+///
+/// ```
+/// use puro::{Setting, SettingError};
+/// assert!(matches!(Setting::parse("colour", "red"), Err(SettingError::Unknown { .. })));
+/// let refused = Setting::parse("durable", "yes").unwrap_err();
+/// assert_eq!(refused.to_string(), "setting `durable` cannot be `yes`: it must be true or false");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingError {

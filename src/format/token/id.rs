@@ -34,6 +34,11 @@ impl fmt::Debug for StreamId {
 }
 
 /// A text that is not the id of a stream.
+///
+/// ```
+/// use puro::StreamId;
+/// assert!("mine".parse::<StreamId>().unwrap_err().to_string().contains("32 hexadecimal digits"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not the id of a stream: it must be 32 hexadecimal digits")]
 pub struct StreamIdParseError(String);
