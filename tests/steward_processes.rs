@@ -53,6 +53,7 @@ fn holders_of(dir: &Path, file: &str) -> Vec<Holder> {
 
 /// A consumer that reads one record, says so, and reads on when it is told to.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child_consumer() {
     let Some(dir) = stream_of("PURO_CHILD_CONSUMER") else { return };
     let mut consumer = ConsumerOptions::new().open(&dir).unwrap();
@@ -148,6 +149,7 @@ fn hints_tell_who_holds_a_lock_file() {
 
 /// Runs passes until it is killed.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child_steward() {
     let Some(dir) = stream_of("PURO_CHILD_STEWARD") else { return };
     let mut steward = puro::StewardOptions::new().roll(true).map_bytes(300).open(&dir).unwrap();
@@ -161,6 +163,7 @@ fn child_steward() {
 
 /// Appends updates of 20 keys until it is killed; says what was acknowledged.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child_producer() {
     let Some(dir) = stream_of("PURO_CHILD_PRODUCER") else { return };
     let mut producer = small_segments().open(&dir).unwrap();

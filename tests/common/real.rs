@@ -176,7 +176,7 @@ pub fn dead_from(n: u64, part: usize) -> (Interpose<OsVfs>, Calls) {
 /// which `--list` tells, with the module that it is in.
 pub fn again(name: &str, variables: &[(&str, String)]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
+    command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     command

@@ -8,6 +8,8 @@ mod disk;
 mod fixed;
 #[path = "../common/real.rs"]
 mod real;
+#[path = "../common/skipped.rs"]
+mod skipped;
 #[path = "../common/steward.rs"]
 mod steward;
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::real::*;
+use crate::skipped::skipped;
 use puro::error::Failure;
 use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::internals::os::OsVfs;
@@ -317,7 +318,7 @@ fn a_reader_without_rights_reads_and_makes_nothing() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
             assert_eq!(marked(&output.stdout, "read:"), ["a", "b"]);
         }
-        Err(error) => println!("skipped: cannot run as another user: {error}"),
+        Err(error) => skipped(&format!("cannot run as another user: {error}")),
     }
     read_only(dir.path(), 0o755);
     assert_eq!(files(dir.path()).len(), 1, "nothing but the segment");

@@ -73,6 +73,7 @@ fn resident_bytes() -> u64 {
 
 /// Opens a stream in a process of its own, and says what that took.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child_memory() {
     let Ok(dir) = std::env::var("PURO_CHILD_MEMORY") else { return };
     let before = resident_bytes();

@@ -27,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a process of the cast does; it says what it did in lines that begin with `@`.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child() {
     let Ok(job) = std::env::var("PURO_CAST_CHILD") else { return };
     let [role, dir, first] = job.split('|').collect::<Vec<_>>()[..] else { panic!("{job}") };

@@ -46,6 +46,7 @@ fn balances(database: &Path) -> BTreeMap<String, i64> {
 
 /// The example in a process of its own, to be killed.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child() {
     let (Ok(stream), Ok(database)) = (std::env::var("STREAM"), std::env::var("DATABASE")) else {
         return;

@@ -8,6 +8,8 @@ mod disk;
 mod forge;
 #[path = "../../../../tests/common/real.rs"]
 mod real;
+#[path = "../../../../tests/common/skipped.rs"]
+mod skipped;
 
 mod backup;
 mod demo;
