@@ -6,12 +6,14 @@
 
 mod course;
 mod finding;
+mod report;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-pub use finding::{Finding, Problem, Severity, Verdict};
+pub use self::finding::{Finding, Problem, Severity, Verdict};
+pub use self::report::CheckReport;
 
 use self::course::{Carried, Course};
 use crate::engine::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
@@ -79,55 +81,6 @@ impl CheckOptions {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<CheckReport, Failure> {
         check(OsVfs::new(), dir.as_ref(), self, progress)
-    }
-}
-
-/// What a verification found.
-///
-/// ```
-/// use puro::check::Verdict;
-/// use puro::{NewRecord, Stream};
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let scratch = tempfile::tempdir()?;
-/// # let dir = scratch.path().join("events");
-/// let stream = Stream::open_or_create(&dir)?;
-/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
-/// let report = stream.verify(true)?;
-/// assert_eq!(report.verdict(), Verdict::Sound);
-/// assert_eq!(report.records, 1);
-/// for finding in &report.findings {
-///     eprintln!("{finding}");
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct CheckReport {
-    /// The stream, if any segment's header could be read.
-    pub stream_id: Option<StreamId>,
-    /// How many segments were looked at.
-    pub segments: u64,
-    /// How many bytes.
-    pub bytes: u64,
-    /// How many good, committed blocks.
-    pub blocks: u64,
-    /// How many offsets they span.
-    pub records: u64,
-    /// Everything that is not as it should be, in the order of the stream.
-    pub findings: Vec<Finding>,
-}
-
-impl CheckReport {
-    /// What it all amounts to.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        match self.findings.iter().map(|finding| finding.severity()).max() {
-            Some(Severity::Damage) => Verdict::Damaged,
-            Some(Severity::Unreadable) => Verdict::Unreadable,
-            Some(Severity::Repairable) => Verdict::Repairable,
-            Some(Severity::Note) | None => Verdict::Sound,
-        }
     }
 }
 
