@@ -28,6 +28,9 @@ Event(k) ==
 
 MayRefuse(p) == MayCommit(p) => p \in outdated
 
+\* The code looks no further than to the end before it says that it passed by the rest.
+PassByAll(p) == p \in Apart /\ PassBy(p) /\ base'[p] = Inputs
+
 Acts(e) ==
   CASE e.op = "LockName" -> LockName(e.a)
     [] e.op = "ReadEntry" -> ReadEntry(e.a) /\ base'[e.a] = e.n
@@ -44,7 +47,7 @@ Acts(e) ==
     [] e.op = "Die" -> Die(e.a)
     [] e.op = "PowerLoss" -> PowerLoss /\ Entry' = e.n
        \* The call in which somebody dies may have done its work, or not.
-    [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ PassBy(e.a) \/ UNCHANGED vars
+    [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ PassByAll(e.a) \/ UNCHANGED vars
     [] OTHER -> FALSE
 
 Happens(e) ==

@@ -168,7 +168,8 @@ back which lock while holding which, and that whoever could not have one was tol
 Nobody dies in them: what is left of a lock then is looked at in the runs of the other modules.
 `HopBack` needs a steward that deletes what is held (S-4), as in every fourth of these runs.
 
-Where a mutation of State passes, it changed to what a position was set by hand, and nobody read it any more.
+Where a mutation of State passes, it changed to what a position was set by hand, and nobody read it any more; or
+what was read after a program had died, which may have committed by then that it passed by the rest.
 
 In no run of Locks does a lock file lose its name, so `RemoveLockName` and `KeepLock` are not there.
 
