@@ -428,6 +428,7 @@ impl<V: Vfs> Checker<'_, V> {
     ) -> Option<Finding> {
         let problem = match stop {
             None if segment.header.sequence == u32::MAX => Problem::Full,
+            None if self.next_name_is_taken(segment) => Problem::NextNameTaken,
             None => Problem::RolloverUnfinished,
             Some(Stop { read_error: Some(error), .. }) => Problem::Unreadable(error),
             Some(stop) if course.blocks == 0 => stop.cause.into(),
@@ -435,6 +436,15 @@ impl<V: Vfs> Checker<'_, V> {
         };
         let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
         Some(Finding::of_place(&segment.path, sequence, course.at.position, offset, problem))
+    }
+
+    /// Whether a stray stands under the name that the successor is to have (K-13).
+    fn next_name_is_taken(&self, segment: &OpenSegment<V::File>) -> bool {
+        let SegmentHeader { sequence, stream_id, .. } = segment.header;
+        sequence.checked_add(1).is_some_and(|next| {
+            let there = self.dir.open_segment(next, OpenMode::Read);
+            there.is_ok_and(|there| there.is_some_and(|there| !there.belongs_to(&stream_id, next)))
+        })
     }
 
     fn classify(

@@ -125,6 +125,12 @@ pub enum Problem {
     /// The last segment is sealed, and its successor was not made (V-6).
     #[error("the segment is sealed, but the next one was not made yet")]
     RolloverUnfinished,
+    /// The last segment is sealed, and no writer can make its successor, for a stray has that name (K-13).
+    #[error(
+        "the segment is sealed, and what has the next one's name is of another stream, or of another \
+         number; move it away, and the next writer goes on"
+    )]
+    NextNameTaken,
     /// The last segment that there can be is sealed (F-7).
     #[error("the stream is full: it has used up its 2^32 segments; export it into a new one")]
     Full,
@@ -160,6 +166,7 @@ impl Problem {
             Self::Tail { .. } | Self::RolloverUnfinished => Severity::Repairable,
             Self::Unreadable(_) => Severity::Unreadable,
             Self::NotASegment
+            | Self::NextNameTaken
             | Self::MissingSegments { .. }
             | Self::Bytes(_)
             | Self::Checkpoint
@@ -176,6 +183,7 @@ impl Problem {
             Self::StraySegment => "stray_segment",
             Self::Tail { label, .. } => label,
             Self::RolloverUnfinished => "rollover_unfinished",
+            Self::NextNameTaken => "next_name_taken",
             Self::Full => "full",
             Self::NotASegment => "not_a_segment",
             Self::Unreadable(_) => "unreadable",
