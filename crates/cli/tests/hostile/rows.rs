@@ -47,7 +47,7 @@ pub const LOST_PLACE: &str = "....... ..... 2..... ...";
 /// The state cannot be read: who needs it stops.
 pub const STATE_DAMAGED: &str = "2.22.22 ..... 222222 22.";
 /// The lowest segment decides whose segments they are.
-pub const OTHER_STREAM: &str = "2.11... 22222 222222 ...";
+pub const OTHER_STREAM: &str = "2.22... 22222 222222 ...";
 /// Damage in the active segment before any record.
 pub const BEGIN_DAMAGED: &str = "..22... 22222 2222.2 22.";
 /// The lowest segment has no valid header.
