@@ -136,7 +136,7 @@ fn owner<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<Option<Option<Hint>>,
     Ok(held.then(|| Hint::read(&file)))
 }
 
-/// Changes a position in any world, as [`change_at`] does.
+/// Changes a position in any world, as `change_at` does.
 ///
 /// # Errors
 /// As [`crate::Stream::set_position`].
