@@ -228,7 +228,7 @@ impl<'a> NewRecord<'a> {
         }
         let crc = crc(part(out, begin + 4..));
         put(out, begin, &crc.to_le_bytes());
-        assert!((out.len() - begin) as u64 == self.encoded_bytes(), "a record's length is wrong");
+        debug_assert!((out.len() - begin) as u64 == self.encoded_bytes(), "a wrong length");
         debug_assert_eq!(
             Fields::split(part(out, begin..)).map(|(fields, rest)| (fields.to_new(), rest)),
             Ok((self.clone(), &[][..]))
