@@ -309,6 +309,27 @@ fn in_the_active_segment_who_skips_believes_its_own_boot_only() {
     }
 }
 
+/// Builds a block anew at its place in a sealed segment, its index or its offset being another.
+fn rebuilt(
+    segment: &SegmentHeader,
+    position: u64,
+    (block, next_offset): (&Block<'_>, u64),
+    records: &[Fields<'_>],
+) -> Vec<u8> {
+    let mut builder = BlockBuilder::default();
+    records.iter().for_each(|record| builder.push(&record.to_new()).unwrap());
+    let start = block.start;
+    let meta = BlockMeta {
+        kind: start.kind,
+        link: Link { prev_crc: start.prev_crc, next_offset, may_jump: false },
+        timestamp_ms: start.timestamp_ms,
+        durable_to: start.durable_to,
+        epoch: start.epoch,
+        committed: true,
+    };
+    builder.finish(&meta, segment.place(position)).unwrap().bytes.to_vec()
+}
+
 /// Replaces the index in the last block of a sealed segment.
 fn forge_last_index(path: &Path, forge: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let dir = Directory::new(OsVfs::new(), path.parent().unwrap());
@@ -318,26 +339,11 @@ fn forge_last_index(path: &Path, forge: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         let (position, block) = scan.next().unwrap().block().unwrap();
         if block.start.kind == BlockKind::SegmentEnd {
             let value = forge(index_in(&block).unwrap().to_vec());
-            let mut builder = BlockBuilder::default();
             let headers = puro::Headers::default();
-            let fields =
+            let index =
                 Fields { control: true, topic: TOPICS, key: None, value: Some(&value), headers };
-            builder.push(&fields.to_new()).unwrap();
-            let start = block.start;
-            let meta = BlockMeta {
-                kind: start.kind,
-                link: Link {
-                    prev_crc: start.prev_crc,
-                    next_offset: start.first_offset,
-                    may_jump: false,
-                },
-                timestamp_ms: start.timestamp_ms,
-                durable_to: start.durable_to,
-                epoch: start.epoch,
-                committed: true,
-            };
-            let bytes =
-                builder.finish(&meta, segment.header.place(position)).unwrap().bytes.to_vec();
+            let same = (&block, block.start.first_offset);
+            let bytes = rebuilt(&segment.header, position, same, &[index]);
             let mut file = std::fs::read(path).unwrap();
             file.truncate(usize::try_from(position).unwrap());
             file.extend(bytes);
@@ -414,6 +420,34 @@ fn a_consumer_tells_an_index_that_names_a_wrong_block() {
     let plain = puro::CheckOptions::new();
     let report = puro::internals::check(OsVfs::new(), dir.path(), &plain, &mut |_, _| {}).unwrap();
     assert_eq!(report.verdict(), Verdict::Damaged);
+}
+
+/// A block that an index leads to claimed offsets that had been handed out before: a consumer of the topic was
+/// given record 50 a second time, where one of all topics was told of damage.
+#[test]
+fn a_jump_to_offsets_that_were_handed_out_is_damage() {
+    let dir = scratch();
+    let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
+    let path = segment(dir.path(), 0);
+    let held = Directory::new(OsVfs::new(), dir.path());
+    let held = held.open_segment(0, OpenMode::Read).unwrap().unwrap();
+    let mut scan = Scan::new(&held);
+    let (position, bytes) = loop {
+        let (position, block) = scan.next().unwrap().block().unwrap();
+        if block.start.kind == BlockKind::Records && block.start.first_offset == rare[1] {
+            let (fields, _) = Fields::split(block.body).unwrap();
+            break (position, rebuilt(&held.header, position, (&block, rare[0]), &[fields]));
+        }
+    };
+    let mut file = std::fs::read(&path).unwrap();
+    let at = usize::try_from(position).unwrap();
+    file[at..at + bytes.len()].copy_from_slice(&bytes);
+    std::fs::write(&path, file).unwrap();
+
+    let mut consumer = ConsumerOptions::new().topic("rare").open(dir.path()).unwrap();
+    assert_eq!(consumer.try_next().unwrap().unwrap().offset, rare[0]);
+    let error = consumer.try_next().unwrap_err().to_string();
+    assert!(error.contains(&format!("byte {position} ")), "{error}");
 }
 
 /// F-42, F-47: an index that no encoder makes is not believed.

@@ -139,6 +139,10 @@ impl<F: VfsFile> ReadPlace<F> {
                 look(window)?
             }
         };
+        if start.first_offset < self.link.next_offset {
+            // Nobody else looks at what it continues; what was handed out must not come again.
+            return Err(segment.damage(position, self.link.next_offset, Cause::Chain));
+        }
         let there = Chain::before(&self.segment.header, position, &start);
         (self.position, self.link, self.ended) = (there.position, there.link, there.ended);
         self.mark = Mark { end: position, crc: start.prev_crc };
