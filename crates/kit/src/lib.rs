@@ -1,0 +1,4 @@
+//! Does a port of Puro do what the specification says? See `spec/kit.md`.
+
+pub mod driver;
+pub mod vectors;
