@@ -1,15 +1,131 @@
-//! `puro-kit`: see `spec/kit.md`.
+//! `puro-kit`: does a port of Puro do what the specification says? See `spec/kit.md`.
 
-fn main() {
-    if std::env::args().nth(1).as_deref() == Some("vectors") {
-        for (name, text) in puro_kit::vectors::make::all() {
-            let path = puro_kit::vectors::folder().join(format!("{name}.jsonl"));
-            std::fs::create_dir_all(puro_kit::vectors::folder()).unwrap();
-            println!("{name} {} {}", text.lines().count(), text.len());
-            std::fs::write(path, text).unwrap();
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use puro_kit::check::{Order, check, report};
+use puro_kit::driver::Driver;
+use puro_kit::vectors;
+
+/// Does a port of Puro do what the specification says?
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Put vectors and living cases to a port
+    Check(Check),
+    /// Answer requests for the Rust code, as any driver does
+    Driver,
+    /// Compare the vectors with what the generator makes
+    Vectors {
+        /// Replace them
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+#[derive(Args)]
+struct Check {
+    /// The Rust program itself, by its own driver
+    #[arg(long = "self", conflicts_with = "port")]
+    own: bool,
+    /// Only cases whose id fits, such as `tail/*`
+    #[arg(long)]
+    only: Option<String>,
+    /// Where the report goes as JUnit has it
+    #[arg(long)]
+    junit: Option<PathBuf>,
+    /// Where the report goes as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// How long an answer may take
+    #[arg(long, default_value_t = 20_000)]
+    timeout_ms: u64,
+    /// Where the vectors are
+    #[arg(long)]
+    vectors: Option<PathBuf>,
+    /// How many failed cases are told at most
+    #[arg(long, default_value_t = 40)]
+    failures: usize,
+    /// The command of the port's driver
+    #[arg(last = true)]
+    port: Vec<String>,
+}
+
+/// What could not be run.
+const NOT_RUN: u8 = 77;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Check(options) => run_check(&options),
+        Command::Driver => {
+            let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+            let served = Driver::default().serve(input, output);
+            served.map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string())
         }
-        return;
+        Command::Vectors { write } => run_vectors(write),
+    };
+    done.unwrap_or_else(|trouble| {
+        eprintln!("puro-kit: {trouble}");
+        ExitCode::from(NOT_RUN)
+    })
+}
+
+fn run_check(options: &Check) -> Result<ExitCode, String> {
+    let mut command = options.port.clone();
+    if options.own {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        command = vec![program.to_string_lossy().into_owned(), "driver".to_owned()];
     }
-    let stdin = std::io::stdin().lock();
-    puro_kit::driver::Driver::default().serve(stdin, std::io::stdout().lock()).unwrap();
+    if command.is_empty() {
+        return Err(
+            "which port? Give the command of its driver behind `--`, or `--self`".to_owned()
+        );
+    }
+    let folder = options.vectors.clone().unwrap_or_else(vectors::folder);
+    let vectors = vectors::read(&folder)?;
+    let timeout = Duration::from_millis(options.timeout_ms);
+    let order = Order { command, only: options.only.clone(), timeout };
+    let judged = check(&order, &vectors)?;
+    print!("{}", report::table(&judged));
+    eprint!("{}", report::failures(&judged, options.failures));
+    let write = |path: &Option<PathBuf>, text: String| match path {
+        Some(path) => std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display())),
+        None => Ok(()),
+    };
+    write(&options.json, report::as_json(&judged))?;
+    write(&options.junit, report::junit(&judged, &order.command.join(" ")))?;
+    let counts = report::Counts::of(&judged);
+    if counts.not_run > 0 {
+        println!("{} cases not run: the port lacks what they ask for", counts.not_run);
+    }
+    let run = counts.passed + counts.failed;
+    println!("{run} cases, {} passed, {} failed", counts.passed, counts.failed);
+    if run == 0 {
+        return Err("no case was run".to_owned());
+    }
+    Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn run_vectors(write: bool) -> Result<ExitCode, String> {
+    let mut differ = false;
+    for (name, text) in vectors::make::all() {
+        let path = vectors::folder().join(format!("{name}.jsonl"));
+        differ |= std::fs::read_to_string(&path).ok().as_deref() != Some(&text);
+        println!("{name}: {} lines, {} bytes", text.lines().count(), text.len());
+        if write {
+            std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+        }
+    }
+    if differ && !write {
+        println!("they differ; `puro-kit vectors --write` replaces them");
+    }
+    Ok(if differ && !write { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

@@ -211,6 +211,14 @@ impl Scene<'_, '_> {
         self
     }
 
+    /// Of the last answer these fields do not count: more than one is right.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        if let Some(fields) = self.steps.last_mut().and_then(|step| step.expect.as_object_mut()) {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+        }
+        self
+    }
+
     /// A request after which the directory is looked at.
     pub fn change(mut self, request: Value) -> Self {
         let request = self.request(request);
