@@ -61,6 +61,9 @@ pub struct Step {
     pub request: Value,
     /// What the answer must have.
     pub expect: Value,
+    /// Other answers that are as right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<Value>,
     /// What it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Vec<Edit>>,

@@ -171,7 +171,9 @@ fn refuses(error: &std::io::Error) -> bool {
 
 impl From<Diverged> for Refusal {
     fn from(diverged: Diverged) -> Self {
-        Self::new("diverged", diverged)
+        // E-8: it is refused, for it says nothing of this stream.
+        let foreign = matches!(diverged, Diverged::OtherStream { .. });
+        Self::new(if foreign { "refused" } else { "diverged" }, diverged)
     }
 }
 

@@ -280,7 +280,7 @@ fn append(producer: &mut Producer<System>, fields: &Fields<'_>) -> Answer {
     let appended = transaction.commit()?;
     Ok(json!({
         "first_offset": appended.first_offset, "count": appended.record_count,
-        "duplicate": appended.duplicate,
+        "duplicate": appended.duplicate.then_some(true),
     }))
 }
 

@@ -139,6 +139,12 @@ pub struct Header {
     pub epoch: u32,
 }
 
+impl Default for Header {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Header {
     /// That of segment 0.
     pub fn new() -> Self {

@@ -25,7 +25,8 @@ use crate::driver::{Driver, hex};
 /// All files of vectors: names and content.
 #[must_use]
 pub fn all() -> Vec<(&'static str, String)> {
-    let makers: [(&str, fn(&mut Maker)); 10] = [
+    type Make = fn(&mut Maker<'_>);
+    let makers: [(&str, Make); 10] = [
         ("varints", varints::make),
         ("headers", headers::make),
         ("blocks", blocks::make),
@@ -104,8 +105,13 @@ impl<'t> Maker<'t> {
         if breaks.is_some() != is_negative(&answer) {
             self.misjudged.push(format!("{id}: {breaks:?}: {answer}"));
         }
-        let step =
-            Step { edits: Vec::new(), expect: expected(&request, answer), request, after: None };
+        let step = Step {
+            edits: Vec::new(),
+            expect: expected(&request, answer),
+            request,
+            or: Vec::new(),
+            after: None,
+        };
         self.push(id, clauses, breaks, None, vec![step]);
     }
 
@@ -131,6 +137,7 @@ impl<'t> Maker<'t> {
     /// A case in a directory that begins as a tree.
     pub fn scene(&mut self, id: &str, clauses: &[&str], tree: Option<&str>) -> Scene<'_, 't> {
         let dir = self.scratch.path().join(format!("{}", self.cases.len()));
+        std::fs::create_dir(&dir).expect("a directory can be made");
         if let Some(tree) = tree {
             let found = self.trees.get(tree).unwrap_or_else(|| panic!("no tree {tree}"));
             found.write(&dir).expect("a tree can be written");
@@ -207,7 +214,13 @@ impl Scene<'_, '_> {
         let request = self.request(request);
         let answer = self.answer(&request);
         let edits = std::mem::take(&mut self.edits);
-        self.steps.push(Step { edits, expect: expected(&request, answer), request, after: None });
+        self.steps.push(Step {
+            edits,
+            expect: expected(&request, answer),
+            request,
+            or: Vec::new(),
+            after: None,
+        });
         self
     }
 
@@ -215,6 +228,14 @@ impl Scene<'_, '_> {
     pub fn without(mut self, names: &[&str]) -> Self {
         if let Some(fields) = self.steps.last_mut().and_then(|step| step.expect.as_object_mut()) {
             fields.retain(|name, _| !names.contains(&name.as_str()));
+        }
+        self
+    }
+
+    /// This answer is as right as the last one.
+    pub fn or(mut self, answer: Value) -> Self {
+        if let Some(step) = self.steps.last_mut() {
+            step.or.push(answer);
         }
         self
     }
@@ -227,7 +248,7 @@ impl Scene<'_, '_> {
         let after = before.edits_to(&self.snapshot().without_zeros());
         let edits = std::mem::take(&mut self.edits);
         let expect = expected(&request, answer);
-        self.steps.push(Step { edits, expect, request, after: Some(after) });
+        self.steps.push(Step { edits, expect, request, or: Vec::new(), after: Some(after) });
         self
     }
 
@@ -257,16 +278,44 @@ impl Scene<'_, '_> {
         self.done(Some(clause));
     }
 
-    fn done(self, breaks: Option<&str>) {
+    fn done(mut self, breaks: Option<&str>) {
         for step in &self.steps {
             if let Some(handle) = step.request.get("handle") {
                 self.maker.driver.answer(&json!({"do": "close", "handle": handle}));
             }
         }
-        let clauses: Vec<_> = self.clauses.iter().map(String::as_str).collect();
-        self.maker.push(&self.id, &clauses, breaks, self.tree.as_deref(), self.steps);
         let _ = std::fs::remove_dir_all(&self.dir);
+        let (rest, verified) = apart(std::mem::take(&mut self.steps));
+        let id = self.id.clone();
+        for (name, steps) in [(id.clone(), rest), (format!("{id}/verify"), verified)] {
+            if !steps.is_empty() {
+                let negative = steps.iter().any(|step| is_negative(&step.expect));
+                let clauses: Vec<_> = self.clauses.iter().map(String::as_str).collect();
+                let breaks = breaks.filter(|_| negative);
+                self.maker.push(&name, &clauses, breaks, self.tree.as_deref(), steps);
+            }
+        }
     }
+}
+
+/// Verification is a request of its own, which not every port has: it is a case of its own, too,
+/// where others come before it. None of those changes anything.
+fn apart(steps: Vec<Step>) -> (Vec<Step>, Vec<Step>) {
+    if steps.iter().all(|step| step.request["do"] == "verify") {
+        return (steps, Vec::new());
+    }
+    let mut edits = Vec::new();
+    let (mut rest, mut verified) = (Vec::new(), Vec::new());
+    for mut step in steps {
+        edits.extend(step.edits.clone());
+        if step.request["do"] == "verify" {
+            step.edits = std::mem::take(&mut edits);
+            verified.push(step);
+        } else {
+            rest.push(step);
+        }
+    }
+    (rest, verified)
 }
 
 /// Numbers that come in the same order each time.

@@ -214,7 +214,7 @@ fn rolls(maker: &mut Maker<'_>) {
     scene.change(append(&"v".repeat(400))).ask(json!({"do": "info"})).fine();
     let scene = maker.scene("script/roll/state", &["F-37", "F-32", "V-4"], Some("state"));
     let scene = scene.change(append(&"v".repeat(4800))).ask(json!({"do": "info"}));
-    scene.ask(json!({"do": "verify", "deep": true})).fine();
+    scene.fine();
     let left = [("0000000001.puro.new", "left"), ("0000000001.puro.compact", "left, too")];
     for (name, bytes) in left {
         let scene =
@@ -310,7 +310,7 @@ fn memory(maker: &mut Maker<'_>) {
     let scene = scene.change(held("mine")).change(long()).edit(Edit::hard("other-name", FILE));
     scene.change(held("again")).fine();
     let scene = maker.scene("script/memory/epoch", &["E-2", "E-4"], Some("three"));
-    let scene = scene.change(held("mine")).boot(NEXT_BOOT).change(append("other"));
+    let scene = scene.boot(NEXT_BOOT).change(held("mine")).change(append("other"));
     scene.change(held("again")).ask(json!({"do": "info"})).fine();
 }
 

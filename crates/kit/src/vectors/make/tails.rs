@@ -45,11 +45,16 @@ fn in_each_boot(maker: &mut Maker<'_>, id: &str, tree: &str, edits: &[Edit]) {
         scene
             .ask(json!({"do": "classify"}))
             .ask(json!({"do": "read"}))
-            .ask(json!({"do": "verify"}))
             .change(json!({"do": "repair"}))
             .change(json!({"do": "append", "records": record}))
-            .ask(json!({"do": "verify", "deep": true}))
             .breaks("F-24");
+        let clauses = &["K-12", "K-2", "X-1"];
+        let id = format!("{id}/{boot_name}/verify");
+        let mut scene = maker.scene(&id, clauses, Some(tree)).boot(boot);
+        for edit in edits {
+            scene = scene.edit(edit.clone());
+        }
+        scene.ask(json!({"do": "verify"})).breaks("K-12");
     }
 }
 
