@@ -49,6 +49,7 @@ pub fn check(order: &Order, vectors: &Vectors) -> Result<Vec<Judged>, String> {
         judged.push(judge::judge(&mut port, case, &vectors.trees));
         bar.inc(1);
     }
+    judged.extend(crate::live::run(order, &mut port, |id| bar.set_message(id.to_owned()))?);
     bar.finish_and_clear();
     Ok(judged)
 }

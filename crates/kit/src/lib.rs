@@ -2,4 +2,5 @@
 
 pub mod check;
 pub mod driver;
+pub mod live;
 pub mod vectors;

@@ -63,6 +63,11 @@ struct Check {
 const NOT_RUN: u8 = 77;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    // The recorder starts this program once more, as what it records.
+    if words.next().is_some_and(|word| word == puro_crash::record::CHILD) {
+        return puro_crash::record::become_recorded(&words.collect::<Vec<_>>());
+    }
     let done = match Cli::parse().command {
         Command::Check(options) => run_check(&options),
         Command::Driver => {

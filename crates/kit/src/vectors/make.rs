@@ -10,7 +10,7 @@ mod scripts;
 mod settings;
 mod tails;
 mod tokens;
-mod trees;
+pub mod trees;
 mod varints;
 
 use std::collections::BTreeMap;
