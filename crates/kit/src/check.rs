@@ -20,7 +20,7 @@ pub struct Order {
     /// The command of the driver.
     pub command: Vec<String>,
     /// Which cases, by their ids.
-    pub only: Option<String>,
+    pub only: Vec<String>,
     /// How long an answer may take.
     pub timeout: Duration,
 }
@@ -29,7 +29,7 @@ impl Order {
     /// Whether a case is asked for.
     #[must_use]
     pub fn wants(&self, id: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| glob::fits(only, id))
+        self.only.is_empty() || self.only.iter().any(|only| glob::fits(only, id))
     }
 }
 

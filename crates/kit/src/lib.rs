@@ -3,4 +3,5 @@
 pub mod check;
 pub mod driver;
 pub mod live;
+pub mod mix;
 pub mod vectors;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::check::judge::{Judged, Outcome, scratch};
 use crate::check::port::Port;
-use crate::check::{Order, glob};
+use crate::check::Order;
 use crate::vectors::forge::Segment;
 
 /// All living cases that are asked for.
@@ -39,7 +39,7 @@ pub fn run(
             format!("death/{}", scenario.name),
             format!("power/{}", scenario.name),
         ];
-        if ids.iter().any(|id| order.only.as_ref().is_none_or(|only| glob::fits(only, id))) {
+        if ids.iter().any(|id| order.wants(id)) {
             tell(&ids[1]);
             judged.extend(deaths::judge(order, port, &scenario));
         }

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use puro_kit::check::judge::Judged;
 use puro_kit::check::{Order, check, report};
 use puro_kit::driver::Driver;
+use puro_kit::mix::{Mix, mix};
 use puro_kit::vectors;
 
 /// Does a port of Puro do what the specification says?
@@ -21,6 +23,8 @@ struct Cli {
 enum Command {
     /// Put vectors and living cases to a port
     Check(Check),
+    /// Let a port and the Rust code work in one directory, under random kills
+    Mix(MixArgs),
     /// Answer requests for the Rust code, as any driver does
     Driver,
     /// Compare the vectors with what the generator makes
@@ -36,9 +40,9 @@ struct Check {
     /// The Rust program itself, by its own driver
     #[arg(long = "self", conflicts_with = "port")]
     own: bool,
-    /// Only cases whose id fits, such as `tail/*`
+    /// Only cases whose id fits, such as `tail/*`; may be given more than once
     #[arg(long)]
-    only: Option<String>,
+    only: Vec<String>,
     /// Where the report goes as JUnit has it
     #[arg(long)]
     junit: Option<PathBuf>,
@@ -59,6 +63,25 @@ struct Check {
     port: Vec<String>,
 }
 
+#[derive(Args)]
+struct MixArgs {
+    /// How many processes are killed
+    #[arg(long, default_value_t = 200)]
+    kills: u64,
+    /// Decides who does what, and who dies when; one by chance if not given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How long an answer may take
+    #[arg(long, default_value_t = 60_000)]
+    timeout_ms: u64,
+    /// The Rust code with itself
+    #[arg(long = "self", conflicts_with = "port")]
+    own: bool,
+    /// The command of the port's driver
+    #[arg(last = true)]
+    port: Vec<String>,
+}
+
 /// What could not be run.
 const NOT_RUN: u8 = 77;
 
@@ -70,6 +93,7 @@ fn main() -> ExitCode {
     }
     let done = match Cli::parse().command {
         Command::Check(options) => run_check(&options),
+        Command::Mix(options) => run_mix(&options),
         Command::Driver => {
             let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
             let served = Driver::default().serve(input, output);
@@ -83,17 +107,46 @@ fn main() -> ExitCode {
     })
 }
 
+/// The driver of the Rust code.
+fn own_driver() -> Result<Vec<String>, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    Ok(vec![program.to_string_lossy().into_owned(), "driver".to_owned()])
+}
+
+/// The driver that is asked for.
+fn driver(own: bool, port: &[String]) -> Result<Vec<String>, String> {
+    match port {
+        _ if own => own_driver(),
+        [] => Err("which port? Give its driver's command behind `--`, or `--self`".to_owned()),
+        command => Ok(command.to_vec()),
+    }
+}
+
+fn run_mix(options: &MixArgs) -> Result<ExitCode, String> {
+    let seed = options.seed.unwrap_or_else(|| u64::from(std::process::id()));
+    println!("seed {seed}");
+    let drivers = [own_driver()?, driver(options.own, &options.port)?];
+    let timeout = Duration::from_millis(options.timeout_ms);
+    let judged = mix(&Mix { drivers, kills: options.kills, seed, timeout })?;
+    print!("{}", report::table(&judged));
+    eprint!("{}", report::failures(&judged, 40));
+    Ok(last_line(&judged))
+}
+
+/// The last line, and the exit code.
+fn last_line(judged: &[Judged]) -> ExitCode {
+    let counts = report::Counts::of(judged);
+    let run = counts.passed + counts.failed;
+    println!("{run} cases, {} passed, {} failed", counts.passed, counts.failed);
+    match counts.failed {
+        _ if run == 0 => ExitCode::from(NOT_RUN),
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(1),
+    }
+}
+
 fn run_check(options: &Check) -> Result<ExitCode, String> {
-    let mut command = options.port.clone();
-    if options.own {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        command = vec![program.to_string_lossy().into_owned(), "driver".to_owned()];
-    }
-    if command.is_empty() {
-        return Err(
-            "which port? Give the command of its driver behind `--`, or `--self`".to_owned()
-        );
-    }
+    let command = driver(options.own, &options.port)?;
     let folder = options.vectors.clone().unwrap_or_else(vectors::folder);
     let vectors = vectors::read(&folder)?;
     let timeout = Duration::from_millis(options.timeout_ms);
@@ -111,12 +164,7 @@ fn run_check(options: &Check) -> Result<ExitCode, String> {
     if counts.not_run > 0 {
         println!("{} cases not run: the port lacks what they ask for", counts.not_run);
     }
-    let run = counts.passed + counts.failed;
-    println!("{run} cases, {} passed, {} failed", counts.passed, counts.failed);
-    if run == 0 {
-        return Err("no case was run".to_owned());
-    }
-    Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(last_line(&judged))
 }
 
 fn run_vectors(write: bool) -> Result<ExitCode, String> {

@@ -310,8 +310,8 @@ def consume(held, request):
             held.left = consumer.next_block() or []
             if not held.left:
                 break
-        taken += held.left[: most - len(taken)]
-        held.left = held.left[most - len(taken) :] if len(taken) < most else held.left[len(taken) :]
+        more = most - len(taken)
+        taken, held.left = taken + held.left[:more], held.left[more:]
     reader = consumer.reader
     offset = held.left[0].offset if held.left else reader.offset
     place = Token(reader.stream_id, reader.end.epoch, offset)

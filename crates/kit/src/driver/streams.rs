@@ -14,7 +14,8 @@ use puro::internals::tail::Tail;
 use puro::internals::vfs::{OpenMode, VfsFile};
 use puro::{
     AutoCommit, Batch, CheckOptions, Consumer, ConsumerOptions, LockWait, NamedConsumer,
-    NamedOptions, Producer, ProducerOptions, Record, Setting, Start, Token,
+    NamedOptions, Producer, ProducerOptions, Record, Setting, Start, StewardError, StewardOptions,
+    Token,
 };
 use serde_json::{Map, Value, json};
 
@@ -48,6 +49,8 @@ impl Handles {
             "set" => self.with_producer(fields, set),
             "consume" => self.consume(fields),
             "close" => self.close(fields),
+            // No request of the page: `mix` has a steward that can be killed.
+            "steward" => maintain(fields),
             _ => return None,
         })
     }
@@ -251,6 +254,14 @@ fn repair(fields: &Fields<'_>) -> Answer {
     let shown =
         |repair: &puro::RepairReport| json!({"label": repair.label, "position": repair.position});
     Ok(json!({"repairs": producer.repairs().iter().map(shown).collect::<Vec<_>>()}))
+}
+
+fn maintain(fields: &Fields<'_>) -> Answer {
+    let refused = |error: StewardError| Refusal::new("system", error);
+    let options = StewardOptions::new().lock_wait(lock_wait(fields));
+    let mut steward = options.open_in(given(fields)?.system(), dir(fields)?).map_err(refused)?;
+    steward.run_once().map_err(refused)?;
+    Ok(json!({}))
 }
 
 fn batch(fields: &Fields<'_>) -> Result<Batch, Refusal> {

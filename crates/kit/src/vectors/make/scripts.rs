@@ -328,6 +328,20 @@ fn consumers(maker: &mut Maker<'_>) {
     let scene = maker.scene("script/consumer/two", clauses, Some("three"));
     let scene = scene.change(consume("a", 1)).change(consume("b", 2)).change(consume("a", 1));
     scene.ask(json!({"do": "info"})).fine();
+    // In the middle of a block, by a handle and without.
+    let batch: Vec<_> = (0..5).map(|n| json!({"topic": "74", "value": format!("0{n}")})).collect();
+    let batch = json!({"do": "append", "records": batch});
+    for (id, handle) in [("held", Some("c")), ("anew", None)] {
+        let scene =
+            maker.scene(&format!("script/consumer/middle/{id}"), &["C-2", "E-7"], Some("three"));
+        let take = |take: u64| {
+            let mut request = consume("billing", take);
+            request["handle"] = handle.into();
+            request
+        };
+        let scene = scene.change(batch.clone()).change(take(4)).change(take(1)).change(take(2));
+        scene.change(batch.clone()).change(take(3)).change(take(99)).fine();
+    }
     let mut outputs = consume("billing", 2);
     outputs["records"] =
         json!([{"topic": "62", "value": "31"}, {"topic": "62", "key": "6b", "value": "32"}]);
