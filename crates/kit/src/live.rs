@@ -6,14 +6,15 @@ mod many;
 mod order;
 mod scenarios;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::check::Order;
 use crate::check::judge::{Judged, Outcome, scratch};
 use crate::check::port::Port;
-use crate::check::Order;
 use crate::vectors::forge::Segment;
 
 /// All living cases that are asked for.
@@ -45,6 +46,18 @@ pub fn run(
         }
     }
     Ok(judged)
+}
+
+/// The clauses that living cases are about.
+#[must_use]
+pub fn clauses() -> BTreeSet<&'static str> {
+    let cases = locks::CASES.iter().chain(many::CASES);
+    let mut all: BTreeSet<_> = cases.flat_map(|case| case.clauses.iter().copied()).collect();
+    for scenario in scenarios::all() {
+        all.extend(scenario.clauses);
+        all.extend(order::clauses(scenario.rules));
+    }
+    all
 }
 
 /// What a living case found: `None` where the port cannot be asked.

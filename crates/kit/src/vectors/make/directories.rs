@@ -305,7 +305,8 @@ fn bodies(maker: &mut Maker<'_>) {
         segment.letters(&["a"]);
         change(&mut segment);
         segment.letters(&["z"]);
-        let scene = maker.scene(&format!("body/{id}"), &[clause, "R-3", "K-14"], Some("created"));
+        let clauses = &[clause, "R-3", "K-14", "K-10", "R-15"];
+        let scene = maker.scene(&format!("body/{id}"), clauses, Some("created"));
         let scene = scene.edit(Edit::put(NAMES[0], 0, &segment.bytes));
         let scene = scene
             .ask(json!({"do": "read"}))

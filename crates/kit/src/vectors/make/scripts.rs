@@ -6,9 +6,7 @@ use super::directories::append;
 use super::tails::FILE;
 use super::{Edit, Maker, trees};
 use crate::driver::hex;
-use crate::vectors::forge::{
-    BEGINNING_MS, BOOT, Block, NEXT_BOOT, STREAM_ID, UNKNOWN_BOOT, keyed, plain,
-};
+use crate::vectors::forge::{BEGINNING_MS, BOOT, Block, NEXT_BOOT, STREAM_ID, UNKNOWN_BOOT, plain};
 
 const ID: &str = "101112131415161718191a1b1c1d1e1f";
 
@@ -328,6 +326,17 @@ fn consumers(maker: &mut Maker<'_>) {
     let scene = maker.scene("script/consumer/two", clauses, Some("three"));
     let scene = scene.change(consume("a", 1)).change(consume("b", 2)).change(consume("a", 1));
     scene.ask(json!({"do": "info"})).fine();
+    // At the end, and on when there is more; over a rollover, too.
+    for (id, tree, value) in
+        [("on", "three", "v".to_owned()), ("over-a-rollover", "small", "v".repeat(3000))]
+    {
+        let scene =
+            maker.scene(&format!("script/consumer/{id}"), &["R-4", "V-8", "R-3"], Some(tree));
+        let mut all = consume("billing", 99);
+        (all["handle"], all["commit"]) = ("c".into(), false.into());
+        let scene = scene.change(all.clone()).change(append(&value)).change(all.clone());
+        scene.change(append(&value)).change(append(&value)).change(all).fine();
+    }
     // In the middle of a block, by a handle and without.
     let batch: Vec<_> = (0..5).map(|n| json!({"topic": "74", "value": format!("0{n}")})).collect();
     let batch = json!({"do": "append", "records": batch});
@@ -472,7 +481,8 @@ fn blocks_within(maker: &mut Maker<'_>) {
         let inner =
             Block { prev_crc: 5, first_offset: 3, ..Block::records(&[plain("evil", "evil")]) };
         let inner = inner.bytes(segment.header.crc(), (end + behind) as u64);
-        let before = behind - 48 - (keyed("t", "", "").len() + 1);
+        // Behind the start stand crc, length (two bytes), attributes and topic.
+        let before = behind - 48 - (4 + 2 + 1 + 2);
         let mut value = vec![b'p'; before];
         value.extend(&inner);
         // Where the length takes one byte more or less: every alignment is tried.

@@ -36,7 +36,9 @@ pub fn make(maker: &mut Maker<'_>) {
 fn in_each_boot(maker: &mut Maker<'_>, id: &str, tree: &str, edits: &[Edit]) {
     let current = if tree == "epochs" { [0xb3; 16] } else { BOOT };
     for (boot_name, boot) in [("same", current), ("other", NEXT_BOOT), ("unknown", UNKNOWN_BOOT)] {
-        let clauses = &["F-24", "X-1", "X-4", "X-5", "X-6", "A-5", "F-41", "M-7"];
+        let mut clauses = vec!["F-24", "X-1", "X-4", "X-5", "X-6", "X-8", "A-5", "F-41", "M-7"];
+        clauses.extend(id.contains("/body/").then_some("X-9"));
+        let clauses = &clauses[..];
         let mut scene = maker.scene(&format!("{id}/{boot_name}"), clauses, Some(tree)).boot(boot);
         for edit in edits {
             scene = scene.edit(edit.clone());
@@ -48,7 +50,7 @@ fn in_each_boot(maker: &mut Maker<'_>, id: &str, tree: &str, edits: &[Edit]) {
             .change(json!({"do": "repair"}))
             .change(json!({"do": "append", "records": record}))
             .breaks("F-24");
-        let clauses = &["K-12", "K-2", "X-1"];
+        let clauses = &["K-12", "K-2", "K-1", "X-1"];
         let id = format!("{id}/{boot_name}/verify");
         let mut scene = maker.scene(&id, clauses, Some(tree)).boot(boot);
         for edit in edits {
