@@ -281,6 +281,12 @@ impl Scene<'_, '_> {
         self.done(Some(clause));
     }
 
+    /// The case is complete; whether something is wrong is what the recovery table says.
+    pub fn as_found(self, clause: &str) {
+        let breaks = self.negative.then_some(clause);
+        self.done(breaks);
+    }
+
     fn done(mut self, breaks: Option<&str>) {
         for step in &self.steps {
             if let Some(handle) = step.request.get("handle") {

@@ -49,14 +49,14 @@ fn in_each_boot(maker: &mut Maker<'_>, id: &str, tree: &str, edits: &[Edit]) {
             .ask(json!({"do": "read"}))
             .change(json!({"do": "repair"}))
             .change(json!({"do": "append", "records": record}))
-            .breaks("F-24");
+            .as_found("F-24");
         let clauses = &["K-12", "K-2", "K-1", "X-1"];
         let id = format!("{id}/{boot_name}/verify");
         let mut scene = maker.scene(&id, clauses, Some(tree)).boot(boot);
         for edit in edits {
             scene = scene.edit(edit.clone());
         }
-        scene.ask(json!({"do": "verify"})).breaks("K-12");
+        scene.ask(json!({"do": "verify"})).as_found("K-12");
     }
 }
 
