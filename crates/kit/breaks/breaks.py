@@ -63,6 +63,7 @@ BREAKS = [
     ("A-9", "the signal comes before the rest of the block", "writer.py", "            segment.write(end.position, data)\n", "            segment.write(end.position, bytes([HIGH])); segment.write(end.position + 1, data[1:])\n", "order/append"),
     ("A-10", "writer.lock is kept", "locks.py", "        if self.fd is not None:\n            unlock(self.fd)", "        pass", "lock/given-back"),
     ("A-11", "a durable append is not synced", "writer.py", "        if durable:\n            self._sync_after_append(position)", "        if durable:\n            self._now_known(position)", "order/append"),
+    ("A-14", "after a failed sync nothing is written again", "writer.py", "        self.segment.write(self.known, self.segment.read(self.known, unknown))\n", "", "fault/append"),
     ("A-16", "append_if does not compare offsets", "producer.py", "if end.next_offset != token.offset:", "if False:", "token/append-if/*"),
     ("A-19", "a segment with two names is written to", "writer.py", "if status.st_nlink > 1:  # A-2.3", "if False:  # A-2.3", "kind/hard/*"),
     ("A-20", "what was on disk and is gone is no damage", "writer.py", "finding = classify(self.end, self.known_once, self.environment.boot_id())", "finding = classify(self.end, 0, self.environment.boot_id())", "script/memory/*"),

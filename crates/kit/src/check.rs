@@ -23,6 +23,8 @@ pub struct Order {
     pub only: Vec<String>,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// How many calls of each scenario are answered with a fault, at most.
+    pub faults: u64,
 }
 
 impl Order {

@@ -35,11 +35,8 @@ pub fn run(
     }
     port.stop();
     for scenario in scenarios::all() {
-        let ids = [
-            format!("order/{}", scenario.name),
-            format!("death/{}", scenario.name),
-            format!("power/{}", scenario.name),
-        ];
+        let kinds = ["order", "death", "power", "fault"];
+        let ids = kinds.map(|kind| format!("{kind}/{}", scenario.name));
         if ids.iter().any(|id| order.wants(id)) {
             tell(&ids[1]);
             judged.extend(deaths::judge(order, port, &scenario));
@@ -56,6 +53,7 @@ pub fn clauses() -> BTreeSet<&'static str> {
     for scenario in scenarios::all() {
         all.extend(scenario.clauses);
         all.extend(order::clauses(scenario.rules));
+        all.extend(deaths::FAULT_CLAUSES);
     }
     all
 }

@@ -52,6 +52,9 @@ struct Check {
     /// How long an answer may take
     #[arg(long, default_value_t = 20_000)]
     timeout_ms: u64,
+    /// How many calls of each scenario are answered with a fault, at most
+    #[arg(long, default_value_t = 8)]
+    faults: u64,
     /// Where the vectors are
     #[arg(long)]
     vectors: Option<PathBuf>,
@@ -150,7 +153,7 @@ fn run_check(options: &Check) -> Result<ExitCode, String> {
     let folder = options.vectors.clone().unwrap_or_else(vectors::folder);
     let vectors = vectors::read(&folder)?;
     let timeout = Duration::from_millis(options.timeout_ms);
-    let order = Order { command, only: options.only.clone(), timeout };
+    let order = Order { command, only: options.only.clone(), timeout, faults: options.faults };
     let judged = check(&order, &vectors)?;
     print!("{}", report::table(&judged));
     eprint!("{}", report::failures(&judged, options.failures));

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use puro_crash::model::explore::explore;
 use puro_crash::model::plan::Plan;
 use puro_crash::model::profile::Profile;
-use puro_crash::record::{Recorder, record};
+use puro_crash::model::state::State;
+use puro_crash::record::fault::{Fault, Injection};
+use puro_crash::record::{Intent, Recorder, record};
 use puro_crash::trace::Trace;
 use serde_json::{Value, json};
 
@@ -27,6 +29,8 @@ use crate::vectors::forge::{BOOT, NEXT_BOOT};
 const POWER_STATES: u64 = 250;
 /// States of a death.
 const DEATH_STATES: u64 = 600;
+/// States of a loss of power behind each of them.
+const STATES_BEHIND_A_FAULT: u64 = 40;
 
 /// Order of calls, deaths and losses of power of one scenario.
 pub fn judge(order: &Order, port: &Port, scenario: &Scenario) -> Vec<Judged> {
@@ -34,7 +38,7 @@ pub fn judge(order: &Order, port: &Port, scenario: &Scenario) -> Vec<Judged> {
     let id = |kind: &str| format!("{kind}/{}", scenario.name);
     let word = scenario.request["do"].as_str().unwrap_or_default();
     let none = |outcome: &Outcome| {
-        ["order", "death", "power"]
+        ["order", "death", "power", "fault"]
             .map(|kind| judged(&id(kind), scenario.clauses, outcome.clone(), begun.elapsed()))
             .to_vec()
     };
@@ -58,8 +62,14 @@ pub fn judge(order: &Order, port: &Port, scenario: &Scenario) -> Vec<Judged> {
     add("order", &clauses, order::judge(&recorded.trace, scenario.rules));
     add("death", scenario.clauses, recorded.deaths(scenario, "process", DEATH_STATES));
     add("power", scenario.clauses, recorded.deaths(scenario, "posix", POWER_STATES));
+    if order.wants(&id("fault")) {
+        add("fault", &FAULT_CLAUSES, recorded.faults(order, scenario));
+    }
     all
 }
+
+/// What a port does where a call fails.
+pub const FAULT_CLAUSES: [&str; 3] = ["A-12", "A-13", "A-14"];
 
 /// Why nothing was recorded.
 enum Trouble {
@@ -72,6 +82,10 @@ enum Trouble {
 /// A run of a port, call by call.
 struct Recorded {
     trace: Trace,
+    /// The calls that may be answered with a fault.
+    followed: Vec<Intent>,
+    /// Whether it answered with success.
+    succeeded: bool,
     /// The values before, and behind it.
     before: Vec<Value>,
     after: Vec<Value>,
@@ -79,13 +93,25 @@ struct Recorded {
 
 impl Recorded {
     fn of(order: &Order, scenario: &Scenario) -> Result<Self, Trouble> {
+        let recorded = Self::with(order, scenario, None)?;
+        if recorded.succeeded {
+            return Ok(recorded);
+        }
+        let answer = recorded.trace.acknowledged(recorded.trace.calls.len());
+        Err(Trouble::Failed(format!("it answered {:?}", String::from_utf8_lossy(answer))))
+    }
+
+    fn with(
+        order: &Order,
+        scenario: &Scenario,
+        injection: Option<Injection>,
+    ) -> Result<Self, Trouble> {
         let failed = |error: &dyn ToString| Trouble::Failed(error.to_string());
         let scratch = scratch().map_err(|error| failed(&error))?;
         let watched = scratch.path().join("watched");
         let dir = watched.join("stream");
-        let made =
-            std::fs::create_dir_all(if scenario.segments.is_some() { &dir } else { &watched });
-        made.map_err(|error| failed(&error))?;
+        let made = if scenario.segments.is_some() { &dir } else { &watched };
+        std::fs::create_dir_all(made).map_err(|error| failed(&error))?;
         let mut before = Vec::new();
         if let Some(segments) = &scenario.segments {
             write(&dir, segments).map_err(Trouble::Failed)?;
@@ -103,8 +129,8 @@ impl Recorded {
             trace: &trace,
             ignored: &[],
             echo: false,
-            injection: None,
-            lists_calls: false,
+            injection,
+            lists_calls: injection.is_none(),
             timeout: Duration::from_secs(60),
             recorder: Recorder::Best,
         });
@@ -114,11 +140,45 @@ impl Recorded {
         }
         let trace = Trace::read(&trace).map_err(|error| failed(&error))?;
         let answer = String::from_utf8_lossy(trace.acknowledged(trace.calls.len())).into_owned();
-        if !answer.starts_with('{') || answer.contains("\"error\"") {
+        if !answer.starts_with('{') {
             return Err(Trouble::Failed(format!("it answered {answer:?}")));
         }
-        let after = values(&dir, scenario.boot).map_err(Trouble::Failed)?;
-        Ok(Self { trace, before, after })
+        let succeeded = !answer.contains("\"error\"");
+        let followed = recording.followed;
+        let after = if succeeded { values(&dir, scenario.boot) } else { Ok(Vec::new()) };
+        Ok(Self { trace, followed, succeeded, before, after: after.map_err(Trouble::Failed)? })
+    }
+
+    /// Calls that fail, one at a time; what is left, at once and behind a loss of power, must be
+    /// the stream before or after, and after where success was answered.
+    fn faults(&self, order: &Order, scenario: &Scenario) -> Result<(), String> {
+        let kinds = [Fault::Io, Fault::NoSpace, Fault::Short, Fault::Interrupted];
+        let (injections, _) = puro_crash::faults::plan(&self.followed, &kinds, order.faults);
+        for injection in injections {
+            let told = |why: String| {
+                let call = self.followed.get(injection.call);
+                format!("{} at call {} ({call:?}): {why}", injection.fault, injection.call)
+            };
+            let mut recorded = match Self::with(order, scenario, Some(injection)) {
+                Ok(recorded) => recorded,
+                Err(Trouble::NotHere(_)) => continue,
+                Err(Trouble::Failed(why)) => return Err(told(why)),
+            };
+            recorded.after.clone_from(&self.after);
+            recorded.at_end(scenario).map_err(&told)?;
+            recorded.deaths(scenario, "posix", STATES_BEHIND_A_FAULT).map_err(&told)?;
+        }
+        Ok(())
+    }
+
+    /// What is there when it has ended.
+    fn at_end(&self, scenario: &Scenario) -> Result<(), String> {
+        let profile = Profile::find("process").map_err(|error| error.to_string())?;
+        let plan = Plan::new(&self.trace, &profile);
+        let scratch = scratch()?;
+        let disk = State::complete(self.trace.calls.len()).disk(&plan);
+        disk.write_to(scratch.path()).map_err(|error| error.to_string())?;
+        self.check(scenario, &profile.name, self.succeeded, &scratch.path().join("stream"))
     }
 
     /// All states that a death, or a loss of power, may leave.
@@ -127,7 +187,8 @@ impl Recorded {
         let plan = Plan::new(&self.trace, &profile);
         let (mut seen, mut trouble) = (HashSet::new(), None);
         explore(&plan, 1, most, |stage, state| {
-            let acknowledged = !self.trace.acknowledged(state.calls).is_empty();
+            let answered = !self.trace.acknowledged(state.calls).is_empty();
+            let acknowledged = answered && self.succeeded;
             let disk = stage.disk(&state);
             if !seen.insert((disk.hash(), acknowledged)) {
                 return ControlFlow::Continue(());

@@ -26,7 +26,7 @@ pub fn judge(mix: &Mix, dir: &Path, ledger: &Ledger) -> Result<Vec<Judged>, Stri
     let records = records(&found);
     let told = |trouble: Vec<String>| match trouble.split_first() {
         None => Outcome::Passed,
-        Some((first, rest)) if rest.is_empty() => Outcome::Failed(first.clone()),
+        Some((first, [])) => Outcome::Failed(first.clone()),
         Some((first, rest)) => Outcome::Failed(format!("{first}; and {} more", rest.len())),
     };
     let mut sequences = Vec::new();
@@ -80,7 +80,8 @@ fn acknowledged(ledger: &Ledger, records: &[Found]) -> Vec<String> {
     let lost = ledger.asked.iter().filter_map(|asked| {
         let offset = asked.offset?;
         let there = at.get(&offset).is_some_and(|record| record.3 == asked.value);
-        let gone = !there && !(at.get(&offset).is_none() && is_superseded(asked, offset));
+        let superseded = !at.contains_key(&offset) && is_superseded(asked, offset);
+        let gone = !there && !superseded;
         gone.then(|| format!("offset {offset} was acknowledged, and is not there, or another"))
     });
     lost.collect()
