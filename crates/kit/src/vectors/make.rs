@@ -5,6 +5,7 @@ mod blocks;
 mod directories;
 mod headers;
 mod images;
+mod memories;
 mod records;
 mod scripts;
 mod settings;

@@ -14,7 +14,7 @@ fn create(settings: Value) -> Value {
     json!({"do": "create", "settings": settings, "random": hex(&STREAM_ID)})
 }
 
-fn held(value: &str) -> Value {
+pub fn held(value: &str) -> Value {
     let mut request = append(value);
     request["handle"] = "a".into();
     request
@@ -37,7 +37,7 @@ pub fn make(maker: &mut Maker<'_>) {
     epochs(maker);
     rolls(maker);
     finishing(maker);
-    memory(maker);
+    super::memories::make(maker);
     consumers(maker);
     identities(maker);
     settings(maker);
@@ -204,6 +204,10 @@ fn rolls(maker: &mut Maker<'_>) {
             .ask(json!({"do": "read"}))
             .fine();
     }
+    // A block larger than segment_bytes, where none stands behind the opening checkpoint yet.
+    let scene = maker.scene("script/roll/first-of-all", &["V-1"], None);
+    let scene = scene.change(create(json!({"segment_bytes": "4096"})));
+    scene.change(append(&"v".repeat(5000))).change(append("w")).fine();
     let scene = maker.scene("script/roll/held", clauses, Some("small"));
     let scene = scene.change(held("v")).change(held(&"w".repeat(1000))).change(held("x"));
     scene.change(append(&"y".repeat(3900))).change(held("z")).ask(json!({"do": "read"})).fine();
@@ -220,6 +224,11 @@ fn rolls(maker: &mut Maker<'_>) {
         let scene = scene.edit(Edit::put(name, 0, bytes.as_bytes()));
         scene.change(append(&"v".repeat(1000))).fine();
     }
+    // What has the temporary name has another one: nothing may be written through it.
+    let scene = maker.scene("script/roll/temporary-second-name", &["F-45"], Some("small"));
+    let scene = scene.edit(Edit::put("victim", 0, b"of somebody else"));
+    let scene = scene.edit(Edit::hard("0000000001.puro.new", "victim"));
+    scene.change(append(&"v".repeat(1000))).fine();
     let scene = maker.scene("script/roll/temporary-link", &["F-45"], Some("small"));
     let scene = scene.edit(Edit::put("0000000001.puro.new", 0, b"x"));
     let scene = scene.edit(Edit::make("0000000001.puro.new", "link"));
@@ -242,74 +251,6 @@ fn finishing(maker: &mut Maker<'_>) {
     let scene = scene.change(held("v")).ask(json!({"do": "close", "handle": "none"}));
     let _ = whole;
     scene.change(held("w")).fine();
-}
-
-/// What a handle remembers, and others changed meanwhile.
-fn memory(maker: &mut Maker<'_>) {
-    let clauses = &["A-2", "A-3", "A-4", "A-20", "A-22"];
-    let begun = |maker: &mut Maker<'_>, id: &str| -> (Vec<u8>, usize) {
-        let scene = maker.scene(&format!("script/memory/{id}/probe"), clauses, Some("three"));
-        let scene = scene.change(held("mine"));
-        let bytes = scene.snapshot().0[FILE].clone();
-        let end =
-            bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| (at + 1).next_multiple_of(64));
-        scene.fine();
-        (bytes[..end].to_vec(), end)
-    };
-    let (bytes, end) = begun(maker, "cut");
-    let three = trees::three().bytes.len();
-    // Cut behind its back: by a repair that raised nothing, as in X-6.
-    let scene = maker.scene("script/memory/cut", clauses, Some("three"));
-    let scene = scene.change(held("mine")).edit(Edit::len(FILE, three));
-    scene.change(held("again")).ask(json!({"do": "read"})).fine();
-    // Cut, and grown over by another.
-    let scene = maker.scene("script/memory/grown", clauses, Some("three"));
-    let scene = scene.change(held("mine")).edit(Edit::len(FILE, three)).change(append("other"));
-    scene.change(held("again")).ask(json!({"do": "read"})).fine();
-    let scene = maker.scene("script/memory/grown-more", clauses, Some("three"));
-    let scene = scene.change(held("mine")).edit(Edit::len(FILE, three)).change(append("other"));
-    scene.change(append("and another")).change(held("again")).ask(json!({"do": "read"})).fine();
-    // A dead writer left half a block.
-    let scene = maker.scene("script/memory/tail", &["A-5", "X-3"], Some("three"));
-    let scene = scene.change(held("mine")).edit(Edit::put(FILE, end, &[0, 1, 2, 3]));
-    scene.change(held("again")).ask(json!({"do": "read"})).fine();
-    let scene = maker.scene("script/memory/garbage", &["A-5", "X-4", "X-6"], Some("three"));
-    let scene = scene.change(held("mine")).edit(Edit::put(FILE, end, &[9; 70]));
-    scene.change(held("again")).ask(json!({"do": "read"})).fine();
-    // The last block is damaged: what its writer knows of it is not what stands there.
-    let scene = maker.scene("script/memory/turned", clauses, Some("three"));
-    let scene = scene.change(held("mine")).edit(Edit::xor(FILE, bytes.len() - 1, 1));
-    scene.change(held("again")).ask(json!({"do": "read"})).fine();
-    let scene = maker.scene("script/memory/known", &["A-20", "X-2"], Some("three"));
-    let mut first = held("mine");
-    first["durable"] = true.into();
-    let scene = scene.change(first).edit(Edit::len(FILE, three));
-    scene.change(held("again")).breaks("A-20");
-    // Others rolled, once and more often; or removed all.
-    let long = || append(&"o".repeat(3000));
-    let scene = maker.scene("script/memory/rolled", clauses, Some("small"));
-    scene.change(held("mine")).change(long()).change(held("again")).fine();
-    let scene = maker.scene("script/memory/rolled-twice", clauses, Some("small"));
-    let scene = scene.change(held("mine")).change(long()).change(long());
-    scene.change(held("again")).ask(json!({"do": "read"})).fine();
-    let scene = maker.scene("script/memory/rolled-and-deleted", clauses, Some("small"));
-    let scene = scene.change(held("mine")).change(long()).change(long()).edit(Edit::gone(FILE));
-    scene.change(held("again")).ask(json!({"do": "read"})).fine();
-    let scene = maker.scene("script/memory/removed", &["A-2", "A-22"], Some("three"));
-    let scene = scene.change(held("mine")).edit(Edit::gone(FILE));
-    scene.change(held("again")).breaks("A-2");
-    let scene = maker.scene("script/memory/second-name", &["A-19"], Some("three"));
-    let scene = scene.change(held("mine")).edit(Edit::hard("other-name", FILE));
-    let scene = scene.change(held("again")).edit(Edit::gone("other-name"));
-    scene.change(held("at last")).breaks("A-19");
-    // Sealed by another while it had a second name: sealed ones may have many.
-    let scene =
-        maker.scene("script/memory/sealed-with-two-names", &["A-22", "A-19"], Some("small"));
-    let scene = scene.change(held("mine")).change(long()).edit(Edit::hard("other-name", FILE));
-    scene.change(held("again")).fine();
-    let scene = maker.scene("script/memory/epoch", &["E-2", "E-4"], Some("three"));
-    let scene = scene.boot(NEXT_BOOT).change(held("mine")).change(append("other"));
-    scene.change(held("again")).ask(json!({"do": "info"})).fine();
 }
 
 fn consumers(maker: &mut Maker<'_>) {

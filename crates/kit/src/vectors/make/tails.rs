@@ -25,6 +25,10 @@ pub fn make(maker: &mut Maker<'_>) {
         in_each_boot(maker, &format!("tail/known/{name}"), "durable", &edits);
     }
     let sealed = &trees::sealed()[0];
+    // Whole, high, and continuing the chain: nothing follows a segment end all the same (F-25).
+    let (_, follows) = blocks(sealed, vec![one("d")]);
+    let edit = Edit::put(FILE, sealed.bytes.len(), &follows);
+    in_each_boot(maker, "tail/sealed/followed", "sealed", &[edit]);
     for (name, edits) in behind(sealed).into_iter().step_by(2) {
         in_each_boot(maker, &format!("tail/sealed/{name}"), "sealed", &edits);
     }
