@@ -77,7 +77,7 @@ impl Live {
             Some(word) => Outcome::NotRun(format!("no request `{word}`")),
             None => match scratch().and_then(|scratch| (self.run)(port, scratch.path())) {
                 Ok(Some(())) => Outcome::Passed,
-                Ok(None) => Outcome::NotRun("it cannot be tried here".to_owned()),
+                Ok(None) => Outcome::NotHere("the lock cannot be taken".to_owned()),
                 Err(trouble) => Outcome::Failed(trouble),
             },
         };

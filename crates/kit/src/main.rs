@@ -143,6 +143,7 @@ fn last_line(judged: &[Judged]) -> ExitCode {
     println!("{run} cases, {} passed, {} failed", counts.passed, counts.failed);
     match counts.failed {
         _ if run == 0 => ExitCode::from(NOT_RUN),
+        0 if counts.not_here > 0 => ExitCode::from(NOT_RUN),
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(1),
     }

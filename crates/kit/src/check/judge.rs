@@ -19,6 +19,8 @@ pub enum Outcome {
     Failed(String),
     /// The port lacks a request that it needs.
     NotRun(String),
+    /// It cannot be tried on this machine.
+    NotHere(String),
 }
 
 /// A case, and how it went.

@@ -18,6 +18,8 @@ pub struct Counts {
     pub failed: usize,
     /// Not put to the port.
     pub not_run: usize,
+    /// Those of them that cannot be tried on this machine.
+    pub not_here: usize,
 }
 
 impl Counts {
@@ -30,6 +32,10 @@ impl Counts {
                 Outcome::Passed => counts.passed += 1,
                 Outcome::Failed(_) => counts.failed += 1,
                 Outcome::NotRun(_) => counts.not_run += 1,
+                Outcome::NotHere(_) => {
+                    counts.not_run += 1;
+                    counts.not_here += 1;
+                }
             }
         }
         counts
@@ -54,7 +60,7 @@ pub fn table(judged: &[Judged]) -> String {
     let mut text =
         "| clause | cases | passed | failed | not run |\n|---|---|---|---|---|\n".to_owned();
     for (clause, cases) in clauses.into_values() {
-        let Counts { cases, passed, failed, not_run } = Counts::of(cases);
+        let Counts { cases, passed, failed, not_run, .. } = Counts::of(cases);
         let _ = writeln!(text, "| {clause} | {cases} | {passed} | {failed} | {not_run} |");
     }
     text
@@ -65,6 +71,7 @@ pub fn table(judged: &[Judged]) -> String {
 pub fn failures(judged: &[Judged], most: usize) -> String {
     let failed = judged.iter().filter_map(|one| match &one.outcome {
         Outcome::Failed(why) => Some(format!("{} ({}): {why}\n", one.id, one.clauses.join(", "))),
+        Outcome::NotHere(why) => Some(format!("{}: cannot be tried here: {why}\n", one.id)),
         _ => None,
     });
     let all: Vec<_> = failed.collect();
@@ -83,7 +90,7 @@ pub fn as_json(judged: &[Judged]) -> String {
         let (outcome, text) = match &one.outcome {
             Outcome::Passed => ("passed", None),
             Outcome::Failed(why) => ("failed", Some(why)),
-            Outcome::NotRun(why) => ("not run", Some(why)),
+            Outcome::NotRun(why) | Outcome::NotHere(why) => ("not run", Some(why)),
         };
         let ms = one.took.as_secs_f64() * 1000.0;
         json!({"id": one.id, "clauses": one.clauses, "outcome": outcome, "text": text, "ms": ms})
@@ -130,7 +137,7 @@ pub fn junit(judged: &[Judged], port: &str) -> String {
             Outcome::Failed(why) => {
                 writeln!(text, "><failure message=\"{}\"/></testcase>", escaped(why))
             }
-            Outcome::NotRun(why) => {
+            Outcome::NotRun(why) | Outcome::NotHere(why) => {
                 writeln!(text, "><skipped message=\"{}\"/></testcase>", escaped(why))
             }
         };

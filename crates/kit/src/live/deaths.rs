@@ -47,7 +47,7 @@ pub fn judge(order: &Order, port: &Port, scenario: &Scenario) -> Vec<Judged> {
     }
     let recorded = match Recorded::of(order, scenario) {
         Ok(recorded) => recorded,
-        Err(Trouble::NotHere(why)) => return none(&Outcome::NotRun(why)),
+        Err(Trouble::NotHere(why)) => return none(&Outcome::NotHere(why)),
         Err(Trouble::Failed(why)) => return none(&Outcome::Failed(why)),
     };
     let outcome =
