@@ -161,13 +161,11 @@ fn tail_label(fields: &Fields<'_>) -> Answer {
     let length = file.status().map_err(|error| Refusal::new("system", error))?.len;
     let part = tail.committed_part(puro::internals::vfs::Vfs::boot_id(&system));
     let found = classify(file, &tail.segment.header, &part);
+    // The rows of the table are called as the specification calls them.
     let label = match found.map_err(|error| Refusal::new("system", error))? {
-        _ if tail.end == header::LEN as u64 => "damaged",
-        TailKind::Damaged { .. } => "damaged",
-        TailKind::Clean => "clean",
-        TailKind::Zeros => "zeros",
-        TailKind::Unseen => "unseen",
-        TailKind::Lost => "lost",
+        _ if tail.end == header::LEN as u64 => "damaged".to_owned(),
+        TailKind::Damaged { .. } => "damaged".to_owned(),
+        row => format!("{row:?}").to_lowercase(),
     };
     Ok(json!({"label": label, "end": tail.end, "length": length}))
 }
