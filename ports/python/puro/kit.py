@@ -335,8 +335,8 @@ REQUESTS = {
     "hello": hello, "crc": crc, "varint": varint, "to_varint": to_varint, "header": header,
     "to_header": to_header, "start": start, "block": block, "to_block": to_block,
     "records": records, "to_record": to_record, "setting": setting, "name": name,
-    "token": token, "info": info, "classify": tail, "read": read, "create": create, "append": append, "set": set_setting, "repair": repair,
-    "consume": consume, "close": close,
+    "token": token, "info": info, "classify": tail, "read": read, "create": create,
+    "append": append, "set": set_setting, "repair": repair, "consume": consume, "close": close,
 }  # fmt: skip
 
 
