@@ -106,11 +106,11 @@ ScanAgain(w) == IF Fits(mem[w]) THEN mem[w] ELSE <<>>
 KnownTo(w, c) == Max({Known(c), known[w], expects[w]})
 
 \* A-5
-LongerThanEnd(w, c) == len >= EndOf(c) \/ KnownTo(w, c) > EndOf(c)
+NotClean(w, c) == ~OnlyZeros(EndOf(c)) \/ KnownTo(w, c) > EndOf(c)
 
 \* A-5
 ScanFirst(w, c) ==    \* before a repair nothing is believed but the bytes
-  IF LongerThanEnd(w, c) THEN StepOverFrom(<<>>) ELSE c
+  IF NotClean(w, c) THEN StepOverFrom(<<>>) ELSE c
 
 \* A-20
 IsWrong(w, c) ==      \* a scan that does not come by the remembered end is of another history

@@ -159,6 +159,9 @@ Diverged(epoch, offset, c) ==
 IsPrefix(s, t) == Len(s) <= Len(t) /\ SubSeq(t, 1, Len(s)) = s
 Range(s) == {s[i] : i \in 1..Len(s)}
 
+\* F-56
+OnlyZeros(p) == \A u \in p..len : unit[u] = Zero     \* nothing, or zeros, from unit p on
+
 (***************************************************************************)
 (* The recovery table, chapter 5. P is EndOf(c), known what the writer     *)
 (* remembers itself (A-20), or at least what the blocks say.               *)
@@ -189,8 +192,7 @@ Row(c, boot, known) ==     \* known: to be on the disk
   LET p == EndOf(c) IN
   IF known > p THEN "damaged"
   ELSE IF BootOf(c) = boot /\ WholeBehind(c) THEN "damaged"
-  ELSE IF len = p - 1 THEN "clean"
-  ELSE IF \A u \in p..len : unit[u] = Zero THEN "zeros"
+  ELSE IF OnlyZeros(p) THEN "clean"
   ELSE IF unit[p].s = Low /\ Behind(c) = {} /\ BootOf(c) = boot THEN "unseen"
   ELSE "lost"
 =============================================================================

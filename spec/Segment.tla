@@ -202,7 +202,7 @@ NoDuplicate ==
 RepairIdempotent ==    \* what is cut off is what the bytes say is not committed, whoever repairs
   \A w \in Writers :
     /\ Repairing(w) => mem[w] = Chain
-    /\ pc[w] = "ready" => len = EndOf(mem[w]) - 1 /\ (mem[w] = Chain \/ Harmed(len))
+    /\ pc[w] = "ready" => OnlyZeros(EndOf(mem[w])) /\ (mem[w] = Chain \/ Harmed(len))
 
 \* F-23
 DurableToTrue ==

@@ -15,7 +15,7 @@ pub use finding::{Finding, Problem, Severity, Verdict};
 
 use self::course::{Carried, Course};
 use crate::engine::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
-use crate::engine::segment::{CommittedPart, SegmentHeader, Tail, classify};
+use crate::engine::segment::{CommittedPart, SegmentHeader, Tail, classify, data_end, only_zeros};
 use crate::engine::vfs::DEFAULT_LOCK_WAIT;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use crate::engine::walk::Walk;
@@ -251,7 +251,7 @@ impl<V: Vfs> Checker<'_, V> {
     fn measure(&self, sequences: &[u32]) -> u64 {
         let length = |sequence: &u32| {
             let file = self.dir.open_file(&segment_name(*sequence), OpenMode::Read).ok()?;
-            Some(file.status().ok()?.len)
+            data_end(&file, file.status().ok()?.len).ok()
         };
         sequences.iter().filter_map(length).sum()
     }
@@ -400,6 +400,10 @@ impl<V: Vfs> Checker<'_, V> {
                 None if !course.ended => return Ok(None),
                 stop => stop,
             };
+            // Zeros behind the end are nothing to look at twice.
+            if !course.ended && course.blocks > 0 && ends_in_zeros(segment, course.position) {
+                return Ok(self.judge_tail(segment, course, stop));
+            }
             if seen_at == Some(course.position) {
                 return Ok(self.judge_tail(segment, course, stop));
             }
@@ -425,6 +429,10 @@ impl<V: Vfs> Checker<'_, V> {
             let (position, offset) = (piece.position(), Some(course.next_offset));
             let problems = match piece.committed() {
                 Ok(block) if !course.ended => course.pass(&block),
+                // Zeros behind a segment end are nothing (F-25).
+                Err(_) if sealed && course.ended && ends_in_zeros(segment, position) => {
+                    return Ok(None);
+                }
                 not_committed => {
                     let cause = not_committed.err().filter(|_| !course.ended);
                     let cause = cause.unwrap_or(Cause::BehindEnd);
@@ -453,11 +461,13 @@ impl<V: Vfs> Checker<'_, V> {
         stop: Option<Stop>,
     ) -> Option<Finding> {
         let problem = match stop {
-            None if segment.header.sequence == u32::MAX => Problem::Full,
-            None => Problem::RolloverUnfinished,
+            None => rollover_unfinished(segment),
             Some(Stop { read_error: Some(error), .. }) => Problem::Unreadable(error),
             Some(stop) if course.blocks == 0 => stop.cause.into(),
-            Some(stop) => self.classify(segment, course, stop.cause)?,
+            Some(stop) => match self.classify(segment, course, stop.cause) {
+                None if course.ended => rollover_unfinished(segment), // only zeros are behind it
+                problem => problem?,
+            },
         };
         let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
         Some(Finding::of_place(&segment.path, sequence, course.position, offset, problem))
@@ -481,10 +491,21 @@ impl<V: Vfs> Checker<'_, V> {
         let label = match tail {
             Tail::Damaged { cause } => return Some(cause.into()),
             Tail::Clean => return None,
-            Tail::Zeros => "zeros",
             Tail::Unseen => "unseen",
             Tail::Lost => "lost",
         };
         Some(Problem::Tail { label, bytes: length.saturating_sub(end), cause })
+    }
+}
+
+/// Whether nothing but zeros stands behind a place. Where that cannot be read, another look tells so.
+fn ends_in_zeros<F: VfsFile>(segment: &OpenSegment<F>, position: u64) -> bool {
+    only_zeros(&segment.file, position, u64::MAX).unwrap_or(false)
+}
+
+fn rollover_unfinished<F>(segment: &OpenSegment<F>) -> Problem {
+    match segment.header.sequence {
+        u32::MAX => Problem::Full,
+        _ => Problem::RolloverUnfinished,
     }
 }

@@ -37,7 +37,7 @@ use crate::format::token::{Token, is_taken_back};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndState {
-    /// Nothing, or what a live writer is just writing.
+    /// Nothing, zeros that a durable writer put there ahead, or what a live writer is just writing.
     Clean,
     /// Bytes that the next writer will cut off, saving them where needed.
     NeedsRepair {
@@ -224,7 +224,7 @@ impl<V: Vfs> Consumer<V> {
                 };
                 EndState::Damaged { position, durable_to }
             }
-            Finding::Zeros | Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
+            Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
         })
     }
 

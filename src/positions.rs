@@ -8,7 +8,7 @@ use crate::engine::dir::{CONSUMERS, Directory, OpenSegment, open_owner_lock};
 use crate::engine::hint::Hint;
 use crate::engine::os::OsVfs;
 use crate::engine::seek;
-use crate::engine::segment::Scan;
+use crate::engine::segment::{Scan, data_end};
 use crate::engine::tail::open_tail;
 use crate::engine::trace::Action;
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
@@ -99,6 +99,7 @@ fn lag_bytes<V: Vfs>(
             continue;
         }
         let length = segment.file.status().while_doing("look at", &segment.path)?.len;
+        let length = data_end(&segment.file, length).while_doing("read", &segment.path)?;
         let here = offsets.split_off(&segment.header.base_offset);
         for (offset, position) in places(&segment, here)? {
             lags.insert(offset, length.saturating_sub(position) + behind);

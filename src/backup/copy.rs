@@ -113,7 +113,7 @@ impl<F: VfsFile> Source<F> {
         let tail = judge(vfs, segment, *position, *durable_to);
         Ok(match tail.while_doing_at("read", &segment.path, *position)? {
             Tail::Damaged { cause } => Some(cause),
-            Tail::Clean | Tail::Zeros | Tail::Unseen | Tail::Lost => None,
+            Tail::Clean | Tail::Unseen | Tail::Lost => None,
         })
     }
 

@@ -50,7 +50,7 @@ pub enum Problem {
         "{bytes} bytes behind the committed end are to be cut off (recovery: {label}): {cause}"
     )]
     Tail {
-        /// The row of the table: `zeros`, `unseen` or `lost`.
+        /// The row of the table: `unseen` or `lost`.
         label: &'static str,
         /// How many bytes would be cut off.
         bytes: u64,

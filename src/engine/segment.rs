@@ -3,8 +3,10 @@
 //! No directory and no locks here.
 
 mod recovery;
+mod zeros;
 
 pub use recovery::{CommittedPart, Tail, classify};
+pub use zeros::{data_end, is_zero, only_zeros};
 
 use std::io;
 
@@ -12,7 +14,7 @@ use crate::engine::vfs::{VfsFile, read_at_least, read_full};
 use crate::format::block::{Block, BlockKind, BlockStart, Cause, Link, Place};
 use crate::format::codec::{get_u32, put};
 pub use crate::format::header::{HeaderCause, SegmentHeader};
-use crate::format::layout::{block_bytes, end, header, start};
+use crate::format::layout::{BLOCK_ALIGN, block_bytes, end, header, start};
 
 /// Reads the header of a file.
 ///
@@ -37,12 +39,24 @@ pub struct Window {
     length: usize,
     /// Where in the file that begins.
     position: u64,
+    /// The most that is read in one go, where the last time came to zeros, which writers put
+    /// behind the end (Z-1).
+    reach: Option<usize>,
 }
 
 /// How far ahead of a block a sequential reader reads.
 pub const READ_AHEAD_BYTES: usize = 256 * 1024;
+/// How far it reads at first where it expects the end.
+const CAREFUL_BYTES: usize = 4 * 1024;
 
 impl Window {
+    /// One that expects the end to be near: it reads little at first, and twice as far each time
+    /// that it did not come to zeros.
+    #[must_use]
+    pub fn careful() -> Self {
+        Self { reach: Some(CAREFUL_BYTES), ..Self::default() }
+    }
+
     /// Forgets all bytes, so that they are read afresh.
     pub fn clear(&mut self) {
         self.length = 0;
@@ -69,9 +83,22 @@ impl Window {
         ahead: usize,
     ) -> io::Result<&[u8]> {
         if self.held(position, length).len() < length {
-            self.refill(file, position, length, length.max(ahead))?;
+            let reach = self.reach.unwrap_or(usize::MAX);
+            self.refill(file, position, length, length.max(ahead.min(reach)))?;
+            self.reach = self.next_reach();
         }
         Ok(self.held(position, length))
+    }
+
+    /// How far to read the next time: little behind zeros, otherwise twice as far as now.
+    fn next_reach(&self) -> Option<usize> {
+        let held = self.buffer.get(..self.length).unwrap_or_default();
+        let last = held.get(held.len().saturating_sub(BLOCK_ALIGN as usize)..).unwrap_or_default();
+        match self.reach {
+            _ if !last.is_empty() && is_zero(last) => Some(CAREFUL_BYTES),
+            Some(reach) if reach < READ_AHEAD_BYTES => Some(2 * reach),
+            _ => None,
+        }
     }
 
     /// Holds at least `length` bytes from `position` on, and up to `wanted` where one read gives

@@ -7,12 +7,12 @@ use std::io;
 
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoContext, IoError};
-use crate::engine::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
+use crate::engine::segment::{CommittedPart, READ_AHEAD_BYTES, Window, is_zero, only_zeros};
 use crate::engine::tail::behind::scan_from_behind;
 use crate::engine::trace::Action;
 use crate::engine::vfs::{FileId, FileStatus, OpenMode, Vfs, read_full};
 use crate::format::block::{Block, BlockKind, BlockMeta, Cause, Link};
-use crate::format::layout::{CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, end, header};
+use crate::format::layout::{BLOCK_ALIGN, CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, end, header};
 use crate::format::state::State;
 use crate::format::token::{Token, is_taken_back};
 use crate::format::topics::TopicIndex;
@@ -55,6 +55,10 @@ pub struct Tail<F> {
     pub sync_failed: bool,
     /// Up to where room was reserved on the disk.
     pub reserved_to: u64,
+    /// Whether all behind the end was looked at since the segment was opened or scanned (Z-6).
+    pub seen_behind: bool,
+    /// Up to where nothing but zeros stands, as it was seen under the lock that is held (Z-7).
+    pub zeros_to: u64,
 }
 
 impl<F> Tail<F> {
@@ -79,6 +83,8 @@ impl<F> Tail<F> {
             named_durably: false,
             sync_failed: false,
             reserved_to: 0,
+            seen_behind: false,
+            zeros_to: 0,
         }
     }
 
@@ -203,16 +209,21 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
     /// Where it cannot be read, or is damaged in its opening checkpoints or its state.
     pub fn scan(segment: OpenSegment<F>) -> Result<(Self, Cause), Failure> {
         let mut tail = Self::unread(segment);
-        let cause = tail.step_over()?;
+        let cause = tail.read_on(Window::default())?;
         Ok((tail, cause))
     }
 
-    /// Goes on over committed blocks; tells why it stopped.
+    /// Goes on over committed blocks that are new; tells why it stopped.
     ///
     /// # Errors
     /// Where the file cannot be read, or a control record is malformed.
     pub fn step_over(&mut self) -> Result<Cause, Failure> {
-        let mut window = Window::default();
+        // Most often there are few, and zeros behind them.
+        self.read_on(Window::careful())
+    }
+
+    /// The same over all committed blocks, of which there may be many.
+    fn read_on(&mut self, mut window: Window) -> Result<Cause, Failure> {
         loop {
             let place = self.segment.header.place(self.end);
             let file = &self.segment.file;
@@ -234,17 +245,59 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
     ///
     /// # Errors
     /// Where the file cannot be looked at.
-    pub fn look(&self) -> Result<Look, IoError> {
+    pub fn look(&mut self) -> Result<Look, IoError> {
         let file = &self.segment.file;
         let FileStatus { len, id, links } =
             file.status().map_err(|error| self.io_error("look at", error))?;
-        let mut last_bytes = [0; end::LEN];
-        let last_at = self.end.saturating_sub(end::LEN as u64);
-        let read = read_full(file, &mut last_bytes, last_at);
+        let behind = len.saturating_sub(self.end).min(LOOK_BYTES as u64);
+        let mut bytes = [0; end::LEN + LOOK_BYTES];
+        let bytes = bytes.get_mut(..end::LEN + behind as usize).unwrap_or_default();
+        let read = read_full(file, bytes, self.end.saturating_sub(end::LEN as u64));
         let read = read.map_err(|error| self.io_error("read", error))?;
+        let (last_bytes, behind) =
+            bytes.get(..read).unwrap_or_default().split_at(end::LEN.min(read));
         let nothing_read = self.end == header::LEN as u64;
-        let changed = !nothing_read && (read < end::LEN || last_bytes != self.last_bytes);
-        Ok(Look { len, id, links, changed })
+        let changed = !nothing_read && last_bytes != self.last_bytes;
+        let zeros = is_zero(behind);
+        self.zeros_to = match zeros {
+            true if len > self.end + LOOK_BYTES as u64 => self.end + LOOK_BYTES as u64,
+            true => u64::MAX,
+            false => self.end,
+        };
+        Ok(Look { len, id, links, changed, zeros })
+    }
+
+    /// Whether nothing but zeros stands behind the end, up to the end of the file (Z-6). Asked once
+    /// for each segment and scan: from then on, whoever leaves more is found by A-2 and Z-7.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn has_nothing_behind(&mut self) -> Result<bool, IoError> {
+        if !self.seen_behind {
+            let seen = only_zeros(&self.segment.file, self.end, u64::MAX);
+            self.seen_behind = seen.map_err(|error| self.io_error("read", error))?;
+            if self.seen_behind {
+                self.zeros_to = u64::MAX;
+            }
+        }
+        Ok(self.seen_behind)
+    }
+
+    /// Whether nothing but zeros stands where a block of so many bytes is to go, and in the
+    /// 64 behind it (Z-7).
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn has_room_of_zeros(&mut self, block_bytes: u64) -> Result<bool, IoError> {
+        let to = self.end.saturating_add(block_bytes).saturating_add(BLOCK_ALIGN);
+        if to > self.zeros_to {
+            let seen = only_zeros(&self.segment.file, self.zeros_to.max(self.end), to);
+            if !seen.map_err(|error| self.io_error("read", error))? {
+                return Ok(false);
+            }
+            self.zeros_to = to;
+        }
+        Ok(true)
     }
 
     /// Reads the segment again from its header. Where what was remembered is `wrong`, or turns
@@ -269,7 +322,9 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
         self.durable_to = 0;
         self.epoch_end = 0;
         self.reserved_to = 0;
-        let cause = self.step_over()?;
+        self.seen_behind = false;
+        self.zeros_to = 0;
+        let cause = self.read_on(Window::default())?;
         if !wrong && self.end >= remembered_end {
             self.durable_to = self.durable_to.max(durable_to);
         }
@@ -292,7 +347,12 @@ pub struct Look {
     /// Whether other bytes than those remembered stand before the end: it was cut off, and perhaps
     /// grown over.
     pub changed: bool,
+    /// Whether nothing but zeros stands right behind the end, if anything.
+    pub zeros: bool,
 }
+
+/// Bytes looked at behind the end: the 64 of A-2, and as many as most blocks need (Z-7).
+const LOOK_BYTES: usize = 1024;
 
 fn index_from(position: u64) -> TopicIndex {
     TopicIndex::new(position, MAX_INDEX_BYTES)

@@ -146,6 +146,8 @@ const RESERVE_PART: u64 = 4;
 const RESERVE_TRIES: u32 = 8;
 /// What is written to the disk ahead of the sync that seals a segment, in one go.
 const SYNC_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
+/// More than a block that raises an epoch has.
+const RAISE_BYTES: u64 = 192;
 /// Bytes rewritten in one go after a failed sync.
 const REWRITE_BYTES: usize = 1024 * 1024;
 
@@ -193,7 +195,7 @@ impl<V: Vfs> Writer<V> {
                 continue;
             }
             let look = self.tail.look()?;
-            if look.links > 0 && self.ends_as_remembered(&look) {
+            if look.links > 0 && self.ends_as_remembered(&look)? {
                 self.refuse_other_names(&look)?;
                 break;
             }
@@ -239,9 +241,23 @@ impl<V: Vfs> Writer<V> {
         Ok(())
     }
 
-    /// Whether the committed end is the one remembered, with nothing behind it.
-    fn ends_as_remembered(&self, look: &Look) -> bool {
-        !look.changed && look.len == self.tail.end && self.tail.may_end_here()
+    /// Whether the committed end is the one remembered, with nothing but zeros behind it. The
+    /// length says nothing of that, but that there is nothing to look at.
+    fn ends_as_remembered(&mut self, look: &Look) -> Result<bool, Failure> {
+        if look.changed || !look.zeros || !self.tail.may_end_here() {
+            return Ok(false);
+        }
+        Ok(look.len <= self.tail.end || self.tail.has_nothing_behind()?)
+    }
+
+    /// Sees that nothing stands in the way of a block of so many bytes, and repairs otherwise: of
+    /// the write in which another writer died, the beginning may be missing (Z-7).
+    fn clear_the_way(&mut self, guard: &WriterGuard<V>, block_bytes: u64) -> Result<(), Failure> {
+        if self.tail.has_room_of_zeros(block_bytes)? {
+            return Ok(());
+        }
+        self.tail.seen_behind = false;
+        self.catch_up(guard)
     }
 
     /// Under another name somebody may append who holds another lock.
@@ -330,14 +346,22 @@ impl<V: Vfs> Writer<V> {
             self.tail.named_durably = true;
             self.trace(self.tail.action("SyncNamesFirst"));
         }
-        let raised_here = self.raised && self.boot_id.is_none();
-        if !raised_here && !self.tail.state.is_of_boot(self.boot_id) {
-            self.raise_epoch(guard)?;
+        if self.needs_epoch() {
+            self.clear_the_way(guard, RAISE_BYTES)?;
+            if self.needs_epoch() {
+                self.raise_epoch(guard)?; // otherwise a repair did it
+            }
         }
         if self.tail.durable_to < self.tail.epoch_end {
             self.sync(guard, "SyncEpoch")?;
         }
         Ok(())
+    }
+
+    /// Whether records need a new epoch (E-2).
+    fn needs_epoch(&self) -> bool {
+        let raised_here = self.raised && self.boot_id.is_none();
+        !raised_here && !self.tail.state.is_of_boot(self.boot_id)
     }
 
     /// Begins a new epoch at the committed end, in a block of its own that is on disk
@@ -384,6 +408,7 @@ impl<V: Vfs> Writer<V> {
         kind: BlockKind,
         timestamp_ms: u64,
     ) -> Result<(), CommitError> {
+        self.clear_the_way(guard, builder.block_bytes())?;
         let epoch = self.tail.epoch();
         self.write_block(guard, builder, kind, timestamp_ms, epoch)
     }
@@ -559,6 +584,7 @@ fn begin_sync<F: VfsFile>(tail: &Tail<F>, block_begin: u64) {
 fn withdraw<V: Vfs>(dir: &Directory<V>, tail: &mut Tail<V::File>) {
     let cut = tail.segment.file.set_len(tail.end).is_ok();
     tail.reserved_to = tail.end;
+    tail.zeros_to = if cut { u64::MAX } else { tail.end };
     dir.vfs.trace(&tail.action("GiveUp").label(if cut { "cut" } else { "left" }));
 }
 

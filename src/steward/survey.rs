@@ -181,10 +181,8 @@ impl ActiveSegment {
         now_ms: u64,
         state: &mut State,
     ) -> Result<Self, Failure> {
-        let status = segment.file.status().while_doing("look at", &segment.path)?;
         let mut found = Self {
             sequence: segment.header.sequence,
-            bytes: status.len,
             base_offset: segment.header.base_offset,
             created_ms: segment.header.created_ms,
             ..Self::default()
@@ -193,6 +191,8 @@ impl ActiveSegment {
         let mut opening = true;
         loop {
             let position = scan.position;
+            // What stands behind the committed end does not count (Z-4).
+            found.bytes = position;
             let next = scan.next().while_doing_at("read", &segment.path, position)?;
             let Ok((_, block)) = next else { return Ok(found) };
             opening &= block.start.kind == BlockKind::Checkpoint;

@@ -47,3 +47,4 @@ mod topic_index;
 mod truncation;
 mod vectors;
 mod writing;
+mod zeros_ahead;

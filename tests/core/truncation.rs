@@ -102,8 +102,7 @@ fn an_uncommitted_block_cut_at_every_byte_is_unseen() {
         let dir = copy(dir.path());
         set_len(&segment(dir.path(), 0), position + kept);
         let label = match kept {
-            0 => "clean",
-            1 => "zeros",
+            0 | 1 => "clean",
             _ => "unseen",
         };
         check_is_cut(dir.path(), position, label);

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::SegmentHeader;
+use super::zeros::{CHUNK_BYTES, is_zero};
 use crate::engine::vfs::{VfsFile, read_full};
 use crate::format::block::{BlockStart, Cause, Place};
 use crate::format::codec::{crc_continue, get_u32};
@@ -16,10 +17,8 @@ pub enum Tail {
         /// How it is known that they must be.
         cause: Cause,
     },
-    /// Nothing stands behind the committed end.
+    /// Nothing stands behind the committed end, or nothing but zeros.
     Clean,
-    /// Only zeros: cut.
-    Zeros,
     /// A block that was never visible: cut.
     Unseen,
     /// Anything else: save, cut, raise the epoch.
@@ -37,9 +36,6 @@ pub struct CommittedPart {
     pub current_boot: bool,
 }
 
-/// Bytes looked at in one go behind the committed end.
-const TAIL_CHUNK_BYTES: usize = 64 * 1024;
-
 /// Decides by the recovery table what stands behind the committed end.
 ///
 /// Every byte is read twice at most, however many blocks the bytes pretend to be.
@@ -53,13 +49,13 @@ pub fn classify<F: VfsFile>(
 ) -> io::Result<Tail> {
     let mut tail = TailFacts::new(part);
     let mut position = part.end;
-    let mut chunk = vec![0; TAIL_CHUNK_BYTES];
+    let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         let length = read_full(file, &mut chunk, position)?;
         let bytes = chunk.get(..length).unwrap_or_default();
-        let zeros = ZEROS.get(..length) == Some(bytes);
+        let zeros = is_zero(bytes);
         tail.look_at(file, bytes, zeros, segment.place(position))?;
-        if length < TAIL_CHUNK_BYTES {
+        if length < CHUNK_BYTES {
             break;
         }
         // Chunks overlap by one unit, so that no start is cut in two.
@@ -73,9 +69,6 @@ pub fn classify<F: VfsFile>(
     }
     Ok(tail.decide())
 }
-
-/// What most of a long tail is.
-static ZEROS: [u8; TAIL_CHUNK_BYTES] = [0; TAIL_CHUNK_BYTES];
 
 struct TailFacts {
     part: CommittedPart,
@@ -156,10 +149,9 @@ impl TailFacts {
             return Tail::Damaged { cause: Cause::CommittedBehind { position } };
         }
         match self.first_byte {
-            None => Tail::Clean,
-            Some(_) if !self.nonzero => Tail::Zeros,
+            _ if !self.nonzero => Tail::Clean,
             Some(0) if !self.start_behind && self.part.current_boot => Tail::Unseen,
-            Some(_) => Tail::Lost,
+            _ => Tail::Lost,
         }
     }
 }
@@ -169,7 +161,7 @@ fn is_valid<F: VfsFile>(file: &F, start: &BlockStart, place: Place) -> io::Resul
     let block_end = place.position.saturating_add(start.block_bytes());
     let body_end = place.position + (start::LEN + start.body_len) as u64;
     let covered_end = block_end - end::CRC as u64;
-    let mut chunk = vec![0; TAIL_CHUNK_BYTES.min(start::LEN + start.body_len)];
+    let mut chunk = vec![0; CHUNK_BYTES.min(start::LEN + start.body_len)];
     let (mut position, mut crc) = (place.position + start::LEN as u64, start.start_crc);
     while position < covered_end {
         let wanted = usize::try_from(covered_end - position).unwrap_or(usize::MAX);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::dir::{Directory, LOST};
 use crate::engine::error::{Failure, IoContext};
-use crate::engine::segment::{Tail as Finding, classify};
+use crate::engine::segment::{Tail as Finding, classify, is_zero};
 use crate::engine::vfs::{OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::engine::writer::{Writer, WriterGuard};
 use crate::format::block::Cause;
@@ -33,7 +33,7 @@ use crate::format::layout::header;
 pub struct RepairReport {
     /// The segment that was repaired.
     pub path: PathBuf,
-    /// The row of the recovery table: `zeros`, `unseen` or `lost`.
+    /// The row of the recovery table: `unseen` or `lost`.
     pub label: &'static str,
     /// The committed end, to which the file was cut.
     pub position: u64,
@@ -67,7 +67,6 @@ impl<V: Vfs> Writer<V> {
                 return Err(tail.damage(cause));
             }
             Finding::Clean => return Ok(()),
-            Finding::Zeros => "zeros",
             Finding::Unseen => "unseen",
             Finding::Lost => "lost",
         };
@@ -211,6 +210,7 @@ impl<V: Vfs> Writer<V> {
         let file = &tail.segment.file;
         let before = file.status().map_err(|error| tail.io_error("look at", error))?.len;
         file.set_len(tail.end).map_err(|error| tail.io_error("cut", error))?;
+        tail.zeros_to = u64::MAX;
         self.dir.vfs.trace(&tail.action("Truncate"));
         let cut_bytes = before.saturating_sub(tail.end);
         let known = tail.durable_to;
@@ -222,8 +222,4 @@ impl<V: Vfs> Writer<V> {
         }
         Ok(cut_bytes)
     }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
 }

@@ -163,9 +163,11 @@ impl<V: Vfs> Writer<V> {
 
     /// Makes the next segment of a sealed one (V-6).
     pub(crate) fn finish_rollover(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
+        // Before the sync: a sealed segment ends with its segment end, on the disk too. It also gives
+        // back what was reserved.
+        let cut = self.tail.segment.file.set_len(self.tail.end);
+        cut.map_err(|error| self.tail.io_error("cut", error))?;
         self.sync(guard, "SyncSeal")?;
-        // Gives back what was reserved beyond the end; of no consequence if it fails.
-        let _ = self.tail.segment.file.set_len(self.tail.end);
         let tail = &self.tail;
         let exhausted = || Failure::SegmentsExhausted { dir: self.dir.path.clone() };
         let sequence = tail.segment.header.sequence.checked_add(1).ok_or_else(exhausted)?;
@@ -262,6 +264,8 @@ fn make_segment<V: Vfs>(
     dir.sync()?;
     dir.vfs.trace(&tail.action("SyncName").value(tail.next_offset()));
     tail.named_durably = true;
+    tail.seen_behind = true;
+    tail.zeros_to = u64::MAX;
     Ok(tail)
 }
 
