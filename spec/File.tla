@@ -61,6 +61,13 @@ Put(u, v) ==
   /\ mayLen' = mayLen \cup {Max({len, u})}
   /\ forgot' = forgot \ {u}
 
+PutZerosTo(n) ==      \* zeros written behind the end of the file; a loss of power may leave garbage there
+  /\ len' = n
+  /\ may' = [u \in 1..Units |-> IF u \in (len + 1)..n THEN may[u] \cup {Zero, Junk} ELSE may[u]]
+  /\ mayLen' = mayLen \cup (len..n)
+  /\ forgot' = forgot \ ((len + 1)..n)
+  /\ UNCHANGED unit
+
 SetLength(n) ==
   /\ unit' = [u \in 1..Units |-> IF u > n THEN Zero ELSE unit[u]]
   /\ len' = n

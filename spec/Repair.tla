@@ -15,11 +15,11 @@ EXTENDS Appending
 (***************************************************************************)
 
 Finding(w) ==
-  IF NotClean(w, mem[w]) THEN Row(mem[w], boot, KnownTo(w, mem[w])) ELSE "clean"
+  IF NotClean(w, mem[w], pc[w] = "looked") THEN Row(mem[w], boot, KnownTo(w, mem[w])) ELSE "clean"
 
 \* X-1
 Classify(w) ==
-  /\ pc[w] = "looked"
+  /\ pc[w] \in {"looked", "glanced"}
   /\ LET row == Finding(w) IN
      /\ pc' = [pc EXCEPT ![w] =
                  CASE row = "clean" -> "ready"

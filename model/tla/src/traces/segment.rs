@@ -57,6 +57,8 @@ impl Seen {
             ("Readers", numbers(self.readers)),
             ("Sizes", format!("{{{PARTS}}}")),
             ("DurableRead", "FALSE".to_owned()),
+            ("MaxZeros", "0".to_owned()),
+            ("NearLook", "FALSE".to_owned()),
         ];
         constants.extend(bounds.map(|bound| (bound, ENOUGH.to_owned())));
         constants
