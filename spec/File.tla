@@ -195,11 +195,14 @@ Known(c) == Max({1} \cup {made[c[i]].durable : i \in 1..Len(c)}
 WholeBehind(c) ==     \* within a boot, only damage hides a block that was committed
   \E q \in Behind(c) : StartAt(q) /\ ValidAt(q) /\ unit[q].s = High
 
+FirstByteZero(p) ==   \* the second unit of every other block begins with a byte that is not zero
+  unit[p].s = Low /\ (unit[p].k = 2 => unit[p].b % 2 = 1)
+
 Row(c, boot, known) ==     \* known: to be on the disk
   LET p == EndOf(c) IN
   IF known > p THEN "damaged"
   ELSE IF BootOf(c) = boot /\ WholeBehind(c) THEN "damaged"
   ELSE IF OnlyZeros(p) THEN "clean"
-  ELSE IF unit[p].s = Low /\ Behind(c) = {} /\ BootOf(c) = boot THEN "unseen"
+  ELSE IF FirstByteZero(p) /\ Behind(c) = {} /\ BootOf(c) = boot THEN "unseen"
   ELSE "lost"
 =============================================================================
