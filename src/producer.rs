@@ -364,6 +364,10 @@ impl<V: Vfs> Producer<V> {
             Err(CommitError::NotAppended(failure)) => return Err(failure.into()),
             Err(CommitError::Unknown(error)) => return Err(AppendError::Unknown(error)),
         }
+        if self.is_durable() {
+            self.writer.put_zeros(guard);
+        }
+        let writer = &mut self.writer;
         if let Some(change) = request.position {
             let name = if change.by_hand {
                 "SetPosition"

@@ -119,7 +119,7 @@ impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
         let (oracles, steps) = record(&history, seam)?;
         tally.histories.fetch_add(1, Ordering::Relaxed);
         tally.steps.fetch_add(steps.len() as u64, Ordering::Relaxed);
-        let how = history.has_checkpoints();
+        let how = (history.has_checkpoints(), history.has_zeros());
         let oracles = oracles.into_iter().map(|oracle| (oracle.clone(), hash_of(&(&oracle, how))));
         let oracles = oracles.collect();
         let mut examiner = Self { seam, bounds, tally, history, oracles };

@@ -55,6 +55,9 @@ pub struct Tail<F> {
     pub sync_failed: bool,
     /// Up to where room was reserved on the disk.
     pub reserved_to: u64,
+    /// How long the file was at the last look: it tells whether zeros may be due, and nothing
+    /// else (Z-1).
+    pub length: u64,
     /// Whether all behind the end was looked at since the segment was opened or scanned (Z-6).
     pub seen_behind: bool,
     /// Up to where nothing but zeros stands, as it was seen under the lock that is held (Z-7).
@@ -83,6 +86,7 @@ impl<F> Tail<F> {
             named_durably: false,
             sync_failed: false,
             reserved_to: 0,
+            length: 0,
             seen_behind: false,
             zeros_to: 0,
         }
@@ -250,6 +254,7 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
         let FileStatus { len, id, links } =
             file.status().map_err(|error| self.io_error("look at", error))?;
         let behind = len.saturating_sub(self.end).min(LOOK_BYTES as u64);
+        self.length = len;
         let mut bytes = [0; end::LEN + LOOK_BYTES];
         let bytes = bytes.get_mut(..end::LEN + behind as usize).unwrap_or_default();
         let read = read_full(file, bytes, self.end.saturating_sub(end::LEN as u64));

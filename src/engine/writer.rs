@@ -6,6 +6,7 @@
 
 mod repair;
 mod roll;
+mod zeros;
 
 use std::io;
 use std::sync::Arc;
@@ -109,6 +110,8 @@ pub struct Writer<V: Vfs> {
     boot_id: Option<[u8; 16]>,
     /// Bytes of blocks after which a checkpoint is put among them (O-7).
     pub checkpoint_every_bytes: u64,
+    /// How many zeros it puts behind the end for durable appends (Z-1).
+    pub zeros_ahead_bytes: u64,
     /// Whether this writer raised an epoch: where the boot is unknown, once is enough (E-2).
     raised: bool,
 }
@@ -163,6 +166,7 @@ impl<V: Vfs> Writer<V> {
             owner,
             boot_id,
             checkpoint_every_bytes,
+            zeros_ahead_bytes: 0,
             raised: false,
         }
     }
@@ -585,6 +589,7 @@ fn withdraw<V: Vfs>(dir: &Directory<V>, tail: &mut Tail<V::File>) {
     let cut = tail.segment.file.set_len(tail.end).is_ok();
     tail.reserved_to = tail.end;
     tail.zeros_to = if cut { u64::MAX } else { tail.end };
+    tail.length = tail.end;
     dir.vfs.trace(&tail.action("GiveUp").label(if cut { "cut" } else { "left" }));
 }
 

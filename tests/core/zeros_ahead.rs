@@ -332,3 +332,115 @@ fn zeros_are_not_counted() {
     producer.append(&NewRecord::new("t", "b")).unwrap();
     assert_eq!(values(dir.path()), ["a", "b"]);
 }
+
+/// A durable producer puts zeros behind the end, so that the next blocks do not make the file longer;
+/// never more than the format says, and none where no block goes. Others put none.
+#[test]
+fn durable_appends_go_over_zeros_that_are_there() {
+    let dir = scratch();
+    append(&mut Producer::open(dir.path()).unwrap(), "not durable");
+    assert_eq!(len(dir.path()), end(dir.path()));
+    let mut producer = ProducerOptions::new().durable(true).open(dir.path()).unwrap();
+    let (mut grown, mut before) = (0, len(dir.path()));
+    let value = "x".repeat(1000);
+    for _ in 0..2000 {
+        append(&mut producer, &value);
+        let length = len(dir.path());
+        assert!(length - end(dir.path()) <= 262_144);
+        grown += u64::from(length != before);
+        before = length;
+    }
+    assert!(before - end(dir.path()) > 0 && grown < 60, "grew {grown} times");
+
+    let small = scratch();
+    let mut producer = small_segments().durable(true).open(small.path()).unwrap();
+    let opening = len(small.path());
+    append(&mut producer, "a");
+    assert!(len(small.path()) <= opening + 4096, "no block goes behind that (V-1)");
+
+    let none = scratch();
+    let options = ProducerOptions::new().durable(true).zeros_ahead_bytes(0);
+    append(&mut options.open(none.path()).unwrap(), "a");
+    assert_eq!(len(none.path()), end(none.path()));
+}
+
+/// T8. A durable producer remembered up to where it had put zeros. Another one appended beyond that
+/// place; the first went on with its zeros there, and a committed block had a hole.
+#[test]
+fn zeros_begin_where_the_file_ends_now() {
+    let dir = scratch();
+    let mut durable = ProducerOptions::new().durable(true).open(dir.path()).unwrap();
+    let mut other = Producer::open(dir.path()).unwrap();
+    let mut expected = Vec::new();
+    for n in 0..40 {
+        let long = "y".repeat(700 * (n % 7) * (n % 5));
+        for (producer, value) in [(&mut durable, format!("d{n}")), (&mut other, long)] {
+            append(producer, &value);
+            expected.push(value);
+        }
+    }
+    assert_eq!(values(dir.path()), expected);
+    assert_eq!(verdict(dir.path()), Found::Sound);
+    assert!(durable.repairs().is_empty() && other.repairs().is_empty());
+}
+
+/// Zeros are a favour: where there is no room for them, or only for some, what is appended is
+/// appended, and durable.
+#[test]
+fn an_append_succeeds_though_no_zeros_can_be_written() {
+    for room in [0, 100] {
+        let dir = scratch();
+        let path = segment(dir.path(), 0);
+        let world = interpose(move |call| {
+            // Zeros are the only writes of 8 KiB or what is left to a multiple of that.
+            let end = call.position + call.length as u64;
+            let zeros = call.operation == Operation::Write
+                && call.path == path
+                && call.length > 4096
+                && end.is_multiple_of(8192);
+            match (zeros, room) {
+                (false, _) => Verdict::Proceed,
+                (true, 0) => Verdict::Fail(errno(ENOSPC)),
+                (true, room) => Verdict::Then(room, Box::new(|| errno(ENOSPC))),
+            }
+        });
+        let options = ProducerOptions::new().durable(true);
+        let mut producer = options.open_in(world, dir.path()).unwrap();
+        for value in ["a", "b", "c"] {
+            append(&mut producer, value);
+        }
+        assert!(len(dir.path()) <= end(dir.path()) + room as u64);
+        assert_eq!(values(dir.path()), ["a", "b", "c"]);
+        append(&mut Producer::open(dir.path()).unwrap(), "d");
+        assert_eq!(values(dir.path()), ["a", "b", "c", "d"]);
+    }
+}
+
+/// One who appends durably dies at any call, its zeros written in part: nothing is repaired for
+/// them, and nothing is lost.
+#[test]
+fn a_death_among_zeros_needs_no_repair() {
+    let whole = scratch();
+    append(&mut ProducerOptions::new().durable(true).open(whole.path()).unwrap(), "a");
+    set_len(&segment(whole.path(), 0), end(whole.path()));
+    for part in [0, 1, 5000] {
+        for n in 0.. {
+            let dir = copy(whole.path());
+            let (world, calls) = dead_from(n, part);
+            let options = ProducerOptions::new().durable(true);
+            let answered = match options.open_in(world, dir.path()) {
+                Ok(mut dying) => dying.append(&record("b")).is_ok(),
+                Err(_) => false,
+            };
+            let mut next = ProducerOptions::new().durable(true).open(dir.path()).unwrap();
+            assert!(next.repairs().iter().all(|repair| repair.label == "unseen"));
+            append(&mut next, "c");
+            let seen = values(dir.path());
+            assert!(seen == ["a", "b", "c"] || !answered && seen == ["a", "c"], "{n}: {seen:?}");
+            assert_eq!(epoch(dir.path()), 1);
+            if calls.count() <= n {
+                break;
+            }
+        }
+    }
+}

@@ -127,7 +127,10 @@ pub fn work(args: &[String]) -> io::Result<()> {
     if role.starts_with("reader") {
         return read_all(vfs, dir);
     }
-    let options = ProducerOptions::new().create(false).segment_bytes(u64::from(segment_bytes));
+    let options = ProducerOptions::new()
+        .zeros_ahead_bytes(0)
+        .create(false)
+        .segment_bytes(u64::from(segment_bytes));
     let mut producer = options.open_in(vfs, dir).map_err(other)?;
     for number in 0..count {
         producer.set_durable(number % 2 == 0);
@@ -175,6 +178,7 @@ pub fn play(
     let (dir, log): (PathBuf, PathBuf) = (scratch.join("stream"), scratch.join("log"));
     let mut rng = Rng::new(seed);
     let mut last = ProducerOptions::new()
+        .zeros_ahead_bytes(0)
         .segment_bytes(cast.segment_bytes)
         .open_in(listened(&log, 1, "producer last")?, &dir)
         .map_err(other)?;

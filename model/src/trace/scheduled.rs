@@ -138,7 +138,7 @@ fn read(mut consumer: Consumer<Heard>, looks: u32) {
 /// Plays a cast once, in the schedule that is running.
 fn play_now(cast: Cast) -> Vec<Event> {
     let stage = Stage::new();
-    let options = ProducerOptions::new().segment_bytes(cast.segment_bytes);
+    let options = ProducerOptions::new().zeros_ahead_bytes(0).segment_bytes(cast.segment_bytes);
     let mut works: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
     for number in 1..=cast.producers {
         let plan = if number > 1 { fate() } else { Plan::default() };

@@ -211,6 +211,7 @@ impl<V: Vfs> Writer<V> {
         let before = file.status().map_err(|error| tail.io_error("look at", error))?.len;
         file.set_len(tail.end).map_err(|error| tail.io_error("cut", error))?;
         tail.zeros_to = u64::MAX;
+        tail.length = tail.end;
         self.dir.vfs.trace(&tail.action("Truncate"));
         let cut_bytes = before.saturating_sub(tail.end);
         let known = tail.durable_to;

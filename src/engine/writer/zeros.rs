@@ -1,0 +1,47 @@
+//! Zeros ahead of what is to be appended durably (protocol.md, chapter 12): a sync of bytes that are
+//! there already costs the device two writes, one that makes the file longer costs three.
+
+use crate::engine::vfs::{Vfs, VfsFile, write_full};
+use crate::engine::writer::{Writer, WriterGuard};
+use crate::format::layout::BLOCK_ALIGN;
+
+/// Written in one go, and the least that is put ahead. Larger writes would make the system keep the
+/// file in larger pieces, of which each sync writes one.
+const WRITE_BYTES: u64 = 8 * 1024;
+/// So many times less than what the segment holds is put ahead: a small stream takes little room.
+const PART: u64 = 4;
+static ZEROS: [u8; WRITE_BYTES as usize] = [0; WRITE_BYTES as usize];
+
+impl<V: Vfs> Writer<V> {
+    /// Puts zeros behind the committed end where there are none, for the next appends to be written
+    /// over them (Z-1). A favour: where it fails, or the rest of it does, those make the file longer.
+    pub fn put_zeros(&mut self, _guard: &WriterGuard<V>) {
+        let tail = &mut self.tail;
+        // Remembered, it tells no more than that zeros may be due.
+        if tail.length > tail.end {
+            return;
+        }
+        let ahead = (tail.end / PART).max(WRITE_BYTES).min(self.zeros_ahead_bytes);
+        // Behind that no block goes into this segment (V-1).
+        let full = tail.records_from.saturating_add(tail.state.settings().segment_bytes);
+        let to = tail.end.saturating_add(ahead).min(full) / BLOCK_ALIGN * BLOCK_ALIGN;
+        if to <= tail.end {
+            return;
+        }
+        // From where the file ends now, whatever is remembered of that: what others put there is
+        // never written over.
+        let Ok(status) = tail.segment.file.status() else { return };
+        let mut position = status.len.max(tail.end);
+        while position < to {
+            let next = (position / WRITE_BYTES + 1) * WRITE_BYTES;
+            let zeros = (next.min(to) - position) as usize;
+            let zeros = ZEROS.get(..zeros).unwrap_or_default();
+            if write_full(&tail.segment.file, zeros, position).is_err() {
+                break;
+            }
+            position = next.min(to);
+        }
+        tail.length = position;
+        self.dir.vfs.trace(&tail.action("PutZeros").value(position));
+    }
+}
