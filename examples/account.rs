@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Whoever withdraws reads all events, decides, and appends only if the stream still ends where
-//! the decision was made (`append_if`). If somebody was faster, that is a conflict: the events
+//! the decision was made (`Transaction::if_end`). If somebody was faster, that is a conflict: the events
 //! that came since are read, and it is decided anew. So any number of processes may withdraw at
 //! once, and nobody holds a lock while deciding.
 //!
@@ -92,6 +92,6 @@ impl Account {
         let topic = if change < 0 { "withdrawn" } else { "deposited" };
         let mut batch = Batch::new();
         batch.push(&NewRecord::new(topic, &change.unsigned_abs().to_string()))?;
-        self.producer.append_if(at, &mut batch).map(drop)
+        self.producer.transaction(&mut batch).if_end(at).commit().map(drop)
     }
 }

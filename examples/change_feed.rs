@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use puro::{Consumer, ConsumerOptions, Stream};
+use puro::{Cleanup, Consumer, ConsumerOptions, Setting, Stream};
 
 /// The table: value by key.
 type Table = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -53,9 +53,8 @@ fn run(stream: &str, topic: &str) -> Result<(), Box<dyn Error>> {
 /// Sees to it that the topic is compacted. The setting is in the stream, and all obey it.
 fn compact(stream: &str, topic: &str) -> Result<(), Box<dyn Error>> {
     let stream = Stream::open_or_create(stream)?;
-    let name = format!("cleanup:{topic}");
-    if !stream.settings()?.iter().any(|(known, _)| *known == name) {
-        stream.set(&name, Some("compact"))?;
+    if !stream.settings()?.cleanup(topic.as_bytes()).compacts() {
+        stream.set(&Setting::CleanupOf(topic.to_owned(), Cleanup::Compact))?;
     }
     Ok(())
 }

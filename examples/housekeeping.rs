@@ -16,18 +16,23 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use puro::steward::{Report, Why};
-use puro::{Stream, Trim};
+use puro::{Cleanup, Setting, Stream, Trim};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A week of records, a gigabyte at most, and no segment open for longer than a day. Of topic
 /// `users` the last record of each key is kept for ever.
-const RULES: [(&str, &str); 4] = [
-    ("retention_ms", "604800000"),
-    ("retention_bytes", "1000000000"),
-    ("roll_ms", "86400000"),
-    ("cleanup:users", "compact"),
-];
+fn rules() -> [Setting; 4] {
+    [
+        Setting::Retention(Some(DAY * 7)),
+        Setting::RetentionBytes(Some(1_000_000_000)),
+        Setting::Roll(Some(DAY)),
+        Setting::CleanupOf("users".to_owned(), Cleanup::Compact),
+    ]
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,12 +66,10 @@ fn keep_house(stream: &str) -> Result<(), Box<dyn Error>> {
 
 /// Sets what is not so yet: each change is appended, and synced.
 fn set_rules(stream: &Stream) -> Result<(), Box<dyn Error>> {
-    let set = stream.settings()?;
-    for (name, value) in RULES {
-        if !set.iter().any(|(known, now)| (known.as_str(), now.as_str()) == (name, value)) {
-            stream.set(name, Some(value))?;
-            println!("{name} = {value}");
-        }
+    let settings = stream.settings()?;
+    for rule in rules().iter().filter(|rule| !settings.has(rule)) {
+        stream.set(rule)?;
+        println!("{} = {}", rule.name(), rule.value());
     }
     Ok(())
 }
@@ -74,8 +77,7 @@ fn set_rules(stream: &Stream) -> Result<(), Box<dyn Error>> {
 /// Deletes what all named consumers have read. Without any, nothing is known to be read, and that
 /// is an error.
 fn make_room(stream: &str) -> Result<(), Box<dyn Error>> {
-    let everybody: [&str; 0] = [];
-    tell(&Stream::open(stream)?.trim(&Trim::consumed_by(everybody))?);
+    tell(&Stream::open(stream)?.trim(&Trim::consumed())?);
     Ok(())
 }
 

@@ -16,7 +16,7 @@
 //!
 //! This relay appends the rows in their order, and deletes them once they are on disk. It may be
 //! killed between the two, and then appends them again. The id of a row is the sequence of
-//! `append_once`: what the stream has already it does not take twice. `AUTOINCREMENT` is needed,
+//! `Transaction::once`: what the stream has already it does not take twice. `AUTOINCREMENT` is needed,
 //! for otherwise SQLite gives the ids of deleted rows again. Two relays at once do no harm.
 
 use std::error::Error;
@@ -101,7 +101,7 @@ fn next_rows(database: &Connection) -> rusqlite::Result<Vec<Row>> {
 fn append(producer: &mut Producer, identity: &str, row: &Row) -> Result<bool, Box<dyn Error>> {
     let mut batch = Batch::new();
     batch.push(&NewRecord::new(&row.topic, &row.value).key(&row.key))?;
-    match producer.append_once(identity, u64::try_from(row.id)?, &mut batch) {
+    match producer.transaction(&mut batch).once(identity, u64::try_from(row.id)?).commit() {
         Ok(appended) => Ok(appended.duplicate),
         // A later row is there, and rows go in their order: so is this one.
         Err(AppendError::OldSequence { .. }) => Ok(true),

@@ -44,7 +44,7 @@ pub fn run(stream: &Path, patience: Duration) -> Result<(), Box<dyn Error>> {
     let mut producer = Producer::open(stream)?;
     let mut invoices = Batch::new();
     while read_orders(&mut orders, &mut invoices, patience)? {
-        producer.append_with_position(&mut invoices, &mut orders)?;
+        producer.transaction(&mut invoices).with_position(&mut orders).commit()?;
     }
     Ok(())
 }

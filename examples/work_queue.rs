@@ -77,12 +77,9 @@ fn work(stream: &str, number: u64, of: u64, patience: Duration) -> Result<usize,
                 answer(&mut answers, &job)?;
             }
         }
-        if answers.is_empty() {
-            jobs.commit()?; // Only the jobs of others were there.
-        } else {
-            producer.append_with_position(&mut answers, &mut jobs)?;
-            done += answers.len();
-        }
+        // Without an answer too: of the jobs of others, the position is all there is to keep.
+        producer.transaction(&mut answers).with_position(&mut jobs).commit()?;
+        done += answers.len();
     }
     Ok(done)
 }

@@ -4,11 +4,14 @@
 #
 #     model/patches.sh                       # the table to stdout
 #     model/patches.sh roles                 # those of stewards, consumers and names instead
+#     model/patches.sh threads               # those of threads that share a producer instead
 #     PURO_README=write model/patches.sh     # and into model/README.md
 #
 # Those of roles (model/patches/roles/*.patch) are judged twice, whatever the first says: by the
 # tests of who maintains and who has a name, and by the world of maintained streams, whose oracle
 # (src/ledger.rs) knows nothing of the code.
+#
+# Those of threads (model/patches/threads/*.patch) are judged by loom: no other test orders threads.
 #
 # Results are kept in $PURO_PATCHES (target/patches if not set); what is there is not run again.
 set -euo pipefail
@@ -23,8 +26,10 @@ export CARGO_TARGET_DIR=$results/build
 host=$(rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
 export "CARGO_TARGET_${host}_RUNNER=$PWD/model/mutants.sh --until-first-failure"
 
+# What runs too long hangs; how long it takes to build says nothing.
 core() {
-    timeout 120 cargo test --locked --profile mutants --test core
+    cargo test --locked --profile mutants --test core --no-run &&
+        timeout 240 cargo test --locked --profile mutants --test core
 }
 all_of_core() {
     PURO_MUTANTS_ALL=1 core
@@ -61,10 +66,14 @@ judged_twice() {
     echo "${test:-it hangs} | ${promise:-it hangs}"
 }
 
+of_threads() {
+    timeout 900 cargo test --locked -p puro-model --test loom -- buffered:: held::
+}
+
 # Who notices: the first test that fails, the compiler, or nobody.
 judged() {
     local log=$results/$1.log stage failed
-    for stage in core all_of_core worlds; do
+    for stage in "${stages[@]}"; do
         if "$stage" >"$log" 2>&1; then continue; fi
         failed=$(sed -n 's/^test \(.*\) \.\.\. FAILED$/`\1`/p' "$log" | head -n 1)
         [[ -n $failed ]] || failed=$(grep -q 'could not compile' "$log" && echo 'the compiler' || echo 'it hangs')
@@ -75,11 +84,16 @@ judged() {
 }
 
 patches=(model/patches/*.patch) judge=judged name_of_table=patches
+stages=(core all_of_core worlds)
 heads='| what was done to the code | killed by |\n|---|---|\n'
 if [[ ${1:-} == roles ]]; then
     patches=(model/patches/roles/*.patch) judge=judged_twice name_of_table='patches of roles'
     heads='| what was done to the code | a test that notices | the world of maintained streams |\n|---|---|---|\n'
     export CARGO_PROFILE_MUTANTS_OPT_LEVEL=1 # It runs longer than it is built.
+fi
+if [[ ${1:-} == threads ]]; then
+    patches=(model/patches/threads/*.patch) name_of_table='patches of threads'
+    stages=(of_threads)
 fi
 table=$results/table.md
 printf "$heads" >"$table"

@@ -106,7 +106,7 @@ LockToDelete ==
   /\ UNCHANGED <<top, tried, aged, old, dirVars, hist, gone, boot, consumer>>
 
 Highest(n) ==    \* the highest record that segment n may hold
-  content[name[n + 1]][1][2]
+  IF name[n + 1] = 0 THEN Len(hist) ELSE content[name[n + 1]][1][2]
 
 \* S-3
 Delete ==

@@ -19,6 +19,7 @@ use crate::format::token::Token;
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Appended {
     /// Offset of the first record.
     pub first_offset: u64,
@@ -26,7 +27,7 @@ pub struct Appended {
     pub record_count: u32,
     /// The time they carry, in ms since 1970.
     pub timestamp_ms: u64,
-    /// The position behind them, for [`Producer::append_if`](crate::Producer::append_if) or a
+    /// The position behind them, for [`Transaction::if_end`](crate::Transaction::if_end) or a
     /// consumer.
     pub token: Token,
     /// Whether they stood there already, from an earlier try (C-4).

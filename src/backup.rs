@@ -27,12 +27,13 @@ use self::copy::{Copied, copy_segment};
 use self::target::Target;
 use crate::check::{CheckOptions, Finding, Severity, Verdict, check_at};
 use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK};
+use crate::engine::os::OsVfs;
 use crate::engine::tail::open_tail;
-use crate::engine::vfs::DEFAULT_LOCK_WAIT;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Blame, Damage, Failure, IoContext, IoError};
 use crate::format::block::Cause;
 use crate::format::token::Token;
+use crate::options::{Common, common_setters};
 
 /// How a stream is to be copied.
 ///
@@ -43,38 +44,56 @@ use crate::format::token::Token;
 /// let options = BackupOptions::new().lock_wait(LockWait::AtMost(Duration::from_secs(5)));
 /// # let _ = options;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BackupOptions {
-    lock_wait: LockWait,
-    allow_network: bool,
-}
-
-impl Default for BackupOptions {
-    fn default() -> Self {
-        Self { lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT), allow_network: false }
-    }
+    pub(crate) common: Common,
 }
 
 impl BackupOptions {
-    /// The defaults: network file systems are refused.
+    /// The defaults: a steward that is replacing a segment is waited for one minute; network file
+    /// systems are refused, for that which is backed up and for that which is restored.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long to wait for a steward that is replacing a segment (L-8).
-    #[must_use]
-    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
-        self.lock_wait = lock_wait;
-        self
+    common_setters!();
+
+    /// Backs up the stream in `from` as `to`, which must not exist, or be empty. Others may go on
+    /// working in the stream. Everything that was committed when it began is in the backup.
+    ///
+    /// Holds every segment open until it is copied: a process must be allowed so many files.
+    /// Tells `progress` now and then how many bytes of how many are done.
+    ///
+    /// # Errors
+    /// See [`BackupError`]. A stream that is damaged is not backed up:
+    /// [`Stream::salvage`](crate::Stream::salvage) saves what is left.
+    pub fn backup(
+        &self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, BackupError> {
+        backup(OsVfs::new(), from.as_ref(), to.as_ref(), self, progress)
     }
 
-    /// Whether to accept a network file system for a stream that others may work in (M-1):
-    /// that which is backed up, and that which is restored.
-    #[must_use]
-    pub fn allow_network(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
-        self
+    /// Makes a stream in `to`, which must not exist, or be empty, from the backup in `from`: the
+    /// same records under the same offsets, with an id of its own.
+    ///
+    /// The new id is what makes it safe to go on. The stream that was backed up went on after the
+    /// backup, and so will this one, with other records under the same offsets. No
+    /// [`Token`] that somebody keeps from the old history could be told from one of the new; under
+    /// a new id it is refused.
+    ///
+    /// # Errors
+    /// As [`BackupOptions::backup`].
+    pub fn restore(
+        &self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<BackupReport, BackupError> {
+        restore(OsVfs::new(), from.as_ref(), to.as_ref(), self, progress)
     }
 }
 
@@ -95,6 +114,7 @@ impl BackupOptions {
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BackupReport {
     /// How many segments.
     pub segments: u64,
@@ -122,7 +142,7 @@ pub struct BackupReport {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum BackupError {
     /// Something is wrong with the files of the stream, or the system failed.
@@ -201,14 +221,10 @@ impl From<IoError> for BackupError {
     }
 }
 
-/// Backs up the stream in `from` as `to`, which must not exist, or be empty. Others may go on
-/// working in the stream. Everything that was committed when it began is in the backup.
-///
-/// Holds every segment open until it is copied: a process must be allowed so many files.
-/// Tells `progress` now and then how many bytes of how many are done.
+/// The same in any world.
 ///
 /// # Errors
-/// See [`BackupError`]. A stream that is damaged is not backed up: `salvage` saves what is left.
+/// As [`BackupOptions::backup`].
 pub fn backup<V: Vfs>(
     vfs: V,
     from: &Path,
@@ -219,11 +235,10 @@ pub fn backup<V: Vfs>(
     copy_stream(&Directory::new(vfs, from), to, options, None, progress)
 }
 
-/// Makes a stream in `to`, which must not exist, or be empty, from the backup in `from`: the
-/// same records under the same offsets, with an id of its own. See the [module](self) for why.
+/// The same in any world.
 ///
 /// # Errors
-/// As [`backup`].
+/// As [`BackupOptions::backup`].
 pub fn restore<V: Vfs>(
     vfs: V,
     from: &Path,
@@ -242,12 +257,12 @@ pub(crate) fn copy_stream<V: Vfs>(
     new_id: Option<[u8; 16]>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, BackupError> {
-    let pinned = pin_all(source, options.lock_wait)?;
-    if !options.allow_network {
+    let pinned = pin_all(source, options.common.lock_wait)?;
+    if !options.common.allow_network {
         source.check_local()?;
     }
     let target = Target::claim(&source.vfs, to)?;
-    if new_id.is_some() && !options.allow_network {
+    if new_id.is_some() && !options.common.allow_network {
         target.dir.check_local().inspect_err(|_| target.give_up())?;
     }
     fill(source, pinned, &target, new_id, progress)

@@ -2,21 +2,20 @@
 //! whoever waits for them appends them all as one block (A-15), syncs once for all of them, and
 //! leaves the writer's lock to others meanwhile (A-11).
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+mod buffer;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::buffer::Buffer;
 use crate::engine::os::OsVfs;
-use crate::engine::vfs::Vfs;
+use crate::engine::vfs::{Join, Monitor, Vfs};
 use crate::error::{AppendError, BufferError, Failure};
 use crate::format::record::NewRecord;
-use crate::producer::Batch;
 use crate::producer::Producer;
 
 /// How often whoever appends lets others push first.
 const MOST_YIELDS: u32 = 16;
-/// So many stretches of lost records are told apart; with more, nothing goes on.
-const MOST_LOSSES: usize = 4096;
 
 /// How a [`BufferedProducer`] collects.
 ///
@@ -110,7 +109,7 @@ pub struct Ticket(u64);
 /// ```
 pub struct BufferedProducer<V: Vfs = OsVfs> {
     shared: Arc<Shared<V>>,
-    lingerer: Option<JoinHandle<()>>,
+    lingerer: Option<Join>,
 }
 
 struct Shared<V: Vfs> {
@@ -118,68 +117,26 @@ struct Shared<V: Vfs> {
     /// The process that made it (L-3).
     owner: u32,
     options: BufferOptions,
-    buffer: Mutex<Buffer>,
-    /// Something was committed, went wrong, or is to be looked at by the lingering thread.
-    changed: Condvar,
-    /// Locked by who appends; never waited for by who holds `buffer`.
-    producer: Mutex<Option<Producer<V>>>,
+    /// All who wait are woken when something was committed, went wrong, made room, or is to be
+    /// looked at by the lingering thread.
+    buffer: V::Monitor<Buffer<V>>,
 }
 
-#[derive(Debug, Default)]
-struct Buffer {
-    /// What was pushed and nobody has begun to append.
-    batch: Batch,
-    /// What an append left over that failed with nobody there to be told: it goes first.
-    left_over: Option<Batch>,
-    /// An emptied batch, so that its memory is used again.
-    spare: Batch,
-    pushed: u64,
-    /// All up to this one were taken into an append that ended, or one that is going on.
-    taken: u64,
-    /// All up to this one are committed, or lost.
-    settled: u64,
-    /// What is lost, in ascending order.
-    lost: Vec<Lost>,
-    /// All up to this one were told by a flush.
-    told_to: u64,
-    /// How many are in a call that returns once an append has ended.
-    waiting: usize,
-    /// Whether somebody is appending.
-    leading: bool,
-    /// How often an append failed; who waits is told when this rises.
-    failures: u64,
-    failure: Option<Arc<AppendError>>,
-    /// Whether the failure is one after which nothing can go on.
-    broken: bool,
-    closing: bool,
-    /// When the oldest record of `batch` was pushed.
-    oldest: Option<Instant>,
-}
-
-/// Records of one or several appends that failed.
-#[derive(Debug)]
-struct Lost {
-    first: u64,
-    last: u64,
-    error: Arc<AppendError>,
-}
+/// The buffer, while a thread has it.
+type Held<'b, V> = <<V as Vfs>::Monitor<Buffer<V>> as Monitor<Buffer<V>>>::Held<'b>;
 
 impl<V: Vfs> BufferedProducer<V> {
-    /// Collects for this producer.
+    /// Collects for this producer. Where a thread is needed ([`BufferOptions::linger`]) and the
+    /// system starts none, every push fails with its error.
     #[must_use]
     pub fn new(producer: Producer<V>, options: BufferOptions) -> Self {
         let vfs = producer.vfs().clone();
-        let shared = Arc::new(Shared {
-            owner: vfs.pid(),
-            vfs,
-            options,
-            buffer: Mutex::default(),
-            changed: Condvar::new(),
-            producer: Mutex::new(Some(producer)),
-        });
-        let lingerer = options.linger.map(|linger| {
-            let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.linger(linger))
+        let buffer = vfs.monitor(Buffer::new(producer));
+        let shared = Arc::new(Shared { owner: vfs.pid(), vfs, options, buffer });
+        let lingerer = options.linger.and_then(|linger| {
+            let lingering = Arc::clone(&shared);
+            let started = shared.vfs.spawn(Box::new(move || lingering.linger(linger)));
+            started.map_err(|error| shared.buffer.enter().cannot_linger(error)).ok()
         });
         Self { shared, lingerer }
     }
@@ -201,9 +158,9 @@ impl<V: Vfs> BufferedProducer<V> {
         buffer.batch.push(record)?;
         buffer.pushed += 1;
         if buffer.oldest.is_none() {
-            buffer.oldest = self.shared.options.linger.map(|_| Instant::now());
+            buffer.oldest = self.shared.options.linger.map(|_| self.shared.vfs.monotonic());
             if buffer.oldest.is_some() {
-                self.shared.changed.notify_all();
+                self.shared.buffer.wake_all();
             }
         }
         Ok(Ticket(buffer.pushed))
@@ -248,15 +205,15 @@ impl<V: Vfs> BufferedProducer<V> {
     pub fn close(mut self) -> Result<Producer<V>, BufferError> {
         self.flush()?;
         self.stop();
-        let mut producer = self.shared.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        producer.take().ok_or(BufferError::Closed)
+        let producer = self.shared.buffer.enter().producer.take();
+        producer.ok_or(BufferError::Closed)
     }
 
     fn stop(&mut self) {
-        self.shared.lock().closing = true;
-        self.shared.changed.notify_all();
-        if let Some(lingerer) = self.lingerer.take() {
-            let _ = lingerer.join();
+        self.shared.buffer.enter().closing = true;
+        self.shared.buffer.wake_all();
+        if let Some(join) = self.lingerer.take() {
+            join();
         }
     }
 }
@@ -276,7 +233,11 @@ impl<V: Vfs> Drop for BufferedProducer<V> {
 
 impl<V: Vfs> std::fmt::Debug for BufferedProducer<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BufferedProducer").field("buffer", &self.shared.buffer).finish()
+        let mut shown = f.debug_struct("BufferedProducer");
+        if let Some(buffer) = self.shared.buffer.try_enter() {
+            shown.field("pushed", &buffer.pushed).field("settled", &buffer.settled);
+        }
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -290,34 +251,29 @@ enum Progress {
 }
 
 impl<V: Vfs> Shared<V> {
-    fn lock(&self) -> MutexGuard<'_, Buffer> {
-        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Refuses to be used in a forked child (L-3).
     fn check_owner(&self) -> Result<(), BufferError> {
         if self.vfs.pid() == self.owner {
             return Ok(());
         }
         let forked = Failure::Forked { owner: self.owner };
-        Err(BufferError::Append(Arc::new(forked.into())))
+        Err(BufferError::Append(Arc::new(AppendError::NotAppended(forked))))
     }
 
     /// The buffer, for a caller. In a forked child it may be locked for ever, by a thread that is
     /// not there.
-    fn enter(&self) -> Result<MutexGuard<'_, Buffer>, BufferError> {
-        match self.buffer.try_lock() {
-            Ok(buffer) => Ok(buffer),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {
+    fn enter(&self) -> Result<Held<'_, V>, BufferError> {
+        match self.buffer.try_enter() {
+            Some(buffer) => Ok(buffer),
+            None => {
                 self.check_owner()?;
-                Ok(self.lock())
+                Ok(self.buffer.enter())
             }
         }
     }
 
     /// Returns once all up to the ticket are committed or lost.
-    fn settle_up_to(&self, ticket: Ticket) -> Result<MutexGuard<'_, Buffer>, BufferError> {
+    fn settle_up_to(&self, ticket: Ticket) -> Result<Held<'_, V>, BufferError> {
         let mut buffer = self.enter()?;
         while buffer.settled < ticket.0 {
             buffer = self.settle(buffer, Progress::Settled)?;
@@ -329,9 +285,9 @@ impl<V: Vfs> Shared<V> {
     /// does.
     fn settle<'b>(
         &'b self,
-        mut buffer: MutexGuard<'b, Buffer>,
+        mut buffer: Held<'b, V>,
         progress: Progress,
-    ) -> Result<MutexGuard<'b, Buffer>, BufferError> {
+    ) -> Result<Held<'b, V>, BufferError> {
         if buffer.broken {
             return Err(buffer.told());
         }
@@ -339,13 +295,12 @@ impl<V: Vfs> Shared<V> {
         buffer.waiting += 1;
         if buffer.leading {
             let (taken, settled) = (buffer.taken, buffer.settled);
-            let waits = |buffer: &mut Buffer| {
-                buffer.leading
-                    && buffer.settled == settled
-                    && (progress == Progress::Settled || buffer.taken == taken)
-            };
-            let woken = self.changed.wait_while(buffer, waits);
-            buffer = woken.unwrap_or_else(PoisonError::into_inner);
+            while buffer.leading
+                && buffer.settled == settled
+                && (progress == Progress::Settled || buffer.taken == taken)
+            {
+                buffer = self.buffer.wait(buffer, None);
+            }
         } else {
             buffer = self.lead(buffer);
         }
@@ -353,42 +308,37 @@ impl<V: Vfs> Shared<V> {
         if buffer.broken { Err(buffer.told()) } else { Ok(buffer) }
     }
 
-    /// Appends all that is in the buffer, for everybody.
-    fn lead<'b>(&'b self, mut buffer: MutexGuard<'b, Buffer>) -> MutexGuard<'b, Buffer> {
+    /// Appends what comes next, for everybody.
+    fn lead<'b>(&'b self, mut buffer: Held<'b, V>) -> Held<'b, V> {
         buffer.leading = true;
         buffer = self.gather(buffer);
-        let (mut batch, upto) = match buffer.left_over.take() {
-            Some(batch) => (batch, buffer.taken),
-            None => {
-                let spare = std::mem::take(&mut buffer.spare);
-                buffer.taken = buffer.pushed;
-                buffer.oldest = None;
-                (std::mem::replace(&mut buffer.batch, spare), buffer.pushed)
-            }
-        };
+        let (mut batch, upto) = buffer.take_next();
+        let mut producer = buffer.producer.take();
         drop(buffer);
-        self.changed.notify_all(); // There is room again.
-        let appended = {
-            let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-            match producer.as_mut() {
-                Some(producer) if !batch.is_empty() => producer.append_batch(&mut batch),
-                _ => return self.settled(upto, batch),
-            }
+        self.buffer.wake_all(); // There is room again.
+        let appended = match &mut producer {
+            Some(producer) if !batch.is_empty() => producer.append_batch(&mut batch).map(drop),
+            _ => Ok(()),
         };
+        let mut buffer = self.buffer.enter();
+        buffer.producer = producer;
         match appended {
-            Ok(_) => self.settled(upto, batch),
-            Err(error) => self.failed(upto, error, batch),
+            Ok(()) => buffer.settle(upto, batch),
+            Err(error) => buffer.fail(upto, error, batch),
         }
+        buffer.leading = false;
+        self.buffer.wake_all();
+        buffer
     }
 
     /// Lets threads that are about to push do so, as long as there are some: each that is not
     /// in time needs another append.
-    fn gather<'b>(&'b self, mut buffer: MutexGuard<'b, Buffer>) -> MutexGuard<'b, Buffer> {
+    fn gather<'b>(&'b self, mut buffer: Held<'b, V>) -> Held<'b, V> {
         for _ in 0..MOST_YIELDS {
             let pushed = buffer.pushed;
             drop(buffer);
-            std::thread::yield_now();
-            buffer = self.lock();
+            self.vfs.yield_now();
+            buffer = self.buffer.enter();
             if buffer.pushed == pushed {
                 break;
             }
@@ -396,82 +346,25 @@ impl<V: Vfs> Shared<V> {
         buffer
     }
 
-    fn settled(&self, upto: u64, mut batch: Batch) -> MutexGuard<'_, Buffer> {
-        batch.clear();
-        let mut buffer = self.lock();
-        buffer.spare = batch;
-        buffer.settled = upto;
-        buffer.leading = false;
-        self.changed.notify_all();
-        buffer
-    }
-
-    fn failed(&self, upto: u64, error: AppendError, mut batch: Batch) -> MutexGuard<'_, Buffer> {
-        let error = Arc::new(error);
-        let mut buffer = self.lock();
-        buffer.broken =
-            matches!(*error, AppendError::NotDurable { .. } | AppendError::Unknown { .. });
-        if !buffer.broken && buffer.waiting > 0 {
-            // Who waits is told that it is lost: so it must never be appended.
-            batch.clear();
-            buffer.spare = batch;
-            buffer.lose(upto, &error);
-        } else if !buffer.broken {
-            buffer.left_over = Some(batch);
-        }
-        buffer.failure = Some(error);
-        buffer.failures += 1;
-        buffer.leading = false;
-        self.changed.notify_all();
-        buffer
-    }
-
     /// Appends what nobody waits for.
     fn linger(&self, linger: Duration) {
-        let mut buffer = self.lock();
+        let mut buffer = self.buffer.enter();
         while !buffer.closing && !buffer.broken {
-            let left = match buffer.oldest {
-                Some(oldest) => linger.saturating_sub(oldest.elapsed()),
-                None => Duration::MAX,
-            };
-            if left.is_zero() && !buffer.leading {
+            let now = self.vfs.monotonic();
+            let left = |oldest| linger.saturating_sub(now.saturating_sub(oldest));
+            let left = buffer.oldest.map(left);
+            if left == Some(Duration::ZERO) && !buffer.leading {
                 // Who waits or pushes is told what goes wrong; try again after a while.
                 let failures = buffer.failures;
                 buffer = self.lead(buffer);
                 if buffer.failures > failures {
-                    buffer.oldest = Some(Instant::now());
+                    buffer.oldest = Some(self.vfs.monotonic());
                 }
                 continue;
             }
-            let left = left.max(Duration::from_micros(100)).min(Duration::from_secs(3600));
-            let woken = self.changed.wait_timeout(buffer, left);
-            buffer = woken.unwrap_or_else(PoisonError::into_inner).0;
+            // Whoever appends wakes all when it has done so.
+            let timeout = left.filter(|_| !buffer.leading);
+            buffer = self.buffer.wait(buffer, timeout);
         }
-    }
-}
-
-impl Buffer {
-    /// Takes note that all up to `upto` that was not settled yet is lost.
-    fn lose(&mut self, upto: u64, error: &Arc<AppendError>) {
-        let first = self.settled + 1;
-        self.settled = upto;
-        match self.lost.last_mut() {
-            Some(lost) if lost.last + 1 == first => lost.last = upto,
-            _ => self.lost.push(Lost { first, last: upto, error: Arc::clone(error) }),
-        }
-        self.broken |= self.lost.len() > MOST_LOSSES;
-    }
-
-    /// Whether all records from one to another one, which are settled, were committed.
-    fn outcome(&self, first: u64, last: u64) -> Result<(), BufferError> {
-        let behind = self.lost.partition_point(|lost| lost.last < first);
-        match self.lost.get(behind) {
-            Some(lost) if lost.first <= last => Err(BufferError::Append(Arc::clone(&lost.error))),
-            _ => Ok(()),
-        }
-    }
-
-    fn told(&self) -> BufferError {
-        self.failure.clone().map_or(BufferError::Closed, BufferError::Append)
     }
 }

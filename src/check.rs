@@ -6,21 +6,27 @@
 
 mod course;
 mod finding;
+mod report;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-pub use finding::{Finding, Problem, Severity, Verdict};
+pub use self::finding::{Finding, Problem, Severity, Verdict};
+pub use self::report::CheckReport;
 
 use self::course::{Carried, Course};
 use crate::engine::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
-use crate::engine::segment::{CommittedPart, SegmentHeader, Tail, classify, data_end, only_zeros};
+use crate::engine::os::OsVfs;
+use crate::engine::segment::{
+    CommittedPart, SegmentHeader, TailKind, classify, data_end, only_zeros,
+};
 use crate::engine::vfs::DEFAULT_LOCK_WAIT;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use crate::engine::walk::Walk;
 use crate::error::{Failure, IoContext};
 use crate::format::block::Cause;
+use crate::format::token::StreamId;
 
 /// How thoroughly to verify.
 ///
@@ -64,61 +70,26 @@ impl CheckOptions {
         self.second_look = pause;
         self
     }
-}
 
-/// What a verification found.
-///
-/// ```
-/// use puro::check::Verdict;
-/// use puro::{NewRecord, Stream};
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let scratch = tempfile::tempdir()?;
-/// # let dir = scratch.path().join("events");
-/// let stream = Stream::open_or_create(&dir)?;
-/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
-/// let report = stream.verify(true)?;
-/// assert_eq!(report.verdict(), Verdict::Sound);
-/// assert_eq!(report.records, 1);
-/// for finding in &report.findings {
-///     eprintln!("{finding}");
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct CheckReport {
-    /// The stream, if any segment's header could be read.
-    pub stream_id: Option<[u8; 16]>,
-    /// How many segments were looked at.
-    pub segments: u64,
-    /// How many bytes.
-    pub bytes: u64,
-    /// How many good, committed blocks.
-    pub blocks: u64,
-    /// How many offsets they span.
-    pub records: u64,
-    /// Everything that is not as it should be, in the order of the stream.
-    pub findings: Vec<Finding>,
-}
-
-impl CheckReport {
-    /// What it all amounts to.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        match self.findings.iter().map(|finding| finding.severity()).max() {
-            Some(Severity::Damage) => Verdict::Damaged,
-            Some(Severity::Unreadable) => Verdict::Unreadable,
-            Some(Severity::Repairable) => Verdict::Repairable,
-            Some(Severity::Note) | None => Verdict::Sound,
-        }
+    /// Verifies the stream in a directory, be it so damaged that it cannot be opened. Tells
+    /// `progress` now and then how many bytes of how many are done.
+    ///
+    /// # Errors
+    /// Where there is no stream, or one of a newer version; where the directory cannot be read.
+    /// Whatever is wrong with the files themselves is a finding.
+    pub fn check(
+        &self,
+        dir: impl AsRef<Path>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<CheckReport, Failure> {
+        check(OsVfs::new(), dir.as_ref(), self, progress)
     }
 }
 
-/// Verifies a stream. Tells `progress` now and then how many bytes of how many are done.
+/// The same in any world.
 ///
 /// # Errors
-/// Where there is no stream, or one of a newer version; where the directory cannot be read.
-/// Whatever is wrong with the files themselves is a finding.
+/// As [`CheckOptions::check`].
 pub fn check<V: Vfs>(
     vfs: V,
     dir: &Path,
@@ -165,7 +136,7 @@ struct Stop {
 }
 
 /// How often an end that moves on is looked at, until its writers are taken to be alive.
-const LOOKS: usize = 10;
+const END_LOOKS: usize = 10;
 
 impl<V: Vfs> Checker<'_, V> {
     fn run(&mut self) -> Result<(), Failure> {
@@ -215,7 +186,7 @@ impl<V: Vfs> Checker<'_, V> {
     fn without_strays(&mut self, sequences: Vec<u32>) -> Result<Vec<u32>, Failure> {
         let mut own = Vec::new();
         if self.report.stream_id.is_none() {
-            self.report.stream_id = self.stream_id()?;
+            self.report.stream_id = self.stream_id()?.map(StreamId::from);
         }
         for sequence in sequences {
             let header = match self.dir.open_segment(sequence, OpenMode::Read) {
@@ -226,7 +197,8 @@ impl<V: Vfs> Checker<'_, V> {
                     continue;
                 }
             };
-            if header.sequence == sequence && self.report.stream_id == Some(header.stream_id) {
+            if header.sequence == sequence && self.report.stream_id == Some(header.stream_id.into())
+            {
                 own.push(sequence);
             } else {
                 let path = self.dir.segment_path(sequence);
@@ -274,7 +246,7 @@ impl<V: Vfs> Checker<'_, V> {
         let mut course = Course::new(segment.header, before, self.options.deep);
         self.check_blocks(&segment, &mut course, sealed)?;
         self.report.segments += 1;
-        self.report.bytes += course.position;
+        self.report.bytes += course.at.position;
         self.report.blocks += course.blocks;
         self.report.records += course.records;
         self.expect_next(sequence, course.into_carried());
@@ -362,7 +334,13 @@ impl<V: Vfs> Checker<'_, V> {
         }
         for problem in course.finish(sealed) {
             let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
-            self.find(Finding::of_place(&segment.path, sequence, course.position, offset, problem));
+            self.find(Finding::of_place(
+                &segment.path,
+                sequence,
+                course.at.position,
+                offset,
+                problem,
+            ));
         }
         Ok(())
     }
@@ -391,23 +369,23 @@ impl<V: Vfs> Checker<'_, V> {
         course: &mut Course,
     ) -> Result<Option<Finding>, Failure> {
         let mut seen_at = None;
-        for _ in 0..LOOKS {
+        for _ in 0..END_LOOKS {
             let stop = match self.walk(segment, course, false)? {
                 // A segment is never seen without its opening checkpoint (V-4).
                 None if course.blocks == 0 => {
                     Some(Stop { cause: Cause::NoCheckpoint, read_error: None })
                 }
-                None if !course.ended => return Ok(None),
+                None if !course.at.ended => return Ok(None),
                 stop => stop,
             };
             // Zeros behind the end are nothing to look at twice.
-            if !course.ended && course.blocks > 0 && ends_in_zeros(segment, course.position) {
+            if !course.at.ended && course.blocks > 0 && ends_in_zeros(segment, course.at.position) {
                 return Ok(self.judge_tail(segment, course, stop));
             }
-            if seen_at == Some(course.position) {
+            if seen_at == Some(course.at.position) {
                 return Ok(self.judge_tail(segment, course, stop));
             }
-            seen_at = Some(course.position);
+            seen_at = Some(course.at.position);
             self.dir.vfs.sleep(self.options.second_look);
         }
         Ok(None)
@@ -422,33 +400,31 @@ impl<V: Vfs> Checker<'_, V> {
         sealed: bool,
     ) -> Result<Option<Stop>, Failure> {
         let (sequence, path) = (segment.header.sequence, &segment.path);
-        let walk = Walk::resume(&segment.file, &segment.header, course.position, course.link);
+        let walk = Walk::resume(&segment.file, &segment.header, course.at);
         let mut walk = walk.while_doing("look at", path)?;
         let done_before = self.report.bytes;
         while let Some(piece) = walk.next_piece() {
             let (position, offset) = (piece.position(), Some(course.next_offset));
             let problems = match piece.committed() {
-                Ok(block) if !course.ended => course.pass(&block),
+                Ok(block) => course.pass(&block),
                 // Zeros behind a segment end are nothing (F-25).
-                Err(_) if sealed && course.ended && ends_in_zeros(segment, position) => {
+                Err(_) if sealed && course.at.ended && ends_in_zeros(segment, position) => {
                     return Ok(None);
                 }
-                not_committed => {
-                    let cause = not_committed.err().filter(|_| !course.ended);
-                    let cause = cause.unwrap_or(Cause::BehindEnd);
+                Err(cause) => {
                     let read_error = piece.read_error().map(str::to_owned);
                     if !sealed {
                         return Ok(Some(Stop { cause, read_error }));
                     }
                     let next_offset = piece.next_offset();
-                    course.interrupt(walk.position(), walk.link(), next_offset);
+                    course.interrupt(walk.at(), next_offset);
                     vec![read_error.map_or(cause.into(), Problem::Unreadable)]
                 }
             };
             for problem in problems {
                 self.find(Finding::of_place(path, sequence, position, offset, problem));
             }
-            (self.progress)(done_before + walk.position(), self.total);
+            (self.progress)(done_before + walk.at().position, self.total);
         }
         Ok(None)
     }
@@ -461,16 +437,34 @@ impl<V: Vfs> Checker<'_, V> {
         stop: Option<Stop>,
     ) -> Option<Finding> {
         let problem = match stop {
-            None => rollover_unfinished(segment),
+            None => self.unfinished(segment),
             Some(Stop { read_error: Some(error), .. }) => Problem::Unreadable(error),
             Some(stop) if course.blocks == 0 => stop.cause.into(),
             Some(stop) => match self.classify(segment, course, stop.cause) {
-                None if course.ended => rollover_unfinished(segment), // only zeros are behind it
+                None if course.at.ended => self.unfinished(segment), // only zeros are behind it
                 problem => problem?,
             },
         };
         let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
-        Some(Finding::of_place(&segment.path, sequence, course.position, offset, problem))
+        Some(Finding::of_place(&segment.path, sequence, course.at.position, offset, problem))
+    }
+
+    /// What is wrong with a segment that is sealed and has no successor (K-13).
+    fn unfinished(&self, segment: &OpenSegment<V::File>) -> Problem {
+        match segment.header.sequence {
+            u32::MAX => Problem::Full,
+            _ if self.next_name_is_taken(segment) => Problem::NextNameTaken,
+            _ => Problem::RolloverUnfinished,
+        }
+    }
+
+    /// Whether a stray stands under the name that the successor is to have (K-13).
+    fn next_name_is_taken(&self, segment: &OpenSegment<V::File>) -> bool {
+        let SegmentHeader { sequence, stream_id, .. } = segment.header;
+        sequence.checked_add(1).is_some_and(|next| {
+            let there = self.dir.open_segment(next, OpenMode::Read);
+            there.is_ok_and(|there| there.is_some_and(|there| !there.belongs_to(&stream_id, next)))
+        })
     }
 
     fn classify(
@@ -480,7 +474,7 @@ impl<V: Vfs> Checker<'_, V> {
         cause: Cause,
     ) -> Option<Problem> {
         let current_boot = course.state.is_of_boot(self.dir.vfs.boot_id());
-        let (end, durable_to) = (course.position, course.durable_to);
+        let (end, durable_to) = (course.at.position, course.durable_to);
         let part = CommittedPart { end, durable_to, current_boot };
         let tail = classify(&segment.file, &segment.header, &part)
             .and_then(|tail| Ok((tail, segment.file.status()?.len)));
@@ -489,10 +483,10 @@ impl<V: Vfs> Checker<'_, V> {
             Err(error) => return Some(Problem::Unreadable(error.to_string())),
         };
         let label = match tail {
-            Tail::Damaged { cause } => return Some(cause.into()),
-            Tail::Clean => return None,
-            Tail::Unseen => "unseen",
-            Tail::Lost => "lost",
+            TailKind::Damaged { cause } => return Some(cause.into()),
+            TailKind::Clean => return None,
+            TailKind::Unseen => "unseen",
+            TailKind::Lost => "lost",
         };
         Some(Problem::Tail { label, bytes: length.saturating_sub(end), cause })
     }
@@ -501,11 +495,4 @@ impl<V: Vfs> Checker<'_, V> {
 /// Whether nothing but zeros stands behind a place. Where that cannot be read, another look tells so.
 fn ends_in_zeros<F: VfsFile>(segment: &OpenSegment<F>, position: u64) -> bool {
     only_zeros(&segment.file, position, u64::MAX).unwrap_or(false)
-}
-
-fn rollover_unfinished<F>(segment: &OpenSegment<F>) -> Problem {
-    match segment.header.sequence {
-        u32::MAX => Problem::Full,
-        _ => Problem::RolloverUnfinished,
-    }
 }

@@ -2,21 +2,23 @@
 
 mod iterators;
 mod options;
+mod watcher;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use self::options::ConsumerOptions;
+pub use self::watcher::Watcher;
 use crate::engine::at_end::judge;
 use crate::engine::dir::{Directory, HOP, OpenSegment};
 use crate::engine::os::OsVfs;
 use crate::engine::reader::Reader;
 pub use crate::engine::seek::Start;
-use crate::engine::seek::{self, Place};
-use crate::engine::segment::Tail as Finding;
+use crate::engine::seek::{self, ReadPlace};
+use crate::engine::segment::TailKind;
 use crate::engine::tail::open_tail;
 use crate::engine::vfs::{OpenMode, Vfs, Watch};
-use crate::error::{Diverged, Failure, IoContext, ReadError};
+use crate::error::{Diverged, Failure, ReadError};
 use crate::format::block::Cause;
 use crate::format::layout::header;
 use crate::format::record::Record;
@@ -124,7 +126,7 @@ impl<V: Vfs> Consumer<V> {
         if !self.advance()? {
             return Ok(None);
         }
-        Ok(self.reader.as_mut().and_then(Reader::take))
+        self.reader.as_mut().map_or(Ok(None), Reader::take)
     }
 
     /// The next record, waiting for it up to `timeout`.
@@ -135,7 +137,7 @@ impl<V: Vfs> Consumer<V> {
         if !self.wait(timeout)? {
             return Ok(None);
         }
-        Ok(self.reader.as_mut().and_then(Reader::take))
+        self.reader.as_mut().map_or(Ok(None), Reader::take)
     }
 
     /// Waits until there is a record to be read; `false` when the time was over first.
@@ -165,6 +167,7 @@ impl<V: Vfs> Consumer<V> {
                 Watching::Yes(watch) => watch.wait(left),
                 _ => self.dir.vfs.sleep(left),
             }
+            self.dir.counters.wake_ups.add(1);
         }
     }
 
@@ -182,7 +185,7 @@ impl<V: Vfs> Consumer<V> {
     #[must_use]
     pub fn token(&self) -> Option<Token> {
         let reader = self.reader.as_ref()?;
-        let stream_id = reader.place.segment.header.stream_id;
+        let stream_id = reader.place.segment.header.stream_id.into();
         Some(Token { stream_id, epoch: reader.place.epoch, offset: reader.next_offset })
     }
 
@@ -213,10 +216,9 @@ impl<V: Vfs> Consumer<V> {
             return Ok(EndState::Damaged { position, durable_to: position });
         }
         let finding = judge(&self.dir.vfs, &place.segment, position, place.durable_to);
-        let finding = finding.while_doing_at("read", &place.segment.path, position);
         Ok(match finding.map_err(Failure::from)? {
-            Finding::Clean => EndState::Clean,
-            Finding::Damaged { cause } => {
+            TailKind::Clean => EndState::Clean,
+            TailKind::Damaged { cause } => {
                 let durable_to = match cause {
                     Cause::Synced { durable_to } => durable_to,
                     Cause::CommittedBehind { position } => position,
@@ -224,15 +226,15 @@ impl<V: Vfs> Consumer<V> {
                 };
                 EndState::Damaged { position, durable_to }
             }
-            Finding::Unseen | Finding::Lost => EndState::NeedsRepair { position },
+            TailKind::Unseen | TailKind::Lost => EndState::NeedsRepair { position },
         })
     }
 
     /// Finds where to begin, if the stream is there.
     fn find_start(&mut self) -> Result<bool, ReadError> {
         let Self { dir, options, .. } = self;
-        let found = seek::find(dir, &options.start, &options.topics, options.lock_wait)?;
-        if found.is_some() && !options.allow_network {
+        let found = seek::find(dir, &options.start, &options.topics, options.common.lock_wait)?;
+        if found.is_some() && !options.common.allow_network {
             dir.check_local()?;
         }
         if found.is_none() {
@@ -257,7 +259,7 @@ impl<V: Vfs> Consumer<V> {
         }
         loop {
             let Some(reader) = &mut self.reader else { return Ok(false) };
-            if reader.seek_wanted(&self.options.topics) {
+            if reader.seek_wanted(&self.options.topics)? {
                 if self.options.durable {
                     reader.make_durable(&self.dir)?;
                 }
@@ -295,13 +297,13 @@ impl<V: Vfs> Consumer<V> {
             let fresh = reader.reads_afresh();
             let action = reader.place.action("Deliver");
             match reader.load(&self.dir, &self.options.topics)? {
-                Ok(()) => {
+                None => {
                     self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                     return Ok(true);
                 }
                 // What the window held may be older than the file.
-                Err(_) if !fresh => reader.read_afresh(),
-                Err(cause) => {
+                Some(_) if !fresh => reader.read_afresh(),
+                Some(cause) => {
                     self.dir.vfs.trace(&reader.place.action("ReadAfresh"));
                     return self.look_around(cause);
                 }
@@ -333,11 +335,11 @@ impl<V: Vfs> Consumer<V> {
         reader.read_afresh();
         let action = reader.place.action("Deliver");
         match reader.load(&self.dir, &self.options.topics)? {
-            Ok(()) => {
+            None => {
                 self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
                 Ok(true)
             }
-            Err(_) => {
+            Some(_) => {
                 let cause = if cause == Cause::End { Cause::NotSealed } else { cause };
                 let offset = reader.place.link.next_offset;
                 let position = reader.place.position;
@@ -378,7 +380,8 @@ impl<V: Vfs> Consumer<V> {
         }
         self.dir.vfs.trace(&reader.place.action("LookBehind"));
         let start = Start::Token(token);
-        let found = seek::find(&self.dir, &start, &self.options.topics, self.options.lock_wait)?;
+        let found =
+            seek::find(&self.dir, &start, &self.options.topics, self.options.common.lock_wait)?;
         let Some(found) = found else { return Ok(false) };
         let mut reader = Reader::new(found);
         reader.looked_around = Some(now);
@@ -392,7 +395,7 @@ impl<V: Vfs> Consumer<V> {
         let Some(reader) = &mut self.reader else { return Ok(false) };
         let held = &reader.place.segment;
         let Some(sequence) = held.header.sequence.checked_add(1) else { return Ok(false) };
-        let Some(next) = self.dir.pin_segment(sequence, self.options.lock_wait, HOP)? else {
+        let Some(next) = self.dir.pin_segment(sequence, self.options.common.lock_wait, HOP)? else {
             return self.next_is_missing(sequence);
         };
         let offset = reader.place.link.next_offset;
@@ -467,7 +470,7 @@ fn reaches<V: Vfs>(
 ) -> Result<bool, Failure> {
     let again = dir.open_segment(segment.header.sequence, OpenMode::Read)?;
     let Some(again) = again else { return Ok(false) };
-    let mut place = Place::at_start_of(again);
+    let mut place = ReadPlace::at_start_of(again);
     let _end = place.skip(|_| Ok(true))?;
     Ok(place.link.next_offset >= offset)
 }

@@ -7,10 +7,11 @@ use thiserror::Error;
 use crate::appended::Appended;
 pub(crate) use crate::engine::error::IoContext;
 pub use crate::engine::error::{Blame, Damage, Failure, IoError, OpenError, ReadError};
+pub use crate::format::block::Cause;
 pub use crate::format::record::RecordError;
 pub use crate::format::settings::SettingError;
-pub use crate::format::token::Diverged;
 use crate::format::token::Token;
+pub use crate::format::token::{Diverged, StreamIdParseError, TokenParseError};
 
 /// Why an append did not do what was asked. Each variant says whether the records
 /// were appended (A-12).
@@ -25,22 +26,22 @@ use crate::format::token::Token;
 ///     Ok(appended) => println!("at offset {}", appended.first_offset),
 ///     // It is there, for now: a loss of power might take it back.
 ///     Err(AppendError::NotDurable { appended, .. }) => println!("at {}", appended.first_offset),
-///     // Look before it is tried again, or use `append_once`.
+///     // Look before it is tried again, or append it `once` (`Transaction::once`).
 ///     Err(AppendError::Unknown(error)) => println!("perhaps: {error}"),
 ///     Err(error) => println!("not appended: {error}"),
 /// }
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum AppendError {
     /// Not appended: the records cannot be stored.
     #[error("not appended: {0}")]
-    Record(#[from] RecordError),
+    Record(RecordError),
     /// Not appended: something went wrong before the commit.
     #[error("not appended: {0}")]
-    NotAppended(#[from] Failure),
+    NotAppended(Failure),
     /// Not appended: the stream has gone on since the token was taken (A-16).
     #[error(
         "not appended: somebody else has appended since: the stream's next offset is {actual}, \
@@ -88,25 +89,76 @@ pub enum AppendError {
     },
     /// Not appended: a setting that cannot be.
     #[error("not appended: {0}")]
-    Setting(#[from] SettingError),
+    Setting(SettingError),
     /// Not appended: the token's history was lost (E-7), or it is of another stream (E-8).
     #[error("not appended: {0}")]
-    Diverged(#[from] Diverged),
+    Diverged(Diverged),
     /// Appended and visible, but perhaps not on disk: the sync failed, and so did
     /// rewriting and syncing again (A-14).
-    #[error("appended at offset {}, but not known to be durable: {source}", appended.first_offset)]
+    #[error("appended at offset {}, but not known to be durable: {error}", appended.first_offset)]
     NotDurable {
         /// Where the records stand.
         appended: Appended,
         /// Why they are not known to be on disk.
-        source: IoError,
+        error: IoError,
     },
     /// Nobody knows: the commit failed, and its result could not be read (A-13).
     #[error("perhaps appended: the commit failed and its result cannot be read: {0}")]
-    Unknown(#[source] IoError),
+    Unknown(IoError),
+}
+
+// Their messages are part of this one's, so they are not its `source()`, too.
+impl From<RecordError> for AppendError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl From<SettingError> for AppendError {
+    fn from(error: SettingError) -> Self {
+        Self::Setting(error)
+    }
+}
+
+impl From<Diverged> for AppendError {
+    fn from(error: Diverged) -> Self {
+        Self::Diverged(error)
+    }
 }
 
 impl AppendError {
+    /// Whether a condition did not hold because somebody else was faster: read on, decide again,
+    /// and try again.
+    ///
+    /// ```
+    /// use puro::{Batch, NewRecord, Producer};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let mut producer = Producer::open(dir.path())?;
+    /// let decided_at = producer.token();
+    /// producer.append(&NewRecord::new("seats", "taken"))?; // somebody else, say
+    /// let mut batch: Batch = [NewRecord::new("seats", "taken by me")].into_iter().collect();
+    /// let refused = producer.transaction(&mut batch).if_end(&decided_at).commit().unwrap_err();
+    /// assert!(refused.is_conflict());
+    /// assert_eq!(refused.was_appended(), Some(false));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::PositionChanged { .. })
+    }
+
+    /// Whether the records are in the stream (A-12); `None` where nobody knows.
+    #[must_use]
+    pub fn was_appended(&self) -> Option<bool> {
+        match self {
+            Self::NotDurable { .. } => Some(true),
+            Self::Unknown(_) => None,
+            _ => Some(false),
+        }
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn blame(&self) -> Blame {

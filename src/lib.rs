@@ -9,37 +9,44 @@ mod engine;
 mod format;
 
 mod appended;
-pub mod backup;
-pub mod buffered;
+#[cfg(feature = "async")]
+pub mod asynchronous;
+mod backup;
+mod buffered;
 pub mod check;
-pub mod consumer;
+mod consumer;
 pub mod error;
-pub mod named;
-pub mod positions;
-pub mod producer;
-pub mod repair;
+mod named;
+mod options;
+mod positions;
+mod producer;
+mod repair;
 pub mod salvage;
-pub mod settings;
+mod settings;
 pub mod steward;
-pub mod stream;
+mod stream;
 pub mod who;
 
 pub use appended::Appended;
-pub use backup::{BackupError, BackupOptions, BackupReport, backup, restore};
+pub use backup::{BackupError, BackupOptions, BackupReport};
 pub use buffered::{BufferOptions, BufferedProducer, Ticket};
-pub use check::{CheckOptions, CheckReport, check};
-pub use consumer::{Consumer, ConsumerOptions, EndState, Start};
-pub use engine::os::OsVfs;
+pub use check::{CheckOptions, CheckReport};
+pub use consumer::{Consumer, ConsumerOptions, EndState, Start, Watcher};
+pub use engine::counters::Stats;
 pub use engine::vfs::LockWait;
 pub use error::{
     AppendError, Blame, BufferError, Diverged, Failure, OpenError, ReadError, RecordError,
+    SettingError,
 };
-pub use format::record::{Headers, NewRecord, OwnedRecord, Record};
-pub use format::token::Token;
+pub use format::record::{Headers, HeadersIter, NewRecord, OwnedRecord, Record};
+pub use format::state::Position;
+pub use format::token::{StreamId, Token};
 pub use named::{AutoCommit, IfLost, NamedConsumer, NamedError, NamedOptions, Started};
+pub use positions::PositionReport;
 pub use producer::{Batch, HeldProducer, Producer, ProducerOptions, Transaction};
 pub use repair::{RepairReport, repair};
-pub use salvage::{SalvageError, SalvageReport, salvage};
+pub use salvage::{SalvageError, SalvageOptions, SalvageReport};
+pub use settings::{Cleanup, Setting, Settings};
 pub use steward::{Steward, StewardError, StewardOptions, Trim};
 pub use stream::{SegmentInfo, Stream, StreamInfo, StreamOptions, TopicInfo};
 
@@ -47,7 +54,15 @@ pub use stream::{SegmentInfo, Stream, StreamInfo, StreamOptions, TopicInfo};
 /// fuzzers, benches and the command line; nothing here is promised to stay as it is.
 #[cfg(feature = "internals")]
 pub mod internals {
+    pub use crate::backup::{backup, restore};
+    pub use crate::check::check;
     pub use crate::engine::tail::behind;
-    pub use crate::engine::{dir, hint, interpose, os, segment, tail, trace, vfs, walk, writer};
+    pub use crate::engine::{
+        cursor, dir, hint, interpose, os, segment, tail, trace, vfs, walk, writer,
+    };
     pub use crate::format::{block, codec, header, layout, record, state, token, topics};
+    pub use crate::positions::change_in;
+    pub use crate::salvage::lost::{SavedTail, parse_saved_tail_name};
+    pub use crate::salvage::salvage;
+    pub use crate::settings::entries as setting_entries;
 }

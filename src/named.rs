@@ -1,14 +1,14 @@
 //! Named consumers: their position is kept in the stream, so that a restart goes on where
 //! the last run was (protocol.md, C-2, C-3, C-8 and C-9).
 
+mod error;
 mod options;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::error::NamedError;
 pub use self::options::{AutoCommit, IfLost, NamedOptions};
-use crate::appended::Appended;
 use crate::consumer::{Consumer, Start};
 use crate::engine::dir::{CONSUMERS, Directory, owner_lock_name};
 use crate::engine::hint::Hint;
@@ -16,91 +16,11 @@ use crate::engine::lock_file::LockFile;
 use crate::engine::os::OsVfs;
 use crate::engine::trace::Action;
 use crate::engine::vfs::{LockWait, Vfs};
-use crate::error::{AppendError, Blame, Failure, OpenError, ReadError, RecordError};
+use crate::error::{AppendError, Failure, ReadError};
 use crate::format::record::Record;
 use crate::format::state::Position;
 use crate::format::token::Token;
-use crate::producer::{Batch, PositionChange, Producer, Request, is_appended};
-
-/// Why a named consumer could not be opened, read, or committed.
-///
-/// ```
-/// use puro::{NamedError, NamedOptions, Producer};
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let dir = tempfile::tempdir()?;
-/// Producer::open(dir.path())?;
-/// let _runs = NamedOptions::new().open(dir.path(), "billing")?;
-/// let second = NamedOptions::new().open(dir.path(), "billing");
-/// assert!(matches!(second, Err(NamedError::Busy { .. })));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NamedError {
-    /// The stream could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The stream could not be opened for commits.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The position could not be committed.
-    #[error("position {0}")]
-    Commit(#[from] AppendError),
-    /// The records that it was to read next were deleted before it did (C-9).
-    #[error("{}", tell_lost(name, *offset, *low, *high))]
-    Lost {
-        /// The name.
-        name: String,
-        /// What it was to read next.
-        offset: u64,
-        /// The lowest offset there is.
-        low: u64,
-        /// The next to be given.
-        high: u64,
-    },
-    /// Another process runs under this name.
-    #[error("consumer `{name}` is running elsewhere ({} is locked)", path.display())]
-    Busy {
-        /// The name.
-        name: String,
-        /// Its lock file.
-        path: PathBuf,
-    },
-    /// The name cannot be one (F-11).
-    #[error(transparent)]
-    Name(#[from] RecordError),
-}
-
-impl From<Failure> for NamedError {
-    fn from(failure: Failure) -> Self {
-        Self::Read(failure.into())
-    }
-}
-
-impl NamedError {
-    /// Whose fault it is.
-    #[must_use]
-    pub fn blame(&self) -> Blame {
-        match self {
-            Self::Read(error) => error.blame(),
-            Self::Open(error) => error.blame(),
-            Self::Commit(error) => error.blame(),
-            Self::Lost { .. } => Blame::Data,
-            Self::Busy { .. } => Blame::Environment,
-            Self::Name(_) => Blame::Caller,
-        }
-    }
-}
-
-fn tell_lost(name: &str, offset: u64, low: u64, high: u64) -> String {
-    let missed = low.saturating_sub(offset);
-    format!(
-        "consumer `{name}` lost its place: it was to go on at offset {offset}, and {missed} offsets \
-         were deleted before it read them; the stream holds {low} to {high} now. Say where it is to \
-         go on: `if_lost` (on the command line --if-lost beginning, or end), or set its position"
-    )
-}
+use crate::producer::{PositionChange, Positioned, Producer, Transaction, is_appended};
 
 /// Where a named consumer began to read, and why there.
 ///
@@ -166,7 +86,7 @@ impl<V: Vfs> OwnerLock<V> {
 ///
 /// Each record is delivered at least once: again after a death, if its position was not
 /// committed by then. For exactly once, within the stream, see
-/// [`Producer::append_with_position`].
+/// [`Transaction::with_position`].
 ///
 /// It commits by itself as [`NamedOptions::auto_commit`] says, when it is asked for records or
 /// waits for them, and never from a thread of its own. When it is dropped it tries once more,
@@ -443,25 +363,16 @@ impl<V: Vfs> NamedConsumer<V> {
     /// `Commit(NotAppended(NoSpace))` where there is no room.
     pub fn make_room(&mut self) -> Result<(), NamedError> {
         let made = self.committer.make_room_for_position();
-        Ok(made.map_err(AppendError::from)?)
+        Ok(made.map_err(AppendError::NotAppended)?)
     }
 
-    /// What a commit would change; `None` without progress.
-    pub(crate) fn change(&self) -> Option<PositionChange> {
-        let after = self.consumer.token()?;
+    /// What a commit of this place would change; `None` where it is the one that is stored.
+    fn progress_to(&self, after: Token) -> Option<PositionChange> {
         if self.stored.is_some_and(|stored| stored.offset == after.offset) {
             return None;
         }
         let (name, before) = (self.name.clone(), self.stored);
         Some(PositionChange { name, before, after: Some(after), by_hand: false })
-    }
-
-    /// Takes note of the position that was committed.
-    pub(crate) fn committed(&mut self, stored: Option<Position>) {
-        self.stored = stored;
-        self.delivered = 0;
-        self.put_off = None;
-        self.last_commit = self.vfs.monotonic();
     }
 
     /// The name.
@@ -512,24 +423,47 @@ impl<V: Vfs> Drop for NamedConsumer<V> {
     }
 }
 
-impl<V: Vfs> Producer<V> {
-    /// Appends a batch and commits the position of a named consumer with it, in one block:
-    /// both or neither (C-3). So what is made from the records of a stream is in the stream
-    /// exactly once, whenever the process dies.
+impl<V: Vfs> Positioned for NamedConsumer<V> {
+    fn change(&self) -> Option<PositionChange> {
+        self.progress_to(self.consumer.token()?)
+    }
+
+    fn committed(&mut self, stored: Option<Position>) {
+        self.stored = stored;
+        self.delivered = 0;
+        self.put_off = None;
+        self.last_commit = self.vfs.monotonic();
+    }
+}
+
+impl<'a, V: Vfs> Transaction<'a, V> {
+    /// Commits the position of a named consumer, behind the last record delivered, with the
+    /// records, in one block: both or neither (C-3). So what is made from the records of a stream
+    /// is in the stream exactly once, whenever the process dies.
     ///
-    /// # Errors
-    /// `PositionChanged` if somebody else committed that position; see [`AppendError`].
-    pub fn append_with_position(
-        &mut self,
-        batch: &mut Batch,
-        consumer: &mut NamedConsumer<V>,
-    ) -> Result<Appended, AppendError> {
-        let change = consumer.change();
-        let request = Request { position: change.as_ref(), ..Request::default() };
-        let appended = self.append_records(batch, &request);
-        if change.is_some() && is_appended(&appended) {
-            consumer.committed(self.position(consumer.name()));
-        }
-        appended
+    /// The batch may be empty then: the position alone moves, for records of which nothing was
+    /// made. Where it does not move either, only the conditions are looked at.
+    ///
+    /// `PositionChanged` if somebody else committed that position.
+    ///
+    /// ```
+    /// use puro::{AutoCommit, Batch, NewRecord, Stream};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let dir = scratch.path().join("events");
+    /// let stream = Stream::open_or_create(&dir)?;
+    /// let mut producer = stream.producer()?;
+    /// producer.append(&NewRecord::new("orders", "3 apples"))?;
+    /// let by_hand = |options: puro::NamedOptions| options.auto_commit(AutoCommit::Never);
+    /// let mut orders = stream.named_with("invoicing", by_hand)?;
+    /// orders.try_next()?;
+    /// // Nothing is to be invoiced; that it was looked at is kept all the same.
+    /// producer.transaction(&mut Batch::new()).with_position(&mut orders).commit()?;
+    /// assert_eq!(orders.stored().map(|position| position.offset), Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_position(self, consumer: &'a mut NamedConsumer<V>) -> Self {
+        self.positioned(consumer)
     }
 }

@@ -1,24 +1,39 @@
 //! Looking at the positions of named consumers, and changing them by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use crate::consumer::{ConsumerOptions, Start};
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{CONSUMERS, Directory, OpenSegment, open_owner_lock};
 use crate::engine::hint::Hint;
-use crate::engine::os::OsVfs;
 use crate::engine::seek;
-use crate::engine::segment::{Scan, data_end};
+use crate::engine::segment::data_end;
 use crate::engine::tail::open_tail;
 use crate::engine::trace::Action;
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::format::state::Position;
 use crate::named::{NamedError, OwnerLock};
+use crate::options::{Common, Writing};
 use crate::producer::{PositionChange, ProducerOptions, check_name};
 
 /// A named consumer as it stands.
+///
+/// ```
+/// use puro::{NewRecord, Start, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// stream.set_position("billing", Start::Beginning)?;
+/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// let billing = &stream.positions()?[0];
+/// assert_eq!((billing.lag_offsets, billing.running), (1, false));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PositionReport {
     /// Its name.
     pub name: String,
@@ -38,22 +53,6 @@ pub struct PositionReport {
 }
 
 /// The positions of all named consumers of a stream, by name.
-///
-/// # Errors
-/// See [`ReadError`].
-pub fn list(dir: impl AsRef<Path>) -> Result<Vec<PositionReport>, ReadError> {
-    list_in(OsVfs::new(), dir)
-}
-
-/// The same in any world.
-///
-/// # Errors
-/// See [`ReadError`].
-pub fn list_in<V: Vfs>(vfs: V, dir: impl AsRef<Path>) -> Result<Vec<PositionReport>, ReadError> {
-    list_at(&Directory::new(vfs, dir.as_ref()))
-}
-
-/// The same in a directory that may be open already.
 pub(crate) fn list_at<V: Vfs>(dir: &Directory<V>) -> Result<Vec<PositionReport>, ReadError> {
     let Some((tail, _)) = open_tail(dir, OpenMode::Read)? else {
         return Err(Failure::NotAStream { dir: dir.path.clone() }.into());
@@ -115,17 +114,17 @@ fn places<F: VfsFile>(
     offsets: BTreeSet<u64>,
 ) -> Result<Vec<(u64, u64)>, Failure> {
     let mut offsets = offsets.into_iter().peekable();
-    let mut scan = Scan::new(&segment.file, segment.header);
+    let mut scan = Scan::new(segment);
     let mut places = Vec::new();
     while offsets.peek().is_some() {
-        let position = scan.position;
-        let next = scan.next().while_doing_at("read", &segment.path, position)?;
-        let block_end = next.is_ok_and(|_| true).then_some(scan.link.next_offset);
-        let upto = block_end.unwrap_or(scan.link.next_offset.saturating_add(1));
+        let position = scan.at.position;
+        let at_end = matches!(scan.next()?, Step::Stopped(_));
+        let next_offset = scan.at.link.next_offset;
+        let upto = if at_end { next_offset.saturating_add(1) } else { next_offset };
         while let Some(offset) = offsets.next_if(|offset| *offset < upto) {
             places.push((offset, position));
         }
-        if block_end.is_none() {
+        if at_end {
             break;
         }
     }
@@ -139,43 +138,41 @@ fn owner<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<Option<Option<Hint>>,
     Ok(held.then(|| Hint::read(&file)))
 }
 
-/// Sets the position of a consumer that is not running, or with `None` removes it (C-7); tells
-/// what it is now.
+/// Changes a position in any world, as `change_at` does.
 ///
 /// # Errors
-/// `Busy` while a process runs under the name; see [`NamedError`].
-pub fn change(
-    dir: impl AsRef<Path>,
+/// As [`crate::Stream::set_position`].
+#[cfg(feature = "internals")]
+pub fn change_in<V: Vfs>(
+    vfs: V,
+    dir: impl AsRef<std::path::Path>,
     name: &str,
     to: Option<Start>,
 ) -> Result<Option<Position>, NamedError> {
-    change_in(OsVfs::new(), dir, name, to)
+    change_at(Directory::new(vfs, dir.as_ref()), Common::default(), name, to)
 }
 
-/// The same in any world.
-///
-/// # Errors
-/// As [`change`].
-pub fn change_in<V: Vfs>(
-    vfs: V,
-    dir: impl AsRef<Path>,
+/// Sets the position of a consumer that is not running, or with `None` removes it (C-7); tells
+/// what it is now. `Busy` while a process runs under the name.
+pub(crate) fn change_at<V: Vfs>(
+    dir: Directory<V>,
+    common: Common,
     name: &str,
     to: Option<Start>,
 ) -> Result<Option<Position>, NamedError> {
     check_name(name)?;
-    let dir = Directory::new(vfs, dir.as_ref());
     if dir.segments()?.is_none() {
         return Err(Failure::NotAStream { dir: dir.path }.into());
     }
     let _owner = OwnerLock::take(&dir, name, LockWait::Try)?;
-    let options = ProducerOptions::new().create(false);
-    let mut producer = options.open_at(dir.clone())?;
+    let mut producer = ProducerOptions::of(Writing::default(), common).open_at(dir.clone())?;
     let before = producer.position(name);
     let entry = Action::new("ReadEntry").label(name);
     dir.vfs.trace(&entry.value(before.map_or(0, |position| position.offset)));
     let after = match to {
         Some(start) => {
-            let consumer = ConsumerOptions::new().start(start);
+            let mut consumer = ConsumerOptions::new().start(start);
+            consumer.common = common;
             consumer.open_at(dir.clone())?.token()
         }
         None => None,

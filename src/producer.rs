@@ -1,10 +1,24 @@
 //! Producers: the steps of an append (protocol.md, chapter 4).
+//!
+//! They are, in this order:
+//!
+//! 1. Encode: a [`Batch`], or the buffer for single records, holds the body of a block.
+//! 2. `lock_and_look`: take `writer.lock`; bring the memory of the end up to what others committed,
+//!    repair what a dead writer left, finish its rollover.
+//! 3. `append_at_end`: is it a duplicate, do its conditions hold? Then the epoch, a checkpoint where one
+//!    is due, the entries that go into the same block, and the next segment if it does not fit in
+//!    this one.
+//! 4. The writer's `append_block`: write it with its signal low, then the signal.
+//! 5. Give back the lock, sync if that is asked for, and delete what retention lets go
+//!    if a segment was sealed (S-9).
 
 mod batch;
 mod held;
 mod once;
 mod options;
 mod request;
+#[cfg(feature = "async")]
+mod together;
 mod transaction;
 
 use std::path::Path;
@@ -13,7 +27,7 @@ pub use self::batch::Batch;
 pub use self::held::HeldProducer;
 pub use self::options::ProducerOptions;
 use self::request::Entry;
-pub(crate) use self::request::{PositionChange, Request};
+pub(crate) use self::request::{PositionChange, Positioned, Request};
 pub use self::transaction::Transaction;
 use crate::appended::Appended;
 use crate::engine::os::OsVfs;
@@ -24,9 +38,9 @@ use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock};
 use crate::error::{AppendError, Failure, OpenError, RecordError};
 use crate::format::block::{BlockBuilder, BlockKind};
 use crate::format::record::NewRecord;
-use crate::format::settings::{self, Settings};
+use crate::format::settings::{Setting, Settings};
 use crate::format::state::{Position, SETTING, is_name};
-use crate::format::token::Token;
+use crate::format::token::{StreamId, Token};
 use crate::steward::tidy_after_roll;
 
 /// Appends records to a stream, beside any number of other producers.
@@ -64,6 +78,20 @@ impl<V: Vfs> std::fmt::Debug for Producer<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let end = &self.writer.tail.segment.path;
         f.debug_struct("Producer").field("segment", end).finish_non_exhaustive()
+    }
+}
+
+impl<V: Vfs> Drop for Producer<V> {
+    /// Cuts off the zeros that it put ahead (Z-8), if nobody is writing. A forked child does nothing
+    /// (L-3).
+    fn drop(&mut self) {
+        if !std::thread::panicking()
+            && self.writer.has_put_zeros()
+            && self.writer.check_owner().is_ok()
+            && let Ok(guard) = self.lock.take(LockWait::Try)
+        {
+            self.writer.cut_zeros(&guard);
+        }
     }
 }
 
@@ -109,7 +137,11 @@ impl<V: Vfs> Producer<V> {
         appended
     }
 
-    /// Appends a batch, all of it or nothing. The batch keeps its records.
+    /// Appends a batch, all of it or nothing.
+    ///
+    /// The batch keeps its records, and its memory: [`Batch::clear`] takes them out for the next
+    /// ones. It is borrowed mutably only because the block is put together in it. For an append
+    /// with conditions see [`Producer::transaction`].
     ///
     /// # Errors
     /// See [`AppendError`].
@@ -117,30 +149,26 @@ impl<V: Vfs> Producer<V> {
         self.append_records(batch, &Request::default())
     }
 
-    /// Appends a batch only if the stream's next offset is that of the token, and the
-    /// token's history is the stream's: a compare-and-append.
-    ///
-    /// The condition is on the whole stream. Any record that anybody appends in between, of
-    /// whatever topic and key, is a conflict. A writer that takes longer to decide than others to
-    /// append may lose every time. So use it where writers are few, or give what changes on its
-    /// own a stream of its own. After a conflict, read on, decide again, and try again with the
-    /// new token.
-    ///
-    /// # Errors
-    /// `Conflict` or `Diverged` if not; see [`AppendError`].
-    pub fn append_if(&mut self, token: &Token, batch: &mut Batch) -> Result<Appended, AppendError> {
-        self.append_records(batch, &Request { expected: Some(token), ..Request::default() })
-    }
-
-    /// Sets a setting of the stream, or with `None` takes it back to its default. All who
-    /// use the stream obey it from their next look on (C-6). The change is durable.
+    /// Sets a setting of the stream. All who use the stream obey it from their next look on (C-6).
+    /// The change is durable.
     ///
     /// # Errors
     /// `Setting` where it cannot be; see [`AppendError`].
-    pub fn set_setting(&mut self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
-        if let Some(value) = value {
-            settings::check(name, value)?;
-        }
+    pub fn set(&mut self, setting: &Setting) -> Result<(), AppendError> {
+        setting.check()?;
+        self.append_setting(&setting.name(), Some(&setting.value()))
+    }
+
+    /// Takes a setting back to its default, given its [name](Setting::name).
+    ///
+    /// # Errors
+    /// As [`Producer::set`].
+    pub fn unset(&mut self, name: &str) -> Result<(), AppendError> {
+        Setting::check_name(name)?;
+        self.append_setting(name, None)
+    }
+
+    fn append_setting(&mut self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
         let (key, value) = (name.as_bytes(), value.map(str::as_bytes));
         let entry = Entry { kind: SETTING, key, value };
         self.append_entry(&Request { entry: Some(entry), ..Request::default() })
@@ -189,21 +217,7 @@ impl<V: Vfs> Producer<V> {
 
     fn append_entry(&mut self, request: &Request<'_>) -> Result<(), AppendError> {
         let appended = self.append_block(&mut BlockBuilder::default(), request)?;
-        self.make_durable().map_err(|source| AppendError::NotDurable { appended, source })
-    }
-
-    /// Appends a batch that carries a time of its own, in ms since 1970, as copies of records
-    /// do that were written elsewhere before.
-    ///
-    /// # Errors
-    /// See [`AppendError`].
-    pub fn append_copy(
-        &mut self,
-        batch: &mut Batch,
-        timestamp_ms: u64,
-    ) -> Result<Appended, AppendError> {
-        let timestamp_ms = Some(timestamp_ms);
-        self.append_records(batch, &Request { timestamp_ms, ..Request::default() })
+        self.make_durable().map_err(|error| AppendError::NotDurable { appended, error })
     }
 
     pub(crate) fn append_records(
@@ -211,7 +225,8 @@ impl<V: Vfs> Producer<V> {
         batch: &mut Batch,
         request: &Request<'_>,
     ) -> Result<Appended, AppendError> {
-        if batch.is_empty() {
+        batch.check()?;
+        if batch.is_empty() && !request.may_be_empty {
             return Err(RecordError::EmptyBatch.into());
         }
         self.append_block(&mut batch.builder, request)
@@ -226,27 +241,30 @@ impl<V: Vfs> Producer<V> {
         let appended = self.append_looked(&guard, builder, request)?;
         guard.give_back();
         let durable = if self.is_durable() { self.make_durable() } else { Ok(()) };
-        // A sync is told as such; all other outcomes here.
+        // For the trace: a sync that succeeded is an outcome by itself; any other one is `Return`.
         if !(self.is_durable() && durable.is_ok()) {
             let label = if durable.is_ok() { "" } else { "not durable" };
             self.writer.trace(self.writer.tail.action("Return").label(label));
         }
         self.tidy();
-        durable.map_err(|source| AppendError::NotDurable { appended, source })?;
+        durable.map_err(|error| AppendError::NotDurable { appended, error })?;
         Ok(appended)
     }
 
     /// Takes the lock and brings the memory to the committed end.
-    pub(crate) fn lock_and_look(&mut self) -> Result<WriterGuard<V>, Failure> {
-        self.writer.check_owner()?;
-        let guard = self.lock.take(self.lock_wait)?;
-        self.writer.catch_up(&guard)?;
-        Ok(guard)
+    pub(crate) fn lock_and_look(&mut self) -> Result<WriterGuard<V>, AppendError> {
+        let taken = self.writer.check_owner().and_then(|()| self.lock.take(self.lock_wait));
+        let looked = taken.and_then(|guard| self.writer.catch_up(&guard).map(|()| guard));
+        looked.map_err(AppendError::NotAppended)
     }
 
     /// Whether nobody else can have written since the last look under this lock: its name
     /// still leads to it, and one name to the segment.
-    pub(crate) fn still_alone(&self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+    pub(crate) fn still_alone(&self, guard: &WriterGuard<V>) -> Result<bool, AppendError> {
+        self.is_alone(guard).map_err(AppendError::NotAppended)
+    }
+
+    fn is_alone(&self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
         self.writer.check_owner()?;
         let tail = &self.writer.tail;
         let status = tail.segment.file.status().map_err(|error| tail.io_error("look at", error))?;
@@ -269,6 +287,7 @@ impl<V: Vfs> Producer<V> {
         guard: &WriterGuard<V>,
         batch: &mut Batch,
     ) -> Result<Appended, AppendError> {
+        batch.check()?;
         if batch.is_empty() {
             return Err(RecordError::EmptyBatch.into());
         }
@@ -298,7 +317,7 @@ impl<V: Vfs> Producer<V> {
             Failure::Io(error) => error,
             other => self.writer.tail.io_error("sync", std::io::Error::other(other)),
         };
-        AppendError::NotDurable { appended, source }
+        AppendError::NotDurable { appended, error: source }
     }
 
     /// Whether a segment was sealed since the last [`Producer::tidy`].
@@ -315,8 +334,19 @@ impl<V: Vfs> Producer<V> {
         }
     }
 
+    /// The directory of the stream, by the path by which it was opened.
+    #[cfg(feature = "async")]
+    pub(crate) fn path(&self) -> &Path {
+        &self.writer.dir.path
+    }
+
     pub(crate) fn vfs(&self) -> &V {
         &self.writer.dir.vfs
+    }
+
+    /// Says that a call failed that has to do with this producer.
+    pub(crate) fn io_error(&self, operation: &'static str, source: std::io::Error) -> Failure {
+        self.writer.tail.io_error(operation, source).into()
     }
 
     /// Appends at the committed end, which was looked for under this lock.
@@ -343,8 +373,8 @@ impl<V: Vfs> Producer<V> {
             writer.trace(writer.tail.action("Duplicate").value(duplicate.first_offset));
             return Ok(duplicate);
         }
-        writer.prepare(guard)?;
-        writer.checkpoint_if_due(guard)?;
+        let prepared = writer.prepare(guard).and_then(|()| writer.checkpoint_if_due(guard));
+        prepared.map_err(AppendError::NotAppended)?;
         let now_ms = writer.dir.vfs.now_ms();
         let (first_offset, record_count) = (writer.tail.next_offset(), builder.record_count());
         // A clock that is behind does not make the entries look old (C-5).
@@ -353,16 +383,30 @@ impl<V: Vfs> Producer<V> {
             return Err(RecordError::OffsetsExhausted { next_offset: first_offset }.into());
         }
         writer.fit(builder)?;
+        // Before it is known where the block goes, for a repair may raise the epoch.
+        let cleared = writer.clear_the_way(guard, builder.block_bytes());
+        cleared.map_err(AppendError::NotAppended)?;
+        writer.fit(builder)?;
         if writer.must_roll(builder.block_bytes()) {
-            writer.roll(guard, builder.block_bytes())?;
+            let rolled = writer.roll(guard, builder.block_bytes());
+            rolled.map_err(AppendError::NotAppended)?;
             self.rolled = true;
             writer.fit(builder)?; // to a place in another segment
         }
         let timestamp_ms = request.timestamp_ms.unwrap_or(now_ms);
+        let bytes = builder.block_bytes();
         match writer.append_block(guard, builder, BlockKind::Records, timestamp_ms) {
             Ok(()) => {}
-            Err(CommitError::NotAppended(failure)) => return Err(failure.into()),
+            Err(CommitError::NotAppended(failure)) => {
+                return Err(AppendError::NotAppended(failure));
+            }
             Err(CommitError::Unknown(error)) => return Err(AppendError::Unknown(error)),
+        }
+        if record_count > 0 {
+            let counters = &writer.dir.counters;
+            counters.appends.add(1);
+            counters.records.add(u64::from(record_count));
+            counters.bytes.add(bytes);
         }
         if self.is_durable() {
             self.writer.put_zeros(guard);
@@ -425,11 +469,11 @@ impl<V: Vfs> Producer<V> {
 
     /// The stream's id.
     #[must_use]
-    pub fn stream_id(&self) -> [u8; 16] {
-        self.writer.tail.segment.header.stream_id
+    pub fn stream_id(&self) -> StreamId {
+        self.writer.tail.segment.header.stream_id.into()
     }
 
-    /// The stream's end when this producer last looked, for [`Producer::append_if`].
+    /// The stream's end when this producer last looked, for [`Transaction::if_end`].
     #[must_use]
     pub fn token(&self) -> Token {
         self.writer.tail.token()

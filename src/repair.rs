@@ -26,18 +26,7 @@ use crate::producer::ProducerOptions;
 /// # Errors
 /// Where it cannot be opened, or is damaged; nothing was changed then.
 pub fn repair(dir: impl AsRef<Path>) -> Result<Vec<RepairReport>, OpenError> {
-    repair_with(&ProducerOptions::new(), dir)
-}
-
-/// The same, opened as the options say; but a stream is never made.
-///
-/// # Errors
-/// As [`repair`].
-pub fn repair_with(
-    options: &ProducerOptions,
-    dir: impl AsRef<Path>,
-) -> Result<Vec<RepairReport>, OpenError> {
-    repair_at(options, Directory::new(OsVfs::new(), dir.as_ref()))
+    repair_at(&ProducerOptions::new(), Directory::new(OsVfs::new(), dir.as_ref()))
 }
 
 /// The same in a directory that may be open already.

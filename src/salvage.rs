@@ -5,7 +5,9 @@
 //! the report lists those of the old one.
 
 mod body;
-mod lost;
+// For the command line, which comes through the door.
+#[cfg_attr(not(feature = "internals"), allow(dead_code))]
+pub(crate) mod lost;
 mod report;
 mod restore;
 mod source;
@@ -13,16 +15,16 @@ mod source;
 use std::io;
 use std::path::Path;
 
-pub use lost::{Joined, SavedTail, parse_saved_tail_name};
 pub use report::{
     Doubtful, Gap, SalvageError, SalvageOptions, SalvageReport, Trouble, Uncommitted,
 };
 
 use self::body::{Rescue, rescue};
 use self::restore::Headless;
-use self::source::{NoSource, Source, Survey};
+use self::source::{LastSegment, Opened, Source};
 use crate::check::Problem;
 use crate::engine::dir::{Directory, FILE_SYSTEMS_OWN, majority};
+use crate::engine::os::OsVfs;
 use crate::engine::segment::SegmentHeader;
 use crate::engine::vfs::{LockWait, Vfs, VfsFile};
 use crate::engine::walk::{FoundBlock, Piece, Stretch, Walk};
@@ -34,26 +36,28 @@ use crate::format::record::Fields;
 use crate::format::state::SETTING;
 use crate::producer::{Batch, Producer, ProducerOptions};
 
-/// Copies every good record of the stream in `from` to a new stream in `to`, which must be
-/// empty or not exist. Tells `progress` now and then how many bytes of the old stream are done.
-///
-/// # Errors
-/// Where there is no stream, something of it cannot be read, the new one cannot be made, or a record
-/// cannot be written. Damage of the old stream is no error: the report tells of it.
-pub fn salvage<V: Vfs>(
-    vfs: V,
-    from: &Path,
-    to: &Path,
-    progress: &mut dyn FnMut(u64),
-) -> Result<SalvageReport, SalvageError> {
-    salvage_with(vfs, from, to, &SalvageOptions::new(), progress)
+impl SalvageOptions {
+    /// Copies every good record of the stream in `from` to a new stream in `to`, which must be
+    /// empty or not exist. Tells `progress` now and then how many bytes of the old stream are done.
+    ///
+    /// # Errors
+    /// Where there is no stream, something of it cannot be read, the new one cannot be made, or a
+    /// record cannot be written. Damage of the old stream is no error: the report tells of it.
+    pub fn salvage(
+        &self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<SalvageReport, SalvageError> {
+        salvage(OsVfs::new(), from.as_ref(), to.as_ref(), self, progress)
+    }
 }
 
-/// The same with options.
+/// The same in any world.
 ///
 /// # Errors
-/// As [`salvage`].
-pub fn salvage_with<V: Vfs>(
+/// As [`SalvageOptions::salvage`].
+pub fn salvage<V: Vfs>(
     vfs: V,
     from: &Path,
     to: &Path,
@@ -64,7 +68,7 @@ pub fn salvage_with<V: Vfs>(
     let mut report = SalvageReport::default();
     let (sequences, survey, tails) = if options.lost {
         let tails = lost::tails(&dir, options, &mut report)?;
-        (Vec::new(), Survey::default(), tails)
+        (Vec::new(), LastSegment::default(), tails)
     } else {
         let sequences = own_segments(&dir, options, &mut report)?;
         let survey = survey_last(&dir, &sequences)?;
@@ -103,12 +107,10 @@ fn own_segments<V: Vfs>(
     let mut headers = Vec::new();
     for &sequence in &listing.segments {
         let found = source::open(dir, sequence)?;
-        if let Some(Problem::Unreadable(why)) =
-            found.as_ref().map_or_else(NoSource::problem, |s| s.damaged_header.as_ref())
-        {
+        if let Some(Problem::Unreadable(why)) = found.problem() {
             refuse_unreadable(options, sequence, 0, why)?;
         }
-        let sound = found.ok().filter(|source| source.damaged_header.is_none());
+        let sound = found.source().filter(|source| source.damaged_header.is_none());
         headers.push((sequence, sound.map(|source| source.segment.header)));
     }
     let own = |(sequence, header): &(u32, Option<SegmentHeader>)| {
@@ -139,14 +141,14 @@ fn refuse_unreadable(
     Err(SalvageError::Unreadable { file, position, why })
 }
 
-fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<Survey, Failure> {
-    let Some(&last) = sequences.last() else { return Ok(Survey::default()) };
-    let source = source::open(dir, last)?;
-    Ok(source.map(|source| source::survey(&source)).unwrap_or_default())
+fn survey_last<V: Vfs>(dir: &Directory<V>, sequences: &[u32]) -> Result<LastSegment, Failure> {
+    let Some(&last) = sequences.last() else { return Ok(LastSegment::default()) };
+    let source = source::open(dir, last)?.source();
+    Ok(source.map_or_else(LastSegment::default, |source| source::survey(&source)))
 }
 
 /// Makes the new stream, with the settings of the old one.
-fn create<V: Vfs>(dir: &Directory<V>, survey: &Survey) -> Result<Producer<V>, OpenError> {
+fn create<V: Vfs>(dir: &Directory<V>, survey: &LastSegment) -> Result<Producer<V>, OpenError> {
     let found = match dir.names() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names.while_doing("list", &dir.path).map_err(Failure::from)?,
@@ -199,7 +201,7 @@ impl<V: Vfs> Salvager<'_, V> {
         &mut self,
         dir: &Directory<V>,
         sequences: &[u32],
-        survey: &Survey,
+        survey: &LastSegment,
     ) -> Result<(), SalvageError> {
         let mut expected = sequences.first().copied().unwrap_or(0);
         if expected == 0 {
@@ -215,9 +217,9 @@ impl<V: Vfs> Salvager<'_, V> {
             let uncommitted_from = last.then_some(survey.last_committed);
             let current = Current { sequence, uncommitted_from };
             match source::open(dir, sequence)? {
-                Ok(source) => self.segment(&source, &current)?,
-                Err(NoSource::Gone) => {}
-                Err(NoSource::Problem(problem)) => self.note(current.trouble(0, problem)),
+                Opened::Source(source) => self.segment(&source, &current)?,
+                Opened::Gone => {}
+                Opened::Unusable(problem) => self.note(current.trouble(0, problem)),
             }
         }
         self.end();
@@ -233,7 +235,7 @@ impl<V: Vfs> Salvager<'_, V> {
     }
 
     fn sync(&mut self) -> Result<(), SalvageError> {
-        Ok(self.producer.sync().map_err(AppendError::from)?)
+        Ok(self.producer.sync().map_err(AppendError::NotAppended)?)
     }
 
     /// Remembers the first thing wrong until it is known what it cost.
@@ -259,7 +261,7 @@ impl<V: Vfs> Salvager<'_, V> {
     ) -> Result<(), SalvageError> {
         let mut ended = false;
         while !ended {
-            let before = walk.link();
+            let before = walk.at().link;
             let piece = walk.next_piece();
             if let Some((piece, why)) = piece.as_ref().and_then(|p| Some((p, p.read_error()?))) {
                 refuse_unreadable(self.options, current.sequence, piece.position(), why)?;
@@ -271,7 +273,7 @@ impl<V: Vfs> Salvager<'_, V> {
                     ended = self.stretch(&mut walk, &stretch, before, current)?;
                 }
             }
-            (self.progress)(self.done + walk.position());
+            (self.progress)(self.done + walk.at().position);
         }
         self.done += walk.length();
         if !ended && current.uncommitted_from.is_none() {
@@ -309,7 +311,7 @@ impl<V: Vfs> Salvager<'_, V> {
             self.report.without_loss.push(current.trouble(position, Cause::Chain));
             return Ok(false);
         }
-        if found.chained == Some(true) {
+        if found.chained() == Some(true) {
             // A jump that the chain vouches for: a compaction removed what was there.
             self.next_offset = Some(start.first_offset);
         }
@@ -343,7 +345,7 @@ impl<V: Vfs> Salvager<'_, V> {
         self.batch.clear();
         let mut cursor = block.records();
         while let Some(record) = cursor.next(block.body) {
-            self.batch.push(&record.to_new()).map_err(AppendError::from)?;
+            self.batch.push(&record.to_new()).map_err(AppendError::Record)?;
         }
         self.append()
     }
@@ -351,7 +353,7 @@ impl<V: Vfs> Salvager<'_, V> {
     fn save_fields(&mut self, fields: &[Fields<'_>]) -> Result<(), SalvageError> {
         self.batch.clear();
         for fields in fields.iter().filter(|fields| !fields.control) {
-            self.batch.push(&fields.to_new()).map_err(AppendError::from)?;
+            self.batch.push(&fields.to_new()).map_err(AppendError::Record)?;
         }
         self.append()
     }
@@ -360,7 +362,7 @@ impl<V: Vfs> Salvager<'_, V> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.producer.append_copy(&mut self.batch, self.last_time_ms)?;
+        self.producer.transaction(&mut self.batch).timestamp_ms(self.last_time_ms).commit()?;
         self.report.records += self.batch.len() as u64;
         Ok(())
     }
@@ -399,7 +401,12 @@ impl<V: Vfs> Salvager<'_, V> {
             0 => self.report.without_loss.push(trouble),
             lost => {
                 let (before, after) = (rescued.before, rescued.after);
-                self.gap(first_offset + before, end.saturating_sub(after), lost, trouble);
+                self.gap(
+                    first_offset.saturating_add(before),
+                    end.saturating_sub(after),
+                    lost,
+                    trouble,
+                );
             }
         }
         Ok(())

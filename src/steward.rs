@@ -39,11 +39,11 @@ use crate::engine::lock_file::LockFile;
 use crate::engine::os::OsVfs;
 use crate::engine::tail::open_tail;
 use crate::engine::trace::Action;
-use crate::engine::vfs::DEFAULT_LOCK_WAIT;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs};
 use crate::engine::writer::{Writer, WriterLock};
 use crate::error::{Blame, Failure, ReadError};
 use crate::format::settings::Settings;
+use crate::options::{Common, common_setters};
 
 use self::clock::Clocks;
 use self::compact::Memo;
@@ -75,8 +75,7 @@ pub struct StewardOptions {
     retention: Option<Duration>,
     retention_bytes: Option<u64>,
     map_bytes: usize,
-    lock_wait: LockWait,
-    allow_network: bool,
+    pub(crate) common: Common,
 }
 
 /// Memory for the keys of a compaction where the caller does not say: 256 MiB.
@@ -91,8 +90,7 @@ impl Default for StewardOptions {
             retention: None,
             retention_bytes: None,
             map_bytes: DEFAULT_MAP_BYTES,
-            lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
-            allow_network: false,
+            common: Common::default(),
         }
     }
 }
@@ -119,10 +117,11 @@ impl StewardOptions {
         self
     }
 
-    /// Whether this machine's clock is right, whatever speaks against it. Without this, a pass
-    /// deletes nothing by age, and takes no delete marker out, that is old only by a clock that is
-    /// further ahead of the times in the stream than a month beyond the longest limit, or that has
-    /// jumped since the last pass (S-12). It says so in its report.
+    /// Whether this machine's clock is right, whatever speaks against it (S-12).
+    ///
+    /// Against it speaks that it jumped since the last pass, or that it is ahead of the times in the
+    /// stream by more than the longest limit and a month. Without this option, nothing that is old
+    /// only by such a clock is deleted, nor is such a delete marker taken out. The report says so.
     #[must_use]
     pub fn clock_is_right(mut self, right: bool) -> Self {
         self.clock_is_right = right;
@@ -152,19 +151,7 @@ impl StewardOptions {
         self
     }
 
-    /// How long to wait for writers when a segment is to be sealed (L-8).
-    #[must_use]
-    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
-        self.lock_wait = lock_wait;
-        self
-    }
-
-    /// Whether to accept a network file system (M-1).
-    #[must_use]
-    pub fn allow_network(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
-        self
-    }
+    common_setters!();
 
     /// A steward on real files.
     ///
@@ -191,7 +178,7 @@ impl StewardOptions {
         if dir.segments()?.is_none() {
             return Err(Failure::NotAStream { dir: dir.path }.into());
         }
-        if !self.allow_network {
+        if !self.common.allow_network {
             dir.check_local()?;
         }
         Ok(Steward::new(dir, self.clone()))
@@ -210,7 +197,7 @@ impl StewardOptions {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StewardError {
     /// Something is wrong with the files.
@@ -238,13 +225,13 @@ pub enum StewardError {
     #[error(
         "another steward is at work in {}{}; it does the same, so there is no need to wait",
         dir.display(),
-        hint.map_or_else(String::new, |hint| format!(" (process {})", hint.pid))
+        process.map_or_else(String::new, |process| format!(" (process {process})"))
     )]
     Busy {
         /// The stream.
         dir: PathBuf,
-        /// Who it seems to be (F-40).
-        hint: Option<Hint>,
+        /// Which process it seems to be, as far as the lock file tells (F-40).
+        process: Option<u32>,
     },
 }
 
@@ -264,11 +251,12 @@ impl StewardError {
 /// Maintains a stream, one pass at a time.
 ///
 /// ```
-/// use puro::{NewRecord, Producer, Steward};
+/// use std::time::Duration;
+/// use puro::{NewRecord, Producer, Setting, Steward};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let dir = tempfile::tempdir()?;
 /// let mut producer = Producer::open(dir.path())?;
-/// producer.set_setting("retention_ms", Some("604800000"))?; // one week
+/// producer.set(&Setting::Retention(Some(Duration::from_secs(7 * 86_400))))?;
 /// producer.append(&NewRecord::new("orders", "3 apples"))?;
 /// let report = Steward::open(dir.path())?.run_once()?;
 /// assert!(report.deleted.is_empty()); // It is not a week old.
@@ -331,7 +319,7 @@ impl<V: Vfs> Steward<V> {
         if survey.must_seal(self.options.roll) {
             report.sealed = Some(survey.active.sequence);
             if !self.options.dry_run {
-                seal(&self.dir, survey.active.sequence, self.options.lock_wait)?;
+                seal(&self.dir, survey.active.sequence, self.options.common.lock_wait)?;
                 survey = self.survey()?;
             }
         }
@@ -384,7 +372,7 @@ impl<V: Vfs> Steward<V> {
     fn busy(&self) -> StewardError {
         let file = self.dir.open_file(STEWARD_LOCK, OpenMode::Read).ok();
         let hint = file.and_then(|file| Hint::read(&file));
-        StewardError::Busy { dir: self.dir.path.clone(), hint }
+        StewardError::Busy { dir: self.dir.path.clone(), process: hint.map(|hint| hint.pid) }
     }
 }
 

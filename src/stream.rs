@@ -2,27 +2,32 @@
 
 mod info;
 
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
 pub use self::info::{SegmentInfo, StreamInfo, TopicInfo};
 use crate::backup::{BackupError, BackupOptions, BackupReport, copy_stream};
 use crate::check::{CheckOptions, CheckReport, check_at};
-use crate::consumer::{Consumer, ConsumerOptions};
+use crate::consumer::{Consumer, ConsumerOptions, Start};
+use crate::engine::counters::Stats;
 use crate::engine::dir::Directory;
 use crate::engine::os::OsVfs;
 use crate::engine::seek;
 use crate::engine::tail::{Tail, open_tail};
-use crate::engine::vfs::{DEFAULT_LOCK_WAIT, LockWait, OpenMode, Vfs};
-use crate::engine::writer::RepairReport;
+use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{AppendError, Failure, OpenError, ReadError};
-use crate::format::token::Token;
+use crate::format::state::Position;
+use crate::format::token::{StreamId, Token};
 use crate::named::{NamedConsumer, NamedError, NamedOptions};
+use crate::options::{Common, Writing, common_setters, writing_setters};
 use crate::positions::{self, PositionReport};
 use crate::producer::{Producer, ProducerOptions};
-use crate::repair::repair_at;
-use crate::settings;
+use crate::repair::{RepairReport, repair_at};
+use crate::salvage::{SalvageError, SalvageOptions, SalvageReport};
+use crate::settings::{self, Setting, Settings};
 use crate::steward::{Report, Steward, StewardError, StewardOptions, Trim};
+use crate::who::{WhoReport, who};
 
 /// How a stream is to be opened, and how all that is reached from it waits.
 ///
@@ -42,25 +47,10 @@ use crate::steward::{Report, Steward, StewardError, StewardOptions, Trim};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct StreamOptions {
-    create: bool,
-    segment_bytes: Option<u64>,
-    durable: Option<bool>,
-    lock_wait: LockWait,
-    allow_network: bool,
-}
-
-impl Default for StreamOptions {
-    fn default() -> Self {
-        Self {
-            create: false,
-            segment_bytes: None,
-            durable: None,
-            lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
-            allow_network: false,
-        }
-    }
+    writing: Writing,
+    common: Common,
 }
 
 impl StreamOptions {
@@ -71,41 +61,27 @@ impl StreamOptions {
         Self::default()
     }
 
-    /// Whether to make the stream if it is missing.
-    #[must_use]
-    pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
-        self
+    writing_setters!();
+    common_setters!();
+
+    /// Makes the stream if there is none; tells whether it did (O-1).
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn make(&self, dir: impl AsRef<Path>) -> Result<bool, OpenError> {
+        let Self { writing, common } = *self;
+        ProducerOptions::of(writing, common).create_in(OsVfs::new(), dir)
     }
 
-    /// Bytes of records in a segment of a stream that is made (V-1).
-    #[must_use]
-    pub fn segment_bytes(mut self, segment_bytes: u64) -> Self {
-        self.segment_bytes = Some(segment_bytes);
-        self
-    }
-
-    /// Whether appends return only once their records are on disk, whatever the stream's setting
-    /// says.
-    #[must_use]
-    pub fn durable(mut self, durable: bool) -> Self {
-        self.durable = Some(durable);
-        self
-    }
-
-    /// How long to wait for others (L-8).
-    #[must_use]
-    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
-        self.lock_wait = lock_wait;
-        self
-    }
-
-    /// Whether to accept a network file system (M-1). Only safe where one machine alone works in
-    /// it.
-    #[must_use]
-    pub fn allow_network(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
-        self
+    /// Does what the next producer would do first: cuts off what is not committed (chapter 5).
+    /// Of a stream that cannot be opened it tells why.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn repair(&self, dir: impl AsRef<Path>) -> Result<Vec<RepairReport>, OpenError> {
+        let Self { writing, common } = *self;
+        let options = ProducerOptions::of(writing, common);
+        repair_at(&options, Directory::new(OsVfs::new(), dir.as_ref()))
     }
 
     /// Opens the stream on real files.
@@ -123,11 +99,11 @@ impl StreamOptions {
     pub fn open_in<V: Vfs>(&self, vfs: V, dir: impl AsRef<Path>) -> Result<Stream<V>, OpenError> {
         let dir = Directory::new(vfs, dir.as_ref());
         let stream = Stream { dir, options: self.clone() };
-        if self.create {
+        if self.writing.create {
             stream.producer_options().create_at(&stream.dir)?;
         }
         stream.tail()?;
-        if !self.allow_network {
+        if !self.common.allow_network {
             stream.dir.check_local()?;
         }
         Ok(stream)
@@ -167,6 +143,66 @@ impl Stream {
         StreamOptions::new().open(dir)
     }
 
+    /// Makes a stream in `to`, which must not exist, or be empty, from a backup: the same records
+    /// under the same offsets, with an id of its own, so that no position in the old stream is
+    /// taken for one in this.
+    ///
+    /// ```
+    /// use puro::{NewRecord, Stream};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let (dir, copy) = (scratch.path().join("events"), scratch.path().join("copy"));
+    /// # let again = scratch.path().join("again");
+    /// let stream = Stream::open_or_create(&dir)?;
+    /// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+    /// stream.backup(&copy)?;
+    /// Stream::restore(&copy, &again)?;
+    /// assert_eq!(Stream::open(&again)?.bounds()?, 0..1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`BackupError`].
+    pub fn restore(
+        backup: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+    ) -> Result<BackupReport, BackupError> {
+        BackupOptions::new().restore(backup, to, &mut |_, _| {})
+    }
+
+    /// Copies every good record of a damaged stream to a new one in `to`, which must not exist, or
+    /// be empty. [`SalvageOptions`] has more to ask for.
+    ///
+    /// ```
+    /// use puro::{NewRecord, Stream};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let (dir, saved) = (scratch.path().join("events"), scratch.path().join("saved"));
+    /// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+    /// // Something bad happens to it.
+    /// assert_eq!(Stream::salvage(&dir, &saved)?.records, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`SalvageError`]. Damage is no error: the report tells of it.
+    pub fn salvage(
+        damaged: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+    ) -> Result<SalvageReport, SalvageError> {
+        SalvageOptions::new().salvage(damaged, to, &mut |_| {})
+    }
+
+    /// Which processes have files of it open or locked.
+    ///
+    /// # Errors
+    /// Where its directory cannot be read.
+    pub fn who(&self) -> io::Result<WhoReport> {
+        who(self.path())
+    }
+
     /// Opens a stream, and makes it if it is missing.
     ///
     /// # Errors
@@ -191,16 +227,16 @@ impl<V: Vfs> Stream<V> {
     }
 
     fn producer_options(&self) -> ProducerOptions {
-        let StreamOptions { segment_bytes, durable, lock_wait, allow_network, .. } = self.options;
-        let mut options =
-            ProducerOptions::new().create(false).lock_wait(lock_wait).allow_network(allow_network);
-        if let Some(bytes) = segment_bytes {
-            options = options.segment_bytes(bytes);
-        }
-        match durable {
-            Some(durable) => options.durable(durable),
-            None => options,
-        }
+        let StreamOptions { writing, common } = self.options;
+        ProducerOptions::of(Writing { create: false, ..writing }, common)
+    }
+
+    /// What tells it from every other stream.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn id(&self) -> Result<StreamId, Failure> {
+        Ok(self.end()?.stream_id)
     }
 
     /// Where it ends, as a position to be kept or compared.
@@ -219,6 +255,13 @@ impl<V: Vfs> Stream<V> {
         let (low, next) = seek::range(&self.dir)?
             .ok_or_else(|| Failure::NotAStream { dir: self.dir.path.clone() })?;
         Ok(low..next)
+    }
+
+    /// What was done in this process through this handle, its clones, and all that was opened from
+    /// them. Counting costs next to nothing.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.dir.counters.stats()
     }
 
     /// A producer. Each thread opens one of its own.
@@ -249,8 +292,9 @@ impl<V: Vfs> Stream<V> {
     }
 
     fn consumer_options(&self) -> ConsumerOptions {
-        let StreamOptions { lock_wait, allow_network, .. } = self.options;
-        ConsumerOptions::new().lock_wait(lock_wait).allow_network(allow_network)
+        let mut options = ConsumerOptions::new();
+        options.common = self.options.common;
+        options
     }
 
     /// A consumer whose position is kept in the stream under a name.
@@ -261,7 +305,7 @@ impl<V: Vfs> Stream<V> {
         self.named_with(name, |options| options)
     }
 
-    /// The same as asked. What the consumer's own options say of waiting is said there anew.
+    /// The same as asked.
     ///
     /// # Errors
     /// See [`NamedError`].
@@ -270,10 +314,8 @@ impl<V: Vfs> Stream<V> {
         name: &str,
         ask: impl FnOnce(NamedOptions) -> NamedOptions,
     ) -> Result<NamedConsumer<V>, NamedError> {
-        let options = NamedOptions::new()
-            .consumer(self.consumer_options())
-            .commit_wait(self.options.lock_wait)
-            .allow_network(self.options.allow_network);
+        let mut options = NamedOptions::new();
+        options.common = self.options.common;
         ask(options).open_at(self.dir.clone(), name)
     }
 
@@ -293,8 +335,8 @@ impl<V: Vfs> Stream<V> {
         &self,
         ask: impl FnOnce(StewardOptions) -> StewardOptions,
     ) -> Result<Steward<V>, StewardError> {
-        let StreamOptions { lock_wait, allow_network, .. } = self.options;
-        let options = StewardOptions::new().lock_wait(lock_wait).allow_network(allow_network);
+        let mut options = StewardOptions::new();
+        options.common = self.options.common;
         ask(options).open_at(self.dir.clone())
     }
 
@@ -314,21 +356,49 @@ impl<V: Vfs> Stream<V> {
         positions::list_at(&self.dir)
     }
 
-    /// The settings that are set, by name.
+    /// Sets the position of a named consumer that is not running (C-7); tells what it is now.
+    ///
+    /// # Errors
+    /// `Busy` while a process runs under the name; see [`NamedError`].
+    pub fn set_position(&self, name: &str, to: Start) -> Result<Option<Position>, NamedError> {
+        positions::change_at(self.dir.clone(), self.options.common, name, Some(to))
+    }
+
+    /// Removes the position of a named consumer that is not running (C-7).
+    ///
+    /// # Errors
+    /// As [`Stream::set_position`].
+    pub fn remove_position(&self, name: &str) -> Result<(), NamedError> {
+        positions::change_at(self.dir.clone(), self.options.common, name, None).map(drop)
+    }
+
+    /// What all its settings amount to: each as it is set, or its default.
     ///
     /// # Errors
     /// Where the stream cannot be read.
-    pub fn settings(&self) -> Result<Vec<(String, String)>, Failure> {
+    pub fn settings(&self) -> Result<Settings, Failure> {
         settings::read_at(&self.dir)
     }
 
-    /// Sets a setting, or with `None` takes it back to its default; durably (C-6).
+    /// Sets a setting; durably, and all who use the stream obey it from their next look on (C-6).
     ///
     /// # Errors
     /// `Setting` where it cannot be; see [`AppendError`].
-    pub fn set(&self, name: &str, value: Option<&str>) -> Result<(), AppendError> {
-        let mut producer = self.producer_options().open_existing(self.dir.clone())?;
-        producer.set_setting(name, value)
+    pub fn set(&self, setting: &Setting) -> Result<(), AppendError> {
+        self.producer_for_settings()?.set(setting)
+    }
+
+    fn producer_for_settings(&self) -> Result<Producer<V>, AppendError> {
+        let opened = self.producer_options().open_existing(self.dir.clone());
+        opened.map_err(AppendError::NotAppended)
+    }
+
+    /// Takes a setting back to its default, given its [name](Setting::name).
+    ///
+    /// # Errors
+    /// As [`Stream::set`].
+    pub fn unset(&self, name: &str) -> Result<(), AppendError> {
+        self.producer_for_settings()?.unset(name)
     }
 
     /// Verifies every block, and with `deep` every record. Whatever is wrong with the files is a
@@ -353,8 +423,7 @@ impl<V: Vfs> Stream<V> {
     /// # Errors
     /// See [`BackupError`].
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<BackupReport, BackupError> {
-        let StreamOptions { lock_wait, allow_network, .. } = self.options;
-        let options = BackupOptions::new().lock_wait(lock_wait).allow_network(allow_network);
+        let options = BackupOptions { common: self.options.common };
         copy_stream(&self.dir, to.as_ref(), &options, None, &mut |_, _| {})
     }
 }

@@ -16,10 +16,25 @@ use std::path::{Path, PathBuf};
 use crate::engine::dir::{CONSUMERS, STEWARD_LOCK, WRITER_LOCK, parse_segment_name};
 use crate::engine::hint::{Hint, MOST_BYTES};
 use crate::engine::os::{process_start, stat_field};
-use crate::engine::vfs::{FileId, LockKind};
+pub use crate::engine::vfs::{FileId, LockKind};
 
 /// A file of a stream in the hands of a process.
+///
+/// ```
+/// use puro::Stream;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let _consumer = stream.consumer()?;
+/// for holder in stream.who()?.holders {
+///     println!("process {:?} has {}", holder.pid, holder.file);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Holder {
     /// The process; `None` where only the lock is known, because the process belongs to
     /// somebody else.
@@ -41,7 +56,21 @@ pub struct Holder {
 }
 
 /// What can be told of who uses a stream.
+///
+/// ```
+/// use puro::Stream;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let _consumer = stream.consumer()?;
+/// let report = stream.who()?;
+/// assert!(!report.complete || !report.holders.is_empty()); // this process
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WhoReport {
     /// Who holds what, by file and process.
     pub holders: Vec<Holder>,
@@ -56,6 +85,21 @@ pub struct WhoReport {
 ///
 /// # Errors
 /// Where the directory cannot be read.
+///
+/// ```
+/// use puro::Stream;
+/// use puro::who::who;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let _consumer = stream.consumer()?;
+/// # let _ = stream;
+/// let report = who(&dir)?;
+/// assert!(!report.complete || !report.holders.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 pub fn who(dir: &Path) -> io::Result<WhoReport> {
     let files = StreamFiles::of(dir)?;
     let mut report =

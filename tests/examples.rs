@@ -112,6 +112,10 @@ fn without_arguments_each_tells_how_it_is_used() {
     for source in fs::read_dir(sources).unwrap() {
         let path = source.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        // Of the feature `async`: built, and run, by the tests of that feature.
+        if name == "async_tail" {
+            continue;
+        }
         let output = run(&mut example(&name));
         assert!(!output.status.success(), "{name}");
         let usage = format!("usage: {name} ");
@@ -359,7 +363,7 @@ fn housekeeping_sets_rules_and_makes_room() {
     assert!(keep_house().starts_with("retention_ms = 604800000\nretention_bytes = 1000000000\n"));
     assert!(keep_house().ends_with(" bytes now\n"), "what is set already is not set again");
     let set = Stream::open(&stream).unwrap().settings().unwrap();
-    assert!(set.contains(&("cleanup:users".to_owned(), "compact".to_owned())));
+    assert_eq!(set.cleanup(b"users"), puro::Cleanup::Compact);
     let trim = || run(example("housekeeping").arg(&stream).arg("--trim"));
     assert!(stderr(&trim()).contains("nothing is known to be consumed"));
     let mut billing = NamedOptions::new().open(&stream, "billing").unwrap();

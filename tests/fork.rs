@@ -134,7 +134,12 @@ fn a_named_consumer(dir: &Path) {
     });
     let busy = open().unwrap_err();
     assert!(matches!(busy, NamedError::Busy { .. }), "{busy}");
-    let position = puro::positions::list(dir).unwrap().first().map(|found| found.position.offset);
+    let position = puro::Stream::open(dir)
+        .unwrap()
+        .positions()
+        .unwrap()
+        .first()
+        .map(|found| found.position.offset);
     assert_eq!(position, None, "the child committed");
     named.as_mut().unwrap().commit().unwrap();
 }

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use puro::internals::check;
 use puro::internals::hint::Hint;
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::LockKind;
 use puro::steward::Why;
 use puro::who::{Holder, who};
 use puro::{
-    CheckOptions, ConsumerOptions, NamedOptions, NewRecord, ReadError, Steward, StewardError, check,
+    CheckOptions, ConsumerOptions, NamedOptions, NewRecord, ReadError, Steward, StewardError,
 };
 use real::*;
 use steward::*;
@@ -52,6 +53,7 @@ fn holders_of(dir: &Path, file: &str) -> Vec<Holder> {
 
 /// A consumer that reads one record, says so, and reads on when it is told to.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child_consumer() {
     let Some(dir) = stream_of("PURO_CHILD_CONSUMER") else { return };
     let mut consumer = ConsumerOptions::new().open(&dir).unwrap();
@@ -91,7 +93,7 @@ fn a_stopped_consumer_is_shown_and_loses_its_segment() {
     signal(pid, "-STOP");
     wait_until("the stop", || state(pid) == 'T');
 
-    producer.set_setting("retention_bytes", Some("5000")).unwrap();
+    producer.set(&"retention_bytes=5000".parse().unwrap()).unwrap();
     let report = clock.pass(dir.path());
     let Some(Why::Held { file, until_ms, .. }) = report.kept.first().map(|kept| &kept.why) else {
         panic!("{report:?}")
@@ -147,6 +149,7 @@ fn hints_tell_who_holds_a_lock_file() {
 
 /// Runs passes until it is killed.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child_steward() {
     let Some(dir) = stream_of("PURO_CHILD_STEWARD") else { return };
     let mut steward = puro::StewardOptions::new().roll(true).map_bytes(300).open(&dir).unwrap();
@@ -160,6 +163,7 @@ fn child_steward() {
 
 /// Appends updates of 20 keys until it is killed; says what was acknowledged.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child_producer() {
     let Some(dir) = stream_of("PURO_CHILD_PRODUCER") else { return };
     let mut producer = small_segments().open(&dir).unwrap();
@@ -179,7 +183,7 @@ fn kills_anywhere_leave_the_latest_values() {
     let mut random = Random::seeded("kills_anywhere_leave_the_latest_values");
     let dir = scratch();
     let mut first = small_segments().open(dir.path()).unwrap();
-    first.set_setting("cleanup", Some("compact")).unwrap();
+    first.set(&"cleanup=compact".parse().unwrap()).unwrap();
     let mut follower = fast_consumer().open(dir.path()).unwrap();
     let mut followed: BTreeMap<String, u64> = BTreeMap::new();
     let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();

@@ -2,4 +2,6 @@
 //! ordinary test too.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| puro_model::fuzz::operations(data));
+use puro_model::fuzz::{Play, operations};
+
+libfuzzer_sys::fuzz_target!(|play: Play| operations(&play));

@@ -4,6 +4,8 @@
 //! A checksum cannot be guessed, so the inputs are sealed first: the right checksums are
 //! put where the format wants them, and what is fuzzed is everything behind them.
 
+mod operations;
+
 use std::path::Path;
 
 use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
@@ -16,10 +18,10 @@ use puro::internals::tail::open_tail;
 use puro::internals::vfs::{OpenMode, VfsFile, write_full};
 use puro::{Failure, OpenError, Start};
 
+pub use self::operations::{Play, Step, Trouble, operations};
 use crate::generate::SEGMENT_BYTES;
-use crate::history::{Op, Player, STREAM, batch, options, read};
-use crate::oracle::Crash;
-use crate::sim::{Disk, Fault, SimVfs, World};
+use crate::history::{STREAM, batch, options, read};
+use crate::sim::{Disk, SimVfs, World};
 
 /// Decoders never panic, and what they accept encodes back to the same bytes (F-6).
 /// The first byte says which decoder.
@@ -56,9 +58,12 @@ fn decode_record(data: &[u8]) {
     let sealed = seal_record(data);
     let Ok((fields, rest)) = Fields::split(&sealed) else { return };
     let Some(spanned) = fields.spanned_offsets() else { return };
+    if spanned > u64::from(u32::MAX) {
+        return; // no block has room for such a gap, and so nobody builds it
+    }
     let mut builder = BlockBuilder::default();
     builder.push(&fields.to_new()).expect("what was decoded is within the limits");
-    assert_eq!(u64::from(builder.record_count()), spanned.min(u64::from(u32::MAX)));
+    assert_eq!(u64::from(builder.record_count()), spanned);
     let (meta, place) = (meta(), place());
     let body = &sealed[..sealed.len() - rest.len()];
     let unshifted = builder.finish_copy(&meta, place);
@@ -246,51 +251,4 @@ fn put_behind(vfs: &SimVfs, path: &Path, data: &[u8]) -> Vec<u8> {
 
 fn bytes_of(world: &World, path: &Path) -> Vec<u8> {
     world.disk().bytes_of(path).expect("it is there").to_vec()
-}
-
-/// How many operations one input may ask for.
-const MOST_OPERATIONS: usize = 48;
-
-/// Arbitrary operations of two producers and a consumer, with faults, deaths and losses of
-/// power between them; judged by the oracle. Four bytes make an operation.
-pub fn operations(data: &[u8]) {
-    let world = World::new(Disk::default());
-    let mut player = Player::new(world.clone(), |vfs| vfs, options(SEGMENT_BYTES));
-    for code in data.chunks_exact(4).take(MOST_OPERATIONS) {
-        let &[what, size, when, how] = code else { return };
-        let op = operation(what, size, when, how);
-        // Of a sync that only a consumer was told to have failed, nothing is promised (M-6).
-        if matches!(op, Op::Append { .. } | Op::Sync { .. }) && when > 0 {
-            let faults = [Fault::NoSpace, Fault::Io, Fault::Interrupted, Fault::Short];
-            world.set_fault(u64::from(when % 32), faults[usize::from(how % 4)]);
-        }
-        if let Err(violation) = player.play(&op) {
-            panic!("{violation}");
-        }
-        world.calm();
-    }
-    if let Err(violation) = player.settle(Crash::Death) {
-        panic!("{violation}");
-    }
-}
-
-fn operation(what: u8, size: u8, when: u8, how: u8) -> Op {
-    let who = usize::from(what >> 7);
-    let records = 1 + u32::from(size & 3);
-    let bytes = [0, 7, 60, 400, 1000, 2500, 3900, 5000][usize::from(size >> 5)];
-    match what & 15 {
-        0 => Op::Sync { who },
-        1 => Op::Close { who },
-        2 => Op::Read { durable: how & 1 == 1 },
-        3 | 4 => {
-            let (calls, done) = (u64::from(when % 32), usize::from(how) * 16);
-            Op::Die { who, records, bytes, calls, done }
-        }
-        5 => Op::Power { keep: how & 1 == 1 },
-        6 => {
-            let calls = (when > 0).then_some(u64::from(when % 32));
-            Op::Forge { who, calls, done: usize::from(how) * 4 }
-        }
-        _ => Op::Append { who, records, bytes, durable: how & 0x80 != 0 },
-    }
 }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use arbitrary::{Arbitrary, Unstructured};
 use puro::internals::block::{BlockBuilder, BlockKind, BlockMeta, Link};
 use puro::internals::dir::Directory;
 use puro::internals::layout::{BLOCK_ALIGN, start};
@@ -20,24 +21,91 @@ use crate::sim::{Fuse, SimVfs, World};
 /// The stream's directory in every simulated machine.
 pub const STREAM: &str = "/stream";
 
-/// Something that an actor does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Something that an actor does. A fuzzer makes it up within the bounds that are said here.
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     /// A producer appends a batch of so many records with so many bytes each.
-    Append { who: usize, records: u32, bytes: usize, durable: bool },
+    Append {
+        #[arbitrary(with = who)]
+        who: usize,
+        #[arbitrary(with = records)]
+        records: u32,
+        #[arbitrary(with = bytes)]
+        bytes: usize,
+        durable: bool,
+    },
     /// A producer syncs what it knows of.
-    Sync { who: usize },
+    Sync {
+        #[arbitrary(with = who)]
+        who: usize,
+    },
     /// A producer is closed, and opened anew when it is needed.
-    Close { who: usize },
+    Close {
+        #[arbitrary(with = who)]
+        who: usize,
+    },
     /// A consumer reads all from the beginning, and keeps its position.
     Read { durable: bool },
     /// A producer dies in an append, in the given call, with so many bytes of it done.
-    Die { who: usize, records: u32, bytes: usize, calls: u64, done: usize },
+    Die {
+        #[arbitrary(with = who)]
+        who: usize,
+        #[arbitrary(with = records)]
+        records: u32,
+        #[arbitrary(with = bytes)]
+        bytes: usize,
+        #[arbitrary(with = calls)]
+        calls: u64,
+        #[arbitrary(with = done)]
+        done: usize,
+    },
     /// A producer appends a record whose value holds starts that are right where it will stand (F-43), and dies
     /// in the given call, if one is given, with so many bytes of it done.
-    Forge { who: usize, calls: Option<u64>, done: usize },
+    Forge {
+        #[arbitrary(with = who)]
+        who: usize,
+        #[arbitrary(with = perhaps_calls)]
+        calls: Option<u64>,
+        #[arbitrary(with = done_of_a_forged_one)]
+        done: usize,
+    },
     /// The machine loses its power; of what was not synced, nothing or everything is lost.
     Power { keep: bool },
+}
+
+/// Sizes of records that fill a segment of a few KiB soon, or late.
+pub const SIZES: [usize; 8] = [0, 7, 60, 400, 1000, 2500, 3900, 5000];
+/// An actor makes fewer calls than this before it has done an operation.
+pub const MOST_CALLS: u64 = 31;
+
+fn who(u: &mut Unstructured<'_>) -> arbitrary::Result<usize> {
+    u.int_in_range(0..=1)
+}
+
+fn records(u: &mut Unstructured<'_>) -> arbitrary::Result<u32> {
+    u.int_in_range(1..=4)
+}
+
+fn bytes(u: &mut Unstructured<'_>) -> arbitrary::Result<usize> {
+    u.choose(&SIZES).copied()
+}
+
+/// In which call of an actor something happens.
+pub fn calls(u: &mut Unstructured<'_>) -> arbitrary::Result<u64> {
+    u.int_in_range(0..=MOST_CALLS)
+}
+
+fn perhaps_calls(u: &mut Unstructured<'_>) -> arbitrary::Result<Option<u64>> {
+    if bool::arbitrary(u)? { calls(u).map(Some) } else { Ok(None) }
+}
+
+/// How many bytes of a call are done before a death.
+fn done(u: &mut Unstructured<'_>) -> arbitrary::Result<usize> {
+    Ok(usize::from(u8::arbitrary(u)?) * 16)
+}
+
+fn done_of_a_forged_one(u: &mut Unstructured<'_>) -> arbitrary::Result<usize> {
+    Ok(usize::from(u8::arbitrary(u)?) * 4)
 }
 
 impl Op {

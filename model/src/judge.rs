@@ -5,12 +5,15 @@
 //! compared: the [oracle](crate::oracle) judges what the log holds, and here is judged what only
 //! concurrency brings: what each reader saw when, and the order of appends in time.
 
+mod pushed;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use puro::{AppendError, Appended, Batch, Consumer, ConsumerOptions, NewRecord, Producer};
 use puro::{ProducerOptions, ReadError, Start, Token};
 
+use self::pushed::Flushes;
 use crate::oracle::{Crash, Delivery, Oracle};
 use crate::shared_world::{Alone, Image, Manner, Threads, World};
 
@@ -24,6 +27,8 @@ struct Attempt {
     begun: u64,
     ended: u64,
     outcome: Outcome,
+    /// Which actor pushed it, and until when, if it was not appended by itself.
+    pushed: Option<(u32, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +40,10 @@ enum Outcome {
         offset: u64,
         durable: bool,
     },
+    /// Committed, at a place that the caller was not told.
+    Somewhere {
+        durable: bool,
+    },
 }
 
 #[derive(Default)]
@@ -43,8 +52,12 @@ struct Notes {
     attempts: Vec<Attempt>,
     /// What each reader got: offset and value.
     deliveries: Vec<(u64, Vec<u8>)>,
+    /// What readers found at the end: the next offset, and when they began to look.
+    ends: Vec<(u64, u64)>,
     /// How many segments were removed from the front.
     removed: u32,
+    /// When the last flush of each actor ended, and the last that failed.
+    flushes: BTreeMap<u32, Flushes>,
     /// What is wrong in itself.
     wrong: Vec<String>,
 }
@@ -72,7 +85,7 @@ impl Journal {
             let (begun, ended) = (notes.tick(), notes.tick());
             let outcome = Outcome::At { offset, durable: false };
             let values = vec![value.as_bytes().to_vec()];
-            notes.attempts.push(Attempt { values, begun, ended, outcome });
+            notes.attempts.push(Attempt { values, begun, ended, outcome, pushed: None });
         }
         journal
     }
@@ -105,7 +118,7 @@ impl Journal {
         token: &Token,
         values: &[&str],
     ) -> Option<Appended> {
-        match self.attempt(values, |batch| producer.append_if(token, batch)) {
+        match self.attempt(values, |batch| producer.transaction(batch).if_end(token).commit()) {
             Err(AppendError::Conflict { .. }) => None,
             done => self.expect_calm(world, done),
         }
@@ -153,8 +166,8 @@ impl Journal {
         let mut notes = self.notes();
         let begun = notes.tick();
         let values = values.iter().map(|value| value.as_bytes().to_vec()).collect();
-        let attempt = Attempt { values, begun, ended: u64::MAX, outcome: Outcome::Unknown };
-        notes.attempts.push(attempt);
+        let outcome = Outcome::Unknown;
+        notes.attempts.push(Attempt { values, begun, ended: u64::MAX, outcome, pushed: None });
         notes.attempts.len() - 1
     }
 
@@ -212,13 +225,9 @@ impl Journal {
     /// A reader that finds the end must have everything whose append had returned before it looked.
     fn saw_end(&self, next_offset: u64, begun: u64) {
         let mut notes = self.notes();
-        let missed = notes.attempts.iter().find(|attempt| {
-            attempt.ended < begun
-                && matches!(attempt.outcome, Outcome::At { offset, .. } if offset >= next_offset)
-        });
-        let missed = missed
-            .map(|attempt| format!("Prefix: a reader at {next_offset} does not see {attempt:?}"));
+        let missed = notes.missed_by((next_offset, begun));
         notes.wrong.extend(missed);
+        notes.ends.push((next_offset, begun));
     }
 
     /// Judges by what a fresh reader now finds, then by what is left when the power fails now.
@@ -227,7 +236,7 @@ impl Journal {
     /// The promise that is broken.
     pub fn judge<T: Threads>(&self, world: &World<T>) -> Result<(), String> {
         world.set_at_rest();
-        let notes = self.notes();
+        let mut notes = self.notes();
         if let Some(wrong) = notes.wrong.first() {
             return Err(wrong.clone());
         }
@@ -236,6 +245,7 @@ impl Journal {
         }
         let log = read_all(&World::<Alone>::new(&world.image(), Manner::default(), 1))?;
         let log = notes.complete(log);
+        notes.find_places(&log)?;
         let told = notes.told_to_oracle(&log)?;
         told.judge(&log, Crash::Death)?;
         notes.check_order()?;
@@ -276,6 +286,15 @@ impl Told {
 }
 
 impl Notes {
+    /// What a reader should have seen that looked for the end at some time and found it there.
+    fn missed_by(&self, (next_offset, begun): (u64, u64)) -> Option<String> {
+        let missed = self.attempts.iter().find(|attempt| {
+            attempt.ended < begun
+                && matches!(attempt.outcome, Outcome::At { offset, .. } if offset >= next_offset)
+        });
+        missed.map(|attempt| format!("Prefix: a reader at {next_offset} does not see {attempt:?}"))
+    }
+
     /// Puts back what a steward removed from the front.
     fn complete(&self, log: Log) -> Log {
         let from = match log.first() {
@@ -309,7 +328,8 @@ impl Notes {
                 told.records.insert(value.clone(), (number, index, of));
             }
             match attempt.outcome {
-                Outcome::Unknown => {}
+                // Whose place is not told is found before.
+                Outcome::Unknown | Outcome::Somewhere { .. } => {}
                 Outcome::NotAppended => told.oracle.refused(number),
                 Outcome::At { offset, durable } => {
                     let taken = told.oracle.appended(number, offset);
@@ -329,7 +349,7 @@ impl Notes {
             for other in &self.attempts {
                 if let (Outcome::At { offset: first, .. }, Outcome::At { offset: second, .. }) =
                     (&one.outcome, &other.outcome)
-                    && one.ended < other.begun
+                    && (one.ended < other.begun || one.pushed_before(other))
                     && first >= second
                 {
                     return Err(format!("Prefix: {one:?} came before {other:?}"));

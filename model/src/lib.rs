@@ -1,5 +1,6 @@
 //! Worlds in which the code of puro is checked.
 
+pub mod buffered_roles;
 pub mod crash;
 pub mod faults;
 pub mod fuzz;

@@ -9,7 +9,9 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use puro::internals::vfs::{Join, Monitor};
 
 use crate::judge::Journal;
 use crate::roles::Role;
@@ -23,6 +25,32 @@ pub enum Loom {}
 pub struct LoomGate {
     mutex: loom::sync::Mutex<()>,
     waiters: loom::sync::Condvar,
+}
+
+/// A value whose threads loom orders.
+pub struct LoomMonitor<V> {
+    value: loom::sync::Mutex<V>,
+    changed: loom::sync::Condvar,
+}
+
+impl<V: Send + 'static> Monitor<V> for LoomMonitor<V> {
+    type Held<'m> = loom::sync::MutexGuard<'m, V>;
+
+    fn enter(&self) -> Self::Held<'_> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_enter(&self) -> Option<Self::Held<'_>> {
+        Some(self.enter())
+    }
+
+    fn wait<'m>(&'m self, held: Self::Held<'m>, _timeout: Option<Duration>) -> Self::Held<'m> {
+        self.changed.wait(held).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_all(&self) {
+        self.changed.notify_all();
+    }
 }
 
 impl Threads for Loom {
@@ -53,6 +81,23 @@ impl Threads for Loom {
 
     fn choose(_ways: u32) -> u32 {
         unreachable!("loom's scenarios say what they want")
+    }
+
+    type Monitor<V: Send + 'static> = LoomMonitor<V>;
+
+    fn monitor<V: Send + 'static>(value: V) -> LoomMonitor<V> {
+        let (value, changed) = (loom::sync::Mutex::new(value), loom::sync::Condvar::new());
+        LoomMonitor { value, changed }
+    }
+
+    fn spawn(work: Box<dyn FnOnce() + Send>) -> Join {
+        let thread = spawn(work);
+        // What it panicked of, the checker tells.
+        Box::new(move || drop(thread.join()))
+    }
+
+    fn pause() {
+        loom::thread::yield_now();
     }
 }
 

@@ -10,9 +10,10 @@ use std::time::Duration;
 use puro::internals::block::BlockStart;
 use puro::internals::codec::{crc_continue, get_u32, put};
 use puro::internals::layout::{SIGNAL_HIGH, block_bytes, end, header, start};
+use puro::internals::os::OsMonitor;
 use puro::internals::segment::SegmentHeader;
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
 
 use crate::sim::vfs::{NoWatch, SimDir};
@@ -352,6 +353,7 @@ impl Vfs for PlantedVfs {
     type File = PlantedFile;
     type Dir = PlantedDir;
     type Watch = NoWatch;
+    type Monitor<T: Send + 'static> = OsMonitor<T>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.inner.create_dir(path)
@@ -464,5 +466,17 @@ impl Vfs for PlantedVfs {
 
     fn random(&self) -> io::Result<[u8; 16]> {
         self.inner.random()
+    }
+
+    fn monitor<T: Send + 'static>(&self, value: T) -> OsMonitor<T> {
+        self.inner.monitor(value)
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        self.inner.spawn(work)
+    }
+
+    fn yield_now(&self) {
+        self.inner.yield_now();
     }
 }

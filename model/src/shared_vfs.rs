@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use puro::internals::layout::{BLOCK_ALIGN, SIGNAL_HIGH, SIGNAL_LOW};
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
+    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, Monitor, OpenMode, Vfs, VfsFile,
+    Watch,
 };
 
 use crate::shared_file::{Inode, Owner};
@@ -157,7 +158,11 @@ impl<T: Threads> VfsFile for SharedFile<T> {
             return Ok(T::pass(&self.inode.lock_gate, take));
         }
         // Time limits are not modelled: who waits is served in the end, or the checker sees a deadlock.
-        T::wait(&self.inode.lock_gate, take);
+        T::wait(&self.inode.lock_gate, || self.world.is_dead() || take());
+        if self.world.is_dead() {
+            // By another thread, while this one waited.
+            return Err(io::Error::other("the actor is dead"));
+        }
         self.world.tell(|| format!("has locked file {}", self.inode.number));
         Ok(true)
     }
@@ -189,6 +194,46 @@ impl<T: Threads> Watch for SharedWatch<T> {
             self.clear();
         }
         T::wait(&self.world.shared.bell_gate, || self.bell.load(Ordering::Relaxed));
+    }
+}
+
+/// A value that the threads of one actor share.
+pub struct SharedMonitor<T: Threads, V: Send + 'static> {
+    inner: T::Monitor<V>,
+    world: World<T>,
+}
+
+impl<T: Threads, V: Send + 'static> Monitor<V> for SharedMonitor<T, V> {
+    type Held<'m> = <T::Monitor<V> as Monitor<V>>::Held<'m>;
+
+    fn enter(&self) -> Self::Held<'_> {
+        self.inner.enter()
+    }
+
+    /// Nobody forks here, so that it makes no difference who waits when.
+    fn try_enter(&self) -> Option<Self::Held<'_>> {
+        Some(self.inner.enter())
+    }
+
+    /// A time limit may be over at any moment: whoever has one may run at once again. A dead one that
+    /// tries for ever lets others run, until they have ended it.
+    fn wait<'m>(&'m self, held: Self::Held<'m>, timeout: Option<Duration>) -> Self::Held<'m> {
+        if timeout.is_some() {
+            drop(held);
+            if self.world.is_dead() {
+                T::pause();
+            }
+            return self.inner.enter();
+        }
+        if self.world.sabotaged(Sabotage::DeafMonitor) {
+            drop(held);
+            return self.inner.wait(self.inner.enter(), None);
+        }
+        self.inner.wait(held, None)
+    }
+
+    fn wake_all(&self) {
+        self.inner.wake_all();
     }
 }
 
@@ -225,6 +270,7 @@ impl<T: Threads> Vfs for World<T> {
     type File = SharedFile<T>;
     type Dir = PathBuf;
     type Watch = SharedWatch<T>;
+    type Monitor<V: Send + 'static> = SharedMonitor<T, V>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.step(&self.shared.names_gate, || {
@@ -356,4 +402,15 @@ impl<T: Threads> Vfs for World<T> {
     fn random(&self) -> io::Result<[u8; 16]> {
         Ok([0xA0 | self.actor.number as u8; 16])
     }
+
+    fn monitor<V: Send + 'static>(&self, value: V) -> SharedMonitor<T, V> {
+        SharedMonitor { inner: T::monitor(value), world: self.clone() }
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        Ok(T::spawn(work))
+    }
+
+    /// Whoever lets others run first may still be the next: that is one of the ways to go on.
+    fn yield_now(&self) {}
 }

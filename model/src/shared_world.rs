@@ -14,6 +14,9 @@
 //!
 //! An actor can die at any of its steps ([`Plan::dies_at`]): its locks are released there,
 //! and each later call of it fails without effect. So a death in mid-write leaves part of it.
+//!
+//! An actor may have several threads ([`Threads::spawn`]), which share its steps and die with it:
+//! what they do to each other in memory is ordered by the checker too ([`Threads::Monitor`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,7 +26,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use puro::internals::layout::BLOCK_ALIGN;
-use puro::internals::vfs::FileId;
+use puro::internals::os::OsMonitor;
+use puro::internals::vfs::{FileId, Join, Monitor};
 
 use crate::shared_file::Inode;
 
@@ -42,6 +46,14 @@ pub trait Threads: Send + Sync + 'static {
     fn wake<R>(gate: &Self::Gate, step: impl FnOnce() -> R) -> R;
     /// One of so many ways to go on.
     fn choose(ways: u32) -> u32;
+    /// A value that the threads of one actor share. Time limits are not its matter.
+    type Monitor<V: Send + 'static>: Monitor<V> + 'static;
+    /// A new one.
+    fn monitor<V: Send + 'static>(value: V) -> Self::Monitor<V>;
+    /// Starts another thread of an actor.
+    fn spawn(work: Box<dyn FnOnce() + Send>) -> Join;
+    /// Lets others run first, if any can.
+    fn pause();
 }
 
 /// A single thread: for making streams to begin with, and looking at what came of them.
@@ -63,6 +75,14 @@ impl Threads for Alone {
     fn choose(_ways: u32) -> u32 {
         0
     }
+    type Monitor<V: Send + 'static> = OsMonitor<V>;
+    fn monitor<V: Send + 'static>(value: V) -> OsMonitor<V> {
+        OsMonitor::new(value)
+    }
+    fn spawn(_work: Box<dyn FnOnce() + Send>) -> Join {
+        unreachable!("a single thread is alone")
+    }
+    fn pause() {}
 }
 
 /// In which order the two parts of a read or a write are taken.
@@ -93,6 +113,8 @@ pub enum Sabotage {
     TornRename,
     /// A sync does nothing.
     LyingSync,
+    /// Who begins to wait for another thread misses what comes at that moment.
+    DeafMonitor,
 }
 
 /// How a world behaves where systems differ.

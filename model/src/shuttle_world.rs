@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use puro::internals::vfs::{Join, Monitor};
 use shuttle::rand::Rng;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler};
 use shuttle::{FailurePersistence, Runner};
@@ -30,6 +31,32 @@ pub struct ShuttleGate {
 
 /// The world of one schedule.
 pub type ShuttleWorld = World<Shuttle>;
+
+/// A value whose threads shuttle orders.
+pub struct ShuttleMonitor<V> {
+    value: shuttle::sync::Mutex<V>,
+    changed: shuttle::sync::Condvar,
+}
+
+impl<V: Send + 'static> Monitor<V> for ShuttleMonitor<V> {
+    type Held<'m> = shuttle::sync::MutexGuard<'m, V>;
+
+    fn enter(&self) -> Self::Held<'_> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_enter(&self) -> Option<Self::Held<'_>> {
+        Some(self.enter())
+    }
+
+    fn wait<'m>(&'m self, held: Self::Held<'m>, _timeout: Option<Duration>) -> Self::Held<'m> {
+        self.changed.wait(held).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_all(&self) {
+        self.changed.notify_all();
+    }
+}
 
 impl Threads for Shuttle {
     type Gate = ShuttleGate;
@@ -60,6 +87,23 @@ impl Threads for Shuttle {
     fn choose(ways: u32) -> u32 {
         shuttle::rand::thread_rng().gen_range(0..ways)
     }
+
+    type Monitor<V: Send + 'static> = ShuttleMonitor<V>;
+
+    fn monitor<V: Send + 'static>(value: V) -> ShuttleMonitor<V> {
+        let (value, changed) = (shuttle::sync::Mutex::new(value), shuttle::sync::Condvar::new());
+        ShuttleMonitor { value, changed }
+    }
+
+    fn spawn(work: Box<dyn FnOnce() + Send>) -> Join {
+        let thread = shuttle::thread::spawn(work);
+        // What it panicked of, the checker tells.
+        Box::new(move || drop(thread.join()))
+    }
+
+    fn pause() {
+        shuttle::thread::yield_now();
+    }
 }
 
 /// Which schedules are tried.
@@ -76,6 +120,8 @@ pub enum Schedules {
 pub struct Campaign {
     /// Its name, which is that of the test, for replaying.
     pub name: &'static str,
+    /// The module of that test.
+    pub module: &'static str,
     /// What is in the stream before.
     pub before: &'static [&'static str],
     /// Who takes part.
@@ -117,7 +163,7 @@ impl Campaign {
         let (image, campaign) = (stream(self.before), self.clone());
         let runs = Runs {
             name: self.name,
-            module: "cast",
+            module: self.module,
             // A failure that is expected need not be seen again.
             keeps_failures: self.manner.sabotage == Sabotage::None,
         };
@@ -189,6 +235,7 @@ impl Runs {
                 let told = wrong.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let text = told.or(panic.downcast_ref::<String>().cloned());
                 let mut what = text.unwrap_or_else(|| "a panic".to_owned());
+                what += &format!("\n  again with PURO_SEED={seed}");
                 for file in files(&kept).difference(&known) {
                     let (name, module, file) = (self.name, self.module, file.display());
                     what += &format!(
@@ -202,14 +249,14 @@ impl Runs {
     }
 
     fn report(&self, schedules: Schedules, played: usize, took: Duration, target_tmpdir: &str) {
-        let (name, seconds) = (self.name, took.as_secs_f64());
+        let (name, seconds, seed) = (self.name, took.as_secs_f64(), seed());
         let bound = match schedules {
             Schedules::Random => "random".to_owned(),
             Schedules::Pct(depth) => format!("PCT depth {depth}"),
         };
         let line = format!(
             "{{\"kind\":\"shuttle\",\"scenario\":\"{name}\",\"executions\":{played},\
-             \"bound\":\"{bound}\",\"seconds\":{seconds:.2}}}\n"
+             \"bound\":\"{bound}\",\"seconds\":{seconds:.2},\"seed\":{seed}}}\n"
         );
         eprint!("{line}");
         write_coverage(target_tmpdir, &format!("shuttle-{name}"), &line);

@@ -96,7 +96,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
         let vfs = seam(SimVfs::new(&world, 1));
         let mut producer = options(SEGMENT_BYTES).open_in(vfs, STREAM).expect("a new stream");
         for (name, value) in settings {
-            producer.set_setting(name, Some(value)).expect("a setting");
+            producer.set(&format!("{name}={value}").parse().unwrap()).expect("a setting");
         }
         let named = |name: &str| settings.iter().find(|(known, _)| *known == name);
         let number = |name| named(name).and_then(|(_, value)| value.parse().ok());
@@ -362,7 +362,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
         let (process, vfs) = self.new_process();
         self.attempt(Block { entries: Vec::new(), position: Some((who, low)) });
         let start = Some(Start::Beginning);
-        match puro::positions::change_in(vfs, STREAM, NAMES[who], start) {
+        match puro::internals::change_in(vfs, STREAM, NAMES[who], start) {
             Ok(_) => _ = self.answered(self.ledger.next(), true)?,
             Err(_) if self.world.is_dead(process) => {}
             Err(error) => return Err(failed("set a position", &error)),
@@ -443,7 +443,7 @@ impl<V: Vfs, M: Fn(SimVfs) -> V> Player<V, M> {
         let mut outputs = batch(&entries, 100);
         self.attempt(Block { entries, position: Some((JOB, token.offset)) });
         let Some(actor) = &mut self.named[JOB] else { return Ok(Done::Failed) };
-        let appended = producer.append_with_position(&mut outputs, &mut actor.is);
+        let appended = producer.transaction(&mut outputs).with_position(&mut actor.is).commit();
         if appended.is_err() {
             self.named[JOB] = None; // What it has read is to be read again.
         }

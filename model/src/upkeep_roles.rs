@@ -191,7 +191,7 @@ fn transform<T: Threads>(
     let mut producer: Producer<World<T>> = options.open_in(world.clone(), STREAM)?;
     let mut failure = None;
     minutes.append(world, &[entry], |batch| {
-        let appended = producer.append_with_position(batch, named);
+        let appended = producer.transaction(batch).with_position(named).commit();
         appended.map(|appended| appended.first_offset).inspect_err(|error| {
             failure = Some(error.to_string());
         })
@@ -202,7 +202,7 @@ fn transform<T: Threads>(
             operation: "append",
             path: STREAM.into(),
             position: None,
-            source: std::io::Error::other(what),
+            source: std::io::Error::other(what).into(),
         })
         .into()),
     }

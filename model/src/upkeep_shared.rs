@@ -90,7 +90,11 @@ pub fn stage(settings: &[(&str, &str)], before: &[Entry]) -> (Image, Minutes) {
     let minutes = Minutes::default();
     for (offset, entry) in (0..).zip(before) {
         let mut batch = batch(&[*entry], if entry.value.is_some() { 1800 } else { 0 });
-        producer.append_copy(&mut batch, entry.time_ms).expect("a fresh stream takes records");
+        producer
+            .transaction(&mut batch)
+            .timestamp_ms(entry.time_ms)
+            .commit()
+            .expect("a fresh stream takes records");
         let attempt = Attempt { entries: vec![*entry], outcome: Outcome::At(offset) };
         minutes.notes().attempts.push(attempt);
     }
@@ -101,7 +105,7 @@ pub fn stage(settings: &[(&str, &str)], before: &[Entry]) -> (Image, Minutes) {
 
 fn set(producer: &mut Producer<World<Alone>>, settings: &[(&str, &str)]) {
     for (name, value) in settings {
-        producer.set_setting(name, Some(value)).expect("a setting can be set");
+        producer.set(&format!("{name}={value}").parse().unwrap()).expect("a setting can be set");
     }
 }
 

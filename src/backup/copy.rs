@@ -4,12 +4,14 @@
 //! other checksums.
 
 use crate::engine::at_end::judge;
+use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment, segment_name};
-use crate::engine::seek::Place;
-use crate::engine::segment::{SegmentHeader, Tail, Window};
-use crate::engine::vfs::{Vfs, VfsFile, write_full};
+use crate::engine::maker::SegmentMaker;
+use crate::engine::seek::ReadPlace;
+use crate::engine::segment::{TailKind, Window};
+use crate::engine::vfs::{Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
-use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link};
+use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Cause, Link};
 use crate::format::layout::header;
 use crate::format::record::Fields;
 use crate::format::token::Token;
@@ -39,27 +41,32 @@ pub fn copy_segment<V: Vfs>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Copied, Failure> {
     let mut source =
-        Source { place: Place::at_start_of(segment), sealed, window: Window::default() };
+        Source { place: ReadPlace::at_start_of(segment), sealed, window: Window::default() };
     let mut header = source.place.segment.header;
     header.stream_id = new_id.unwrap_or(header.stream_id);
-    let mut copy = SegmentCopy::create(target, header, &source.place.segment.file)?;
-    while let Some(meta) = source.next(&target.vfs, &mut copy.builder)? {
-        copy.write(meta)?;
-        progress(copy.end);
+    // Its directory has no name yet; in it, the segment has its own.
+    let (name, like) = (segment_name(header.sequence), &source.place.segment.file);
+    let mut copy = SegmentMaker::begin(target, &name, header, Some(like))?;
+    let mut builder = BlockBuilder::default();
+    while let Some(start) = source.next(&target.vfs, &mut builder)? {
+        let meta = meta_of(&start, copy.link(start.first_offset));
+        copy.add(&builder.finish_copy(&meta, copy.place()))?;
+        progress(copy.end());
     }
     if !sealed && new_id.is_none() {
         let segment = &source.place.segment;
         segment.file.sync_data().while_doing("sync", &segment.path)?;
     }
-    copy.file.sync_data().while_doing("sync", &copy.path)?;
-    let Place { epoch, link, .. } = source.place;
-    let token = Token { stream_id: copy.header.stream_id, epoch, offset: link.next_offset };
-    Ok(Copied { bytes: copy.end, blocks: copy.blocks, token })
+    let (bytes, blocks) = (copy.end(), copy.blocks);
+    copy.finish(None)?;
+    let ReadPlace { epoch, link, .. } = source.place;
+    let token = Token { stream_id: header.stream_id.into(), epoch, offset: link.next_offset };
+    Ok(Copied { bytes, blocks, token })
 }
 
 /// The segment that is copied.
 struct Source<F> {
-    place: Place<F>,
+    place: ReadPlace<F>,
     /// Whether another one follows in the stream.
     sealed: bool,
     window: Window,
@@ -71,24 +78,23 @@ impl<F: VfsFile> Source<F> {
         &mut self,
         vfs: &V,
         builder: &mut BlockBuilder,
-    ) -> Result<Option<BlockMeta>, Failure> {
+    ) -> Result<Option<BlockStart>, Failure> {
         let mut doubted = false;
         loop {
             if self.place.ended {
                 return Ok(None);
             }
-            let (mut meta, sealed) = (None, self.sealed);
-            let step = self.place.step(&mut self.window, |block| {
-                if block.start.kind == BlockKind::SegmentEnd && !sealed {
-                    return Ok(false);
+            let cause = match self.place.look(&mut self.window)? {
+                Step::Block(before, block) => {
+                    if block.start.kind == BlockKind::SegmentEnd && !self.sealed {
+                        return Ok(None);
+                    }
+                    let damage = |cause| self.place.segment.damage_at(&before, cause);
+                    rebuild(&block, builder).map_err(damage)?;
+                    self.place.pass(&block);
+                    return Ok(Some(block.start));
                 }
-                rebuild(block, builder)?;
-                meta = Some(meta_of(block));
-                Ok(true)
-            })?;
-            let cause = match step {
-                Ok(_) => return Ok(meta),
-                Err(cause) => cause,
+                Step::Stopped(cause) => cause,
             };
             match self.lost_behind(vfs)? {
                 None if !self.sealed => return Ok(None),
@@ -105,15 +111,14 @@ impl<F: VfsFile> Source<F> {
     /// Whether what was on the disk is missing at the place, by the recovery table; for it
     /// must not be taken for the committed end.
     fn lost_behind<V: Vfs<File = F>>(&self, vfs: &V) -> Result<Option<Cause>, Failure> {
-        let Place { segment, position, durable_to, .. } = &self.place;
+        let ReadPlace { segment, position, durable_to, .. } = &self.place;
         if *position == header::LEN as u64 {
             return Ok(Some(Cause::NoCheckpoint));
         }
         // A tail that is cut, for whatever reason, is not copied.
-        let tail = judge(vfs, segment, *position, *durable_to);
-        Ok(match tail.while_doing_at("read", &segment.path, *position)? {
-            Tail::Damaged { cause } => Some(cause),
-            Tail::Clean | Tail::Unseen | Tail::Lost => None,
+        Ok(match judge(vfs, segment, *position, *durable_to)? {
+            TailKind::Damaged { cause } => Some(cause),
+            TailKind::Clean | TailKind::Unseen | TailKind::Lost => None,
         })
     }
 
@@ -136,53 +141,8 @@ fn rebuild(block: &Block<'_>, builder: &mut BlockBuilder) -> Result<(), Cause> {
     Ok(())
 }
 
-/// What the copy of a block says beside its records; `prev_crc` is for the copy to know.
-fn meta_of(block: &Block<'_>) -> BlockMeta {
-    let start = &block.start;
-    BlockMeta {
-        kind: start.kind,
-        link: Link { prev_crc: 0, next_offset: start.first_offset, may_jump: true },
-        timestamp_ms: start.timestamp_ms,
-        durable_to: start.durable_to,
-        epoch: start.epoch,
-        committed: true,
-    }
-}
-
-/// The copy of a segment, as far as it is written.
-struct SegmentCopy<F> {
-    file: F,
-    path: std::path::PathBuf,
-    header: SegmentHeader,
-    end: u64,
-    prev_crc: u32,
-    blocks: u64,
-    builder: BlockBuilder,
-}
-
-impl<F: VfsFile> SegmentCopy<F> {
-    fn create<V: Vfs<File = F>>(
-        dir: &Directory<V>,
-        mut header: SegmentHeader,
-        like: &F,
-    ) -> Result<Self, Failure> {
-        let path = dir.segment_path(header.sequence);
-        let file = dir.create_anew(&segment_name(header.sequence), Some(like))?;
-        let bytes = header.encode();
-        write_full(&file, &bytes, 0).while_doing_at("write", &path, 0)?;
-        let (end, prev_crc) = (bytes.len() as u64, header.crc);
-        Ok(Self { file, path, header, end, prev_crc, blocks: 0, builder: BlockBuilder::default() })
-    }
-
-    /// Writes the block in the builder.
-    fn write(&mut self, mut meta: BlockMeta) -> Result<(), Failure> {
-        meta.link.prev_crc = self.prev_crc;
-        let built = self.builder.finish_copy(&meta, self.header.place(self.end));
-        let written = write_full(&self.file, built.bytes, self.end);
-        written.while_doing_at("write", &self.path, self.end)?;
-        self.end += built.bytes.len() as u64;
-        self.prev_crc = built.block.crc;
-        self.blocks += 1;
-        Ok(())
-    }
+/// What the copy of a block says beside its records.
+fn meta_of(start: &BlockStart, link: Link) -> BlockMeta {
+    let BlockStart { kind, timestamp_ms, durable_to, epoch, .. } = *start;
+    BlockMeta { kind, link, timestamp_ms, durable_to, epoch, committed: true }
 }

@@ -2,7 +2,9 @@
 
 use super::finding::Problem;
 use crate::engine::segment::SegmentHeader;
-use crate::format::block::{Block, BlockKind, Cause, Link};
+use crate::engine::walk::WalkPlace;
+use crate::format::block::{Block, BlockKind, Cause, spanned_offsets};
+use crate::format::chain::Chain;
 use crate::format::layout::{CHECKPOINT_BODY_BYTES, MAX_VALUE_BYTES, header};
 use crate::format::record::{Fields, RecordCause};
 use crate::format::state::State;
@@ -27,10 +29,8 @@ pub struct Course {
     deep: bool,
     /// What the segment before left; `None` where that is not known.
     before: Option<Carried>,
-    /// Where the next block is to begin.
-    pub position: u64,
-    /// What it must continue; `None` behind bytes that are no block.
-    pub link: Option<Link>,
+    /// The place before the next block.
+    pub at: WalkPlace,
     /// The next offset.
     pub next_offset: u64,
     /// How many committed blocks were passed.
@@ -41,8 +41,6 @@ pub struct Course {
     pub durable_to: u64,
     /// The fold of their entries.
     pub state: State,
-    /// Whether the segment end was passed.
-    pub ended: bool,
     max_timestamp_ms: u64,
     /// Whether only opening checkpoints were passed.
     opening: bool,
@@ -62,14 +60,12 @@ impl Course {
         Self {
             header,
             deep,
-            position: header::LEN as u64,
-            link: Some(header.first_link()),
+            at: Chain::at_start_of(&header).into(),
             next_offset: header.base_offset,
             blocks: 0,
             records: 0,
             durable_to: 0,
             state: State::default(),
-            ended: false,
             max_timestamp_ms: before.as_ref().map_or(0, |before| before.max_timestamp_ms),
             before,
             opening: true,
@@ -97,13 +93,12 @@ impl Course {
     }
 
     /// Notes that damage stands before the next block.
-    pub fn interrupt(&mut self, position: u64, link: Option<Link>, next_offset: Option<u64>) {
+    pub fn interrupt(&mut self, at: WalkPlace, next_offset: Option<u64>) {
         self.broken = true;
         self.checkpoint = None;
         self.opening_durable_to = None;
         self.topics = None;
-        self.position = position;
-        self.link = link;
+        self.at = at;
         self.next_offset = next_offset.unwrap_or(self.next_offset).max(self.next_offset);
     }
 
@@ -128,10 +123,10 @@ impl Course {
     /// Ends the segment, and tells what is missing in a sealed one.
     pub fn finish(&mut self, sealed: bool) -> Vec<Problem> {
         let mut problems: Vec<_> = self.close_checkpoint().into_iter().collect();
-        if self.opening_durable_to.is_some_and(|to| to != self.position) && self.opening {
+        if self.opening_durable_to.is_some_and(|to| to != self.at.position) && self.opening {
             problems.push(Cause::Field("durable_to").into());
         }
-        if sealed && !self.ended && !self.broken {
+        if sealed && !self.at.ended && !self.broken {
             self.broken = true;
             problems.push(Cause::NotSealed.into());
         }
@@ -142,9 +137,6 @@ impl Course {
     fn check_start(&mut self, block: &Block<'_>) -> Vec<Cause> {
         let (start, mut causes) = (&block.start, Vec::new());
         let checkpoint = start.kind == BlockKind::Checkpoint;
-        if self.position == header::LEN as u64 && !checkpoint {
-            causes.push(Cause::NoCheckpoint);
-        }
         if start.first_offset < self.next_offset {
             causes.push(Cause::Chain);
         }
@@ -168,8 +160,8 @@ impl Course {
         let durable_to = block.start.durable_to;
         if !(self.opening && block.start.kind == BlockKind::Checkpoint) {
             let opened = self.opening_durable_to.take_if(|_| self.opening);
-            let whole = opened.is_none_or(|opened| opened == self.position || self.may_jump());
-            return whole && durable_to <= self.position;
+            let whole = opened.is_none_or(|opened| opened == self.at.position || self.may_jump());
+            return whole && durable_to <= self.at.position;
         }
         *self.opening_durable_to.get_or_insert(durable_to) == durable_to
     }
@@ -209,26 +201,24 @@ impl Course {
             index_begin(index) != Some(topics.begin()) || (!silent && index != topics.value())
         });
         if let Some(topics) = &mut self.topics {
-            topics.add(block, self.position);
+            topics.add(block, self.at.position);
         }
         if block.start.kind == BlockKind::Checkpoint {
-            self.topics = Some(topics_from(self.position + block.start.block_bytes()));
+            self.topics = Some(topics_from(self.at.position + block.start.block_bytes()));
         }
         wrong.then_some(Problem::Topics)
     }
 
     fn absorb(&mut self, block: &Block<'_>) {
         let start = &block.start;
-        self.position += start.block_bytes();
-        let link = block.link(self.may_jump());
-        self.next_offset = link.next_offset.max(self.next_offset);
-        self.link = Some(link);
+        let behind = Chain::behind(self.at.position, block, self.may_jump());
+        self.next_offset = behind.link.next_offset.max(self.next_offset);
+        self.at = behind.into();
         self.blocks += 1;
         self.records += u64::from(start.record_count);
         self.durable_to = self.durable_to.max(start.durable_to);
         self.max_timestamp_ms = self.max_timestamp_ms.max(start.timestamp_ms);
         self.opening &= start.kind == BlockKind::Checkpoint;
-        self.ended = start.kind == BlockKind::SegmentEnd;
     }
 
     /// Compares a whole checkpoint, each entry once and in order, with the state before it (F-37).
@@ -265,7 +255,7 @@ fn split_entry(mut bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordCause> {
 /// Whether offsets stand in for records that a compaction removed (F-33).
 fn has_gap(block: &Block<'_>) -> Result<bool, Cause> {
     for fields in block.control_records() {
-        if fields?.spanned_offsets().unwrap_or(0) > 0 {
+        if spanned_offsets(&fields?)? > 0 {
             return Ok(true);
         }
     }

@@ -6,6 +6,20 @@ use std::path::{Path, PathBuf};
 use crate::format::block::Cause;
 
 /// What a stream is, all findings taken together.
+///
+/// ```
+/// use puro::check::Verdict;
+/// use puro::{CheckOptions, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// std::fs::write(dir.join("notes.txt"), "not of a stream")?;
+/// let report = CheckOptions::new().check(&dir, &mut |_, _| {})?;
+/// assert_eq!(report.verdict(), Verdict::Sound); // A note is no fault of the stream.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing is wrong.
@@ -19,7 +33,32 @@ pub enum Verdict {
     Damaged,
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sound => "sound",
+            Self::Repairable => "repairable",
+            Self::Unreadable => "unreadable",
+            Self::Damaged => "damaged",
+        })
+    }
+}
+
 /// How bad a finding is; ascending.
+///
+/// ```
+/// use puro::check::Severity;
+/// use puro::{CheckOptions, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// std::fs::write(dir.join("notes.txt"), "not of a stream")?;
+/// let report = CheckOptions::new().check(&dir, &mut |_, _| {})?;
+/// assert!(report.findings.iter().all(|finding| finding.severity() == Severity::Note));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Worth to be known, of no consequence for the stream.
@@ -32,7 +71,33 @@ pub enum Severity {
     Damage,
 }
 
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note => "note",
+            Self::Repairable => "repairable",
+            Self::Unreadable => "unreadable",
+            Self::Damage => "damage",
+        })
+    }
+}
+
 /// What is wrong.
+///
+/// ```
+/// use puro::check::Problem;
+/// use puro::{CheckOptions, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// std::fs::write(dir.join("notes.txt"), "not of a stream")?;
+/// let report = CheckOptions::new().check(&dir, &mut |_, _| {})?;
+/// assert_eq!(report.findings[0].problem, Problem::StrayName);
+/// assert_eq!(report.findings[0].problem.label(), "stray_name");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -60,6 +125,12 @@ pub enum Problem {
     /// The last segment is sealed, and its successor was not made (V-6).
     #[error("the segment is sealed, but the next one was not made yet")]
     RolloverUnfinished,
+    /// The last segment is sealed, and no writer can make its successor, for a stray has that name (K-13).
+    #[error(
+        "the segment is sealed, and what has the next one's name is of another stream, or of another \
+         number; move it away, and the next writer goes on"
+    )]
+    NextNameTaken,
     /// The last segment that there can be is sealed (F-7).
     #[error("the stream is full: it has used up its 2^32 segments; export it into a new one")]
     Full,
@@ -95,6 +166,7 @@ impl Problem {
             Self::Tail { .. } | Self::RolloverUnfinished => Severity::Repairable,
             Self::Unreadable(_) => Severity::Unreadable,
             Self::NotASegment
+            | Self::NextNameTaken
             | Self::MissingSegments { .. }
             | Self::Bytes(_)
             | Self::Checkpoint
@@ -111,6 +183,7 @@ impl Problem {
             Self::StraySegment => "stray_segment",
             Self::Tail { label, .. } => label,
             Self::RolloverUnfinished => "rollover_unfinished",
+            Self::NextNameTaken => "next_name_taken",
             Self::Full => "full",
             Self::NotASegment => "not_a_segment",
             Self::Unreadable(_) => "unreadable",
@@ -123,7 +196,21 @@ impl Problem {
 }
 
 /// One thing that is not as it should be.
+///
+/// ```
+/// use puro::{CheckOptions, NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// std::fs::write(dir.join("notes.txt"), "not of a stream")?;
+/// let report = CheckOptions::new().check(&dir, &mut |_, _| {})?;
+/// assert!(report.findings[0].to_string().ends_with("it has no place in a stream"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The file.
     pub path: PathBuf,

@@ -16,7 +16,7 @@ impl<V: Vfs> Consumer<V> {
     }
 
     /// All records, as owned copies; waits at the end, without limit. Ends behind an error.
-    pub fn iter(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
+    pub fn follow(&mut self) -> impl Iterator<Item = Result<OwnedRecord, ReadError>> + '_ {
         ending_with_an_error(move || {
             loop {
                 match self.poll(Duration::MAX) {

@@ -7,8 +7,9 @@ use super::{Consumer, Start, Watching};
 use crate::engine::dir::Directory;
 use crate::engine::os::OsVfs;
 use crate::engine::seek::Topics;
-use crate::engine::vfs::{DEFAULT_LOCK_WAIT, LockWait, Vfs};
+use crate::engine::vfs::Vfs;
 use crate::error::{Failure, ReadError};
+use crate::options::{Common, common_setters};
 
 /// How a consumer is to be opened.
 ///
@@ -37,8 +38,7 @@ pub struct ConsumerOptions {
     pub(super) durable: bool,
     pub(super) wait_for_stream: bool,
     pub(super) poll_interval: Duration,
-    pub(super) lock_wait: LockWait,
-    pub(super) allow_network: bool,
+    pub(crate) common: Common,
 }
 
 impl Default for ConsumerOptions {
@@ -49,8 +49,7 @@ impl Default for ConsumerOptions {
             durable: false,
             wait_for_stream: false,
             poll_interval: Duration::from_millis(100),
-            lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
-            allow_network: false,
+            common: Common::default(),
         }
     }
 }
@@ -101,19 +100,7 @@ impl ConsumerOptions {
         self
     }
 
-    /// How long to wait for a steward that is replacing a segment (L-8).
-    #[must_use]
-    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
-        self.lock_wait = lock_wait;
-        self
-    }
-
-    /// Whether to accept a network file system (M-1).
-    #[must_use]
-    pub fn allow_network(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
-        self
-    }
+    common_setters!();
 
     /// Opens a consumer on real files. Needs permission to read, and none to write.
     ///

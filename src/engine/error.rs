@@ -1,13 +1,16 @@
 //! What can go wrong with files and locks. Each error says whose fault it is and what to do.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::engine::vfs::LockWait;
 use crate::format::block::Cause;
+use crate::format::settings::SettingError;
 use crate::format::token::Diverged;
 
 /// Whose fault an error is.
@@ -38,8 +41,23 @@ pub enum Blame {
 }
 
 /// A call to the system that failed.
-#[derive(Debug, Error)]
-#[error("cannot {operation} {}{}: {source}", path.display(), at(*position))]
+///
+/// Its message ends with what the system said; so that is not its `source()`, too.
+///
+/// ```
+/// use puro::{Consumer, Failure, ReadError};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # std::fs::write(&dir, "a file where a directory should be")?;
+/// let Err(ReadError::Failure(Failure::Io(error))) = Consumer::open(&dir) else {
+///     return Err("a file is no directory".into());
+/// };
+/// println!("{error}; of kind {:?}", error.source.kind());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
 pub struct IoError {
     /// What was to be done, such as `read`.
     pub operation: &'static str,
@@ -48,14 +66,41 @@ pub struct IoError {
     /// At which byte, where that means something.
     pub position: Option<u64>,
     /// What the system said.
-    pub source: io::Error,
+    pub source: Arc<io::Error>,
 }
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, path, position, source } = self;
+        write!(f, "cannot {operation} {}{}: {source}", path.display(), at(*position))
+    }
+}
+
+impl std::error::Error for IoError {}
 
 fn at(position: Option<u64>) -> String {
     position.map_or_else(String::new, |position| format!(" at byte {position}"))
 }
 
 /// A place where the stored bytes are not what was written.
+///
+/// ```
+/// use puro::{Consumer, Failure, NewRecord, ReadError, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # use std::os::unix::fs::FileExt;
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// // A disk forgets the header of the segment:
+/// let file = std::fs::OpenOptions::new().write(true).open(dir.join("0000000000.puro"))?;
+/// file.write_all_at(&[0; 8], 16)?;
+/// let Err(ReadError::Failure(Failure::Damage(damage))) = Consumer::open(&dir) else {
+///     return Err("that is damage".into());
+/// };
+/// assert!(damage.path.ends_with("0000000000.puro"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "{} is damaged at byte {position} (offset {offset}): {cause}. \
@@ -85,7 +130,7 @@ pub struct Damage {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// A call to the system failed.
@@ -262,7 +307,7 @@ fn tell_locked(path: &std::path::Path, waited: Duration) -> String {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// Something is wrong with the files.
@@ -277,15 +322,8 @@ pub enum OpenError {
         found: String,
     },
     /// A setting that cannot be.
-    #[error("setting {name} cannot be {value}: {why}")]
-    Setting {
-        /// The setting.
-        name: &'static str,
-        /// The value asked for.
-        value: String,
-        /// What it must be.
-        why: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
 }
 
 impl OpenError {
@@ -294,7 +332,7 @@ impl OpenError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Failure(failure) => failure.blame(),
-            Self::NotEmpty { .. } | Self::Setting { .. } => Blame::Caller,
+            Self::NotEmpty { .. } | Self::Setting(_) => Blame::Caller,
         }
     }
 }
@@ -314,7 +352,7 @@ impl OpenError {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// Something is wrong with the files.
@@ -349,13 +387,9 @@ impl ReadError {
     /// The same error again, if it is one that a consumer's later tries cannot take back (R-16).
     pub(crate) fn lasting(&self) -> Option<Self> {
         match self {
-            Self::Failure(Failure::Removed { path }) => {
-                Some(Failure::Removed { path: path.clone() }.into())
-            }
-            Self::OffsetOutOfRange { offset, low, high } => {
-                Some(Self::OffsetOutOfRange { offset: *offset, low: *low, high: *high })
-            }
-            Self::Diverged(diverged) => Some(Self::Diverged(diverged.clone())),
+            Self::Failure(Failure::Removed { .. })
+            | Self::OffsetOutOfRange { .. }
+            | Self::Diverged(_) => Some(self.clone()),
             Self::Failure(_) => None,
         }
     }
@@ -377,8 +411,9 @@ fn out_of_range(offset: u64, low: u64, high: u64) -> String {
 
 impl IoError {
     /// For a call that concerns a whole file.
-    pub(crate) fn of(operation: &'static str, path: std::path::PathBuf, source: io::Error) -> Self {
-        Self { operation, path, position: None, source }
+    #[must_use]
+    pub fn of(operation: &'static str, path: PathBuf, source: io::Error) -> Self {
+        Self { operation, path, position: None, source: source.into() }
     }
 }
 
@@ -397,7 +432,7 @@ pub(crate) trait IoContext<T> {
 
 impl<T> IoContext<T> for io::Result<T> {
     fn while_doing(self, operation: &'static str, path: &std::path::Path) -> Result<T, IoError> {
-        self.map_err(|source| IoError { operation, path: path.to_owned(), position: None, source })
+        self.map_err(|source| IoError::of(operation, path.to_owned(), source))
     }
 
     fn while_doing_at(
@@ -407,6 +442,9 @@ impl<T> IoContext<T> for io::Result<T> {
         position: u64,
     ) -> Result<T, IoError> {
         let position = Some(position);
-        self.map_err(|source| IoError { operation, path: path.to_owned(), position, source })
+        self.map_err(|source| IoError {
+            position,
+            ..IoError::of(operation, path.to_owned(), source)
+        })
     }
 }

@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use crate::engine::trace::Action;
 use crate::engine::vfs::{
-    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
+    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
 };
 
 /// A call of the seam that a [`Hook`] is asked about: all that can fail.
@@ -68,6 +68,7 @@ pub enum Operation {
     SyncAll,
     Lock,
     Unlock,
+    Spawn,
 }
 
 /// What is about to be called.
@@ -274,6 +275,10 @@ impl<F: VfsFile> VfsFile for InterposedFile<F> {
         self.ask(Operation::Lock, 0, || self.inner.lock(kind, wait))
     }
 
+    fn lock_waits(&self) -> u64 {
+        self.inner.lock_waits()
+    }
+
     fn touch(&self) {
         self.inner.touch();
     }
@@ -320,6 +325,7 @@ impl<V: Vfs> Vfs for Interpose<V> {
     type File = InterposedFile<V::File>;
     type Dir = InterposedDir<V::Dir>;
     type Watch = InterposedWatch<V::Watch>;
+    type Monitor<T: Send + 'static> = V::Monitor<T>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.ask(Operation::CreateDir, path, || self.inner.create_dir(path))
@@ -431,6 +437,18 @@ impl<V: Vfs> Vfs for Interpose<V> {
 
     fn random(&self) -> io::Result<[u8; 16]> {
         self.ask(Operation::Random, Path::new(""), || self.inner.random())
+    }
+
+    fn monitor<T: Send + 'static>(&self, value: T) -> V::Monitor<T> {
+        self.inner.monitor(value)
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        self.ask(Operation::Spawn, Path::new(""), || self.inner.spawn(work))
+    }
+
+    fn yield_now(&self) {
+        self.inner.yield_now();
     }
 
     fn trace(&self, action: &Action<'_>) {

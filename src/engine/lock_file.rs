@@ -73,7 +73,10 @@ impl<V: Vfs> LockFile<V> {
     /// What the system says.
     pub fn take(this: &mut Arc<Self>, wait: LockWait) -> Result<bool, Failure> {
         for _ in 0..LOOKS {
+            let waits = this.file.lock_waits();
             let taken = this.file.lock(LockKind::Exclusive, wait);
+            let waited = this.file.lock_waits().saturating_sub(waits);
+            this.stream.counters.lock_waits.add(waited);
             let taken = taken.map_err(|error| IoError::of("lock", this.path(), error))?;
             let named = this.is_named();
             match (taken, &named) {

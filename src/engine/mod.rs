@@ -1,6 +1,8 @@
 //! Files and locks, behind the seam (spec/protocol.md): a stream as processes share it.
 
 pub mod at_end;
+pub mod counters;
+pub mod cursor;
 pub mod dir;
 pub mod error;
 pub mod hint;
@@ -8,6 +10,7 @@ pub mod hint;
 #[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub mod interpose;
 pub mod lock_file;
+pub mod maker;
 pub mod os;
 pub mod reader;
 pub mod seek;

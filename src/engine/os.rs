@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,8 +19,10 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::engine::vfs::{
-    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
+
+mod threads;
 
 #[cfg(target_os = "linux")]
 #[path = "os/linux.rs"]
@@ -29,6 +32,7 @@ mod system;
 mod system;
 
 pub use system::OsWatch;
+pub use threads::OsMonitor;
 
 /// Real files, real locks, real time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +52,7 @@ impl OsVfs {
 #[derive(Debug)]
 pub struct OsFile {
     file: File,
+    lock_waits: AtomicU64,
 }
 
 /// An open directory.
@@ -105,14 +110,18 @@ impl VfsFile for OsFile {
     }
 
     fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool> {
-        let limit = match wait {
-            LockWait::Forever => return system::wait_for_lock(&self.file, kind).map(|()| true),
-            LockWait::Try => Duration::ZERO,
-            LockWait::AtMost(limit) => limit,
-        };
         if system::try_lock(&self.file, kind)? {
             return Ok(true);
         }
+        let limit = match wait {
+            LockWait::Try => return Ok(false),
+            LockWait::AtMost(limit) => Some(limit),
+            LockWait::Forever => None,
+        };
+        self.lock_waits.fetch_add(1, Ordering::Relaxed);
+        let Some(limit) = limit else {
+            return system::wait_for_lock(&self.file, kind).map(|()| true);
+        };
         let begun = Instant::now();
         let mut pause = Duration::from_micros(5);
         while !system::try_lock(&self.file, kind)? {
@@ -124,6 +133,10 @@ impl VfsFile for OsFile {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Ok(true)
+    }
+
+    fn lock_waits(&self) -> u64 {
+        self.lock_waits.load(Ordering::Relaxed)
     }
 
     fn next_data(&self, position: u64) -> io::Result<Option<u64>> {
@@ -151,6 +164,7 @@ impl Vfs for OsVfs {
     type File = OsFile;
     type Dir = OsDir;
     type Watch = OsWatch;
+    type Monitor<T: Send + 'static> = OsMonitor<T>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         match std::fs::create_dir(path) {
@@ -202,7 +216,7 @@ impl Vfs for OsVfs {
         if let Some(like) = like {
             take_after(&file, &like)?;
         }
-        Ok(OsFile { file })
+        Ok(OsFile { file, lock_waits: AtomicU64::new(0) })
     }
 
     fn open(&self, dir: &OsDir, name: &str, mode: OpenMode) -> io::Result<OsFile> {
@@ -218,7 +232,7 @@ impl Vfs for OsVfs {
         if !file.metadata()?.is_file() {
             return Err(refine(dir, name, FileType::RegularFile, Errno::INVAL));
         }
-        Ok(OsFile { file })
+        Ok(OsFile { file, lock_waits: AtomicU64::new(0) })
     }
 
     fn id_of(&self, dir: &OsDir, name: &str) -> io::Result<Option<FileId>> {
@@ -267,7 +281,7 @@ impl Vfs for OsVfs {
 
     fn now_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        crate::engine::vfs::millis(since)
     }
 
     fn monotonic(&self) -> Duration {
@@ -297,6 +311,18 @@ impl Vfs for OsVfs {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         Ok(bytes)
+    }
+
+    fn monitor<T: Send + 'static>(&self, value: T) -> OsMonitor<T> {
+        OsMonitor::new(value)
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        threads::spawn(work)
+    }
+
+    fn yield_now(&self) {
+        std::thread::yield_now();
     }
 }
 

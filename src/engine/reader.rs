@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoContext, ReadError};
-use crate::engine::seek::{Found, Place, Topics};
+use crate::engine::seek::{Found, ReadPlace, Topics};
 use crate::engine::segment::{READ_AHEAD_BYTES, Window};
 use crate::engine::skip::Skips;
 use crate::engine::vfs::{Vfs, VfsFile};
@@ -15,7 +16,7 @@ use crate::format::record::Record;
 /// The place of a consumer and the block it is in.
 #[derive(Debug)]
 pub struct Reader<F> {
-    pub place: Place<F>,
+    pub place: ReadPlace<F>,
     window: Window,
     /// What the segment says of where topics are, if it was asked.
     skips: Skipping,
@@ -80,7 +81,7 @@ impl<F: VfsFile> Reader<F> {
     /// Leaves a segment behind its end for the next one.
     pub fn enter(&mut self, segment: OpenSegment<F>) {
         let epoch = self.place.epoch;
-        self.place = Place::at_start_of(segment);
+        self.place = ReadPlace::at_start_of(segment);
         self.place.epoch = epoch;
         self.window.clear();
         self.skips = Skipping::NotAsked;
@@ -90,43 +91,82 @@ impl<F: VfsFile> Reader<F> {
     }
 
     /// Moves to the next record of the current block that is wanted, without taking it.
+    ///
+    /// # Errors
+    /// Damage where it comes to a malformed record: there it stays.
     #[inline(always)]
-    pub fn seek_wanted(&mut self, topics: &Topics) -> bool {
-        let Some((position, length)) = self.body else { return false };
-        if self.whole {
-            if self.cursor.is_behind(length) {
-                self.unload();
-            }
-            return self.body.is_some();
+    pub fn seek_wanted(&mut self, topics: &Topics) -> Result<bool, Failure> {
+        let Some((position, length)) = self.body else { return Ok(false) };
+        if !self.whole {
+            return self.seek_among(position, length, topics);
         }
+        if !self.cursor.is_behind(length) {
+            return Ok(true);
+        }
+        self.leave_block()
+    }
+
+    fn seek_among(
+        &mut self,
+        position: u64,
+        length: usize,
+        topics: &Topics,
+    ) -> Result<bool, Failure> {
         let body = self.window.held(position, length);
         loop {
             let mut ahead = self.cursor;
-            match ahead.next(body) {
-                Some(record)
+            match ahead.try_next(body) {
+                Ok(Some(record))
                     if record.offset >= self.first_offset && topics.wants(record.topic) =>
                 {
-                    return true;
+                    return Ok(true);
                 }
-                Some(record) => {
+                Ok(Some(record)) => {
                     self.next_offset = self.next_offset.max(record.offset + 1);
                     self.cursor = ahead;
                 }
-                None => {
-                    self.unload();
-                    return false;
+                Ok(None) => {
+                    self.cursor = ahead;
+                    return self.leave_block();
                 }
+                Err(cause) => return Err(self.malformed(cause)),
             }
         }
     }
 
+    /// Behind the last record of a block.
+    fn leave_block(&mut self) -> Result<bool, Failure> {
+        self.cursor.check_end().map_err(|cause| self.malformed(cause))?;
+        self.unload();
+        Ok(false)
+    }
+
+    /// Says that a record of the current block is malformed.
+    #[cold]
+    fn malformed(&self, cause: Cause) -> Failure {
+        let body = self.body.map_or(self.place.position, |(position, _)| position);
+        let position = body.saturating_sub(start::LEN as u64);
+        self.place.segment.damage(position, self.cursor.next_offset, cause)
+    }
+
     /// Takes the record that the cursor stands at.
+    ///
+    /// # Errors
+    /// Damage where it is malformed: there it stays.
     #[inline(always)]
-    pub fn take(&mut self) -> Option<Record<'_>> {
-        let (position, length) = self.body?;
-        let record = self.cursor.next(self.window.held(position, length))?;
-        self.next_offset = record.offset + 1;
-        Some(record)
+    pub fn take(&mut self) -> Result<Option<Record<'_>>, ReadError> {
+        let Some((position, length)) = self.body else { return Ok(None) };
+        let taken = self.cursor.try_next(self.window.held(position, length));
+        match taken {
+            Ok(record) => {
+                if let Some(record) = &record {
+                    debug_assert!(record.offset >= self.next_offset, "offsets only rise");
+                    self.next_offset = record.offset + 1;
+                }
+                Ok(record)
+            }
+            Err(cause) => Err(self.malformed(cause).into()),
+        }
     }
 
     /// Leaves the current block.
@@ -154,7 +194,7 @@ impl<F: VfsFile> Reader<F> {
     /// there.
     fn skip(&mut self, topics: &Topics) -> Result<usize, Failure> {
         let Skipping::By(skips) = &mut self.skips else { return Ok(READ_AHEAD_BYTES) };
-        let Place { segment, position, .. } = &self.place;
+        let ReadPlace { segment, position, .. } = &self.place;
         let next = skips.next(segment, *position, topics);
         let (next, ahead) = next.while_doing_at("read", &segment.path, *position)?;
         if next != *position {
@@ -163,47 +203,40 @@ impl<F: VfsFile> Reader<F> {
         Ok(ahead)
     }
 
-    /// Loads the next committed block, if it is one.
+    /// Loads the next committed block; tells why where there is none.
     pub fn load<V: Vfs<File = F>>(
         &mut self,
         dir: &Directory<V>,
         topics: &Topics,
-    ) -> Result<Result<(), Cause>, Failure> {
+    ) -> Result<Option<Cause>, Failure> {
         if matches!(self.skips, Skipping::NotAsked) {
             self.ask_for_skips(dir, topics)?;
         }
         let ahead = self.skip(topics)?;
         // Behind the block before, not behind this one: its records are yet to be taken.
         self.unload();
-        let before = self.place.position;
-        let (mut loaded, first_offset) = (None, self.first_offset);
-        let named = matches!(&self.skips, Skipping::By(skips) if skips.names(before));
-        let stepped = self.place.step_ahead(&mut self.window, ahead, |block| {
-            // Of an index that lies here nobody knows what it left out (F-47).
-            if named && !block.topics().any(|topic| topics.wants(topic)) {
-                return Err(Cause::Topics);
-            }
-            if block.start.kind == BlockKind::Records {
-                block.check_records()?;
-                let whole = topics.want_all()
-                    && !block.start.has_control
-                    && block.start.first_offset >= first_offset;
-                loaded = Some((block.start.body_len, block.records(), whole));
-            }
-            Ok(true)
-        })?;
-        if let Err(cause) = stepped {
-            return Ok(Err(cause));
+        let named = matches!(&self.skips, Skipping::By(skips) if skips.names(self.place.position));
+        let (before, block) = match self.place.look_ahead(&mut self.window, ahead)? {
+            Step::Block(before, block) => (before, block),
+            Step::Stopped(cause) => return Ok(Some(cause)),
+        };
+        let damage = |cause| self.place.segment.damage_at(&before, cause);
+        // Of an index that lies here nobody knows what it left out (F-47).
+        if named && !block.topics().any(|topic| topics.wants(topic)) {
+            return Err(damage(Cause::Topics));
         }
-        match loaded {
-            Some((length, cursor, whole)) => {
-                self.body = Some((before + start::LEN as u64, length));
-                self.cursor = cursor;
-                self.whole = whole;
-            }
-            None => self.unload(),
+        if block.start.kind == BlockKind::Records {
+            self.body = Some((before.position + start::LEN as u64, block.start.body_len));
+            self.cursor = block.records();
+            self.whole = topics.want_all()
+                && !block.start.has_control
+                && block.start.first_offset >= self.first_offset;
         }
-        Ok(Ok(()))
+        self.place.pass(&block);
+        if self.body.is_none() {
+            self.unload();
+        }
+        Ok(None)
     }
 
     /// Puts on the disk what was just read, unless it is known to be there.
@@ -224,6 +257,7 @@ impl<F: VfsFile> Reader<F> {
         let told = place.action(if self.sync_failed { "SyncFails" } else { "SyncRead" });
         dir.vfs.trace(&told.label("SyncRead"));
         synced.while_doing("sync", &place.segment.path).map_err(Failure::from)?;
+        dir.counters.syncs.add(1);
         self.synced_to = place.position;
         Ok(())
     }

@@ -1,15 +1,17 @@
 //! A reader's place in the stream, and how it is found.
 
+mod place;
 mod time;
 
+pub use self::place::ReadPlace;
+
+use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments, segment_name};
-use crate::engine::error::{Failure, IoContext, ReadError};
-use crate::engine::segment::{READ_AHEAD_BYTES, Window};
+use crate::engine::error::{Failure, ReadError};
+use crate::engine::segment::Window;
 use crate::engine::tail::{Tail, open_tail};
-use crate::engine::trace::Action;
-use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full};
-use crate::format::block::{Block, BlockKind, Cause, Link};
-use crate::format::layout::{end, header};
+use crate::engine::vfs::{LockWait, OpenMode, Vfs};
+use crate::format::block::{Block, BlockKind, Cause};
 use crate::format::token::Diverged;
 use crate::format::token::{Token, check_history};
 
@@ -77,175 +79,9 @@ impl Topics {
     }
 }
 
-/// A place between two blocks of a pinned segment.
-#[derive(Debug)]
-pub struct Place<F> {
-    /// The segment, locked shared.
-    pub segment: OpenSegment<F>,
-    /// Position of the next block.
-    pub position: u64,
-    /// What it must continue.
-    pub link: Link,
-    /// Epoch of the block before.
-    pub epoch: u32,
-    /// Highest `durable_to` of the blocks before.
-    pub durable_to: u64,
-    /// Whether the block before is the segment end.
-    pub ended: bool,
-    /// Highest timestamp of the blocks before (F-22).
-    pub max_timestamp_ms: u64,
-    /// Where the last block that took offsets ends, and in which checksum: as long as it stands
-    /// there, so does every record before.
-    mark: Mark,
-}
-
-/// The end of a block, and the checksum that it ends in.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    end: u64,
-    crc: u32,
-}
-
-impl Mark {
-    /// Whether a file has it still.
-    fn stands_in<F: VfsFile>(&self, segment: &OpenSegment<F>) -> Result<bool, Failure> {
-        let mut crc = [0; end::CRC];
-        let crc_at = self.end.saturating_sub(end::CRC as u64);
-        let read = read_full(&segment.file, &mut crc, crc_at);
-        let read = read.while_doing_at("read", &segment.path, crc_at)?;
-        Ok(read == end::CRC && crc == self.crc.to_le_bytes())
-    }
-}
-
-impl<F: VfsFile> Place<F> {
-    /// An action at this place.
-    pub fn action(&self, name: &'static str) -> Action<'static> {
-        Action::new(name).at(self.segment.header.sequence, self.position)
-    }
-
-    /// Whether other bytes than the checksum of the block that was read last stand before the
-    /// position: that block was damaged, or cut off.
-    pub fn was_taken_back(&self) -> Result<bool, Failure> {
-        let mark = Mark { end: self.position, crc: self.link.prev_crc };
-        Ok(!mark.stands_in(&self.segment)?)
-    }
-
-    /// Whether all records before this place still stand where they were read.
-    pub fn has_its_records(&self) -> Result<bool, Failure> {
-        self.mark.stands_in(&self.segment)
-    }
-
-    /// Before the first block of a segment.
-    pub fn at_start_of(segment: OpenSegment<F>) -> Self {
-        let (link, epoch) = (segment.header.first_link(), segment.header.epoch);
-        let position = header::LEN as u64;
-        let mark = Mark { end: position, crc: link.prev_crc };
-        let (durable_to, ended, max_timestamp_ms) = (0, false, 0);
-        Self { segment, position, link, epoch, durable_to, ended, max_timestamp_ms, mark }
-    }
-
-    /// Moves behind the next block if it is committed and `pass` says so; otherwise tells
-    /// why not, `Ok(None)` where `pass` said no.
-    pub fn step(
-        &mut self,
-        window: &mut Window,
-        pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
-    ) -> Result<Result<bool, Cause>, Failure> {
-        self.step_ahead(window, READ_AHEAD_BYTES, pass)
-    }
-
-    /// The same, reading `ahead` where it must read at all.
-    pub fn step_ahead(
-        &mut self,
-        window: &mut Window,
-        ahead: usize,
-        mut pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
-    ) -> Result<Result<bool, Cause>, Failure> {
-        if self.ended {
-            return Ok(Err(Cause::End));
-        }
-        let place = self.segment.header.place(self.position);
-        let file = &self.segment.file;
-        let found = window.committed_block(file, place, &self.link, ahead);
-        let found = found.while_doing_at("read", &self.segment.path, self.position)?;
-        let block = match found {
-            Ok(block) => block,
-            Err(cause) => return Ok(Err(cause)),
-        };
-        if self.position == header::LEN as u64 && block.start.kind != BlockKind::Checkpoint {
-            return Ok(Err(Cause::NoCheckpoint));
-        }
-        match pass(&block) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Ok(false)),
-            Err(cause) => {
-                return Err(self.segment.damage(self.position, self.link.next_offset, cause));
-            }
-        }
-        let before = self.link.next_offset;
-        self.position += block.start.block_bytes();
-        self.link = block.link(self.segment.header.may_jump());
-        if self.link.next_offset > before {
-            self.mark = Mark { end: self.position, crc: self.link.prev_crc };
-        }
-        self.epoch = block.start.epoch;
-        self.durable_to = self.durable_to.max(block.start.durable_to);
-        self.max_timestamp_ms = self.max_timestamp_ms.max(block.start.timestamp_ms);
-        self.ended = block.start.kind == BlockKind::SegmentEnd;
-        Ok(Ok(true))
-    }
-
-    /// Goes to a later block, which an index names, as if all before it had been read.
-    ///
-    /// # Errors
-    /// Where it cannot be read; damage where no block begins there.
-    pub fn jump(
-        &mut self,
-        window: &mut Window,
-        position: u64,
-        ahead: usize,
-    ) -> Result<(), Failure> {
-        let segment = &self.segment;
-        let look = |window: &mut Window| {
-            let found = window.start(&segment.file, segment.header.place(position), ahead);
-            found.while_doing_at("read", &segment.path, position)
-        };
-        let mut start = look(window)?;
-        if !start.as_ref().is_ok_and(|start| start.committed) {
-            // What was read ahead may be older than the block; once committed it stays.
-            window.clear();
-            start = look(window)?;
-        }
-        let start =
-            start.map_err(|cause| segment.damage(position, self.link.next_offset, cause))?;
-        let may_jump = segment.header.may_jump();
-        self.position = position;
-        self.link = Link { prev_crc: start.prev_crc, next_offset: start.first_offset, may_jump };
-        self.mark = Mark { end: position, crc: start.prev_crc };
-        self.epoch = start.epoch;
-        Ok(())
-    }
-
-    /// Moves over blocks as long as `pass` says so; tells why there was no further one if
-    /// it came to the committed end first.
-    pub fn skip(
-        &mut self,
-        mut pass: impl FnMut(&Block<'_>) -> Result<bool, Cause>,
-    ) -> Result<Result<(), Cause>, Failure> {
-        let mut window = Window::default();
-        loop {
-            match self.step(&mut window, &mut pass)? {
-                Ok(true) => {}
-                Ok(false) => return Ok(Ok(())),
-                Err(cause) => return Ok(Err(cause)),
-            }
-        }
-    }
-}
-
 /// Where to begin, and the first offset that is wanted there.
 pub struct Found<F> {
-    pub place: Place<F>,
+    pub place: ReadPlace<F>,
     pub first_offset: u64,
 }
 
@@ -321,7 +157,7 @@ impl<V: Vfs> Seeker<'_, V> {
         for &sequence in &segments.sequences {
             if let Some(segment) = self.pin(segments, sequence)? {
                 let first_offset = segment.header.base_offset;
-                return Ok(Some(Found { place: Place::at_start_of(segment), first_offset }));
+                return Ok(Some(Found { place: ReadPlace::at_start_of(segment), first_offset }));
             }
         }
         Ok(None)
@@ -330,7 +166,7 @@ impl<V: Vfs> Seeker<'_, V> {
     fn end(&self, segments: &Segments) -> Sought<Found<V::File>> {
         for &sequence in segments.sequences.iter().rev() {
             if let Some(segment) = self.pin(segments, sequence)? {
-                let mut place = Place::at_start_of(segment);
+                let mut place = ReadPlace::at_start_of(segment);
                 let _at_end = place.skip(|_| Ok(true))?;
                 let first_offset = place.link.next_offset;
                 return Ok(Some(Found { place, first_offset }));
@@ -349,12 +185,12 @@ impl<V: Vfs> Seeker<'_, V> {
         if segment.header.base_offset > offset {
             return self.out_of_range(offset);
         }
-        let mut place = Place::at_start_of(segment);
+        let mut place = ReadPlace::at_start_of(segment);
         let stop = place.skip(|block| {
             let next = block.start.first_offset + u64::from(block.start.record_count);
             Ok(next <= offset)
         })?;
-        if let Err(cause) = stop
+        if let Some(cause) = stop
             && place.link.next_offset < offset
         {
             return self.ends_before(&place, offset, cause);
@@ -363,7 +199,7 @@ impl<V: Vfs> Seeker<'_, V> {
     }
 
     /// A segment ends below an offset that it should hold: damage, if it is sealed.
-    fn ends_before<T>(&self, place: &Place<V::File>, offset: u64, cause: Cause) -> Sought<T> {
+    fn ends_before<T>(&self, place: &ReadPlace<V::File>, offset: u64, cause: Cause) -> Sought<T> {
         let segment = &place.segment;
         let Some(next) = segment.header.sequence.checked_add(1).map(segment_name) else {
             return self.out_of_range(offset);
@@ -374,18 +210,10 @@ impl<V: Vfs> Seeker<'_, V> {
         }
         // Sealed between the two looks? Then its end is there by now.
         let mut window = Window::default();
-        let found = window.committed_block(
-            &segment.file,
-            segment.header.place(place.position),
-            &place.link,
-            0,
-        );
-        let found = found.while_doing_at("read", &segment.path, place.position);
-        let good = found.map_err(Failure::from)?.is_ok();
-        if good {
+        if let Step::Block(..) = place.look(&mut window).map_err(Failure::from)? {
             return Ok(None);
         }
-        Err(segment.damage(place.position, place.link.next_offset, cause).into())
+        Err(segment.damage_at(&place.chain(), cause).into())
     }
 
     fn out_of_range<T>(&self, offset: u64) -> Sought<T> {
@@ -404,7 +232,7 @@ impl<V: Vfs> Seeker<'_, V> {
         let mut found = 0;
         for &sequence in segments.sequences.iter().rev() {
             let Some(segment) = self.pin(segments, sequence)? else { continue };
-            let mut place = Place::at_start_of(segment);
+            let mut place = ReadPlace::at_start_of(segment);
             let mut here = 0;
             let _at_end = place.skip(|block| {
                 each_wanted(block, topics, |_| here += 1)?;
@@ -413,7 +241,7 @@ impl<V: Vfs> Seeker<'_, V> {
             found += here;
             if found >= count {
                 return self
-                    .nth(Place::at_start_of(place.segment), found - count, topics)
+                    .nth(ReadPlace::at_start_of(place.segment), found - count, topics)
                     .map(Some);
             }
         }
@@ -423,7 +251,7 @@ impl<V: Vfs> Seeker<'_, V> {
     /// The place of the record that has `skip` wanted ones before it in its segment.
     fn nth(
         &self,
-        mut place: Place<V::File>,
+        mut place: ReadPlace<V::File>,
         mut skip: u64,
         topics: &Topics,
     ) -> Result<Found<V::File>, ReadError> {

@@ -5,10 +5,10 @@ use std::io;
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoContext};
 use crate::engine::seek::Topics;
-use crate::engine::segment::{READ_AHEAD_BYTES, Window, block_ending_at, data_end};
+use crate::engine::segment::{NoBlock, READ_AHEAD_BYTES, Window, block_ending_at, data_end};
 use crate::engine::tail::behind::newest_checkpoint;
 use crate::engine::vfs::{Vfs, VfsFile};
-use crate::format::block::BlockKind;
+use crate::format::block::{Block, BlockKind};
 use crate::format::layout::{CHECKPOINT_EVERY_BYTES, header};
 use crate::format::state::State;
 use crate::format::topics::{index_begin, index_in, wanted_blocks};
@@ -111,7 +111,7 @@ fn last_index<V: Vfs>(
     let length = data_end(file, length).while_doing("read", &segment.path)?;
     let last = block_ending_at(file, header, length);
     let last = last.while_doing_at("read", &segment.path, length)?;
-    if let Ok((end_at, start)) = last
+    if let Some((end_at, start)) = last
         && start.kind == BlockKind::SegmentEnd
         && let Some(next) = header.sequence.checked_add(1)
         && dir.has_segment(&header.stream_id, next)?
@@ -133,8 +133,7 @@ fn is_of_boot<F: VfsFile>(
     boot_id: Option<[u8; 16]>,
 ) -> io::Result<bool> {
     let mut window = Window::default();
-    let block = window.valid_block(&segment.file, segment.header.place(position), 0)?;
-    let Some(block) = block.ok().filter(|block| block.start.committed) else { return Ok(false) };
+    let Some(block) = committed_block(&mut window, segment, position)? else { return Ok(false) };
     let mut state = State::default();
     let newest = state.apply(&block).ok().and_then(|()| state.newest_epoch());
     let own = newest.is_some_and(|epoch| epoch.number == block.start.epoch);
@@ -149,7 +148,7 @@ fn stretches<F: VfsFile>(segment: &OpenSegment<F>, end_at: u64) -> io::Result<Ve
     while let Some(from) = begin_of_index(&mut window, segment, to)? {
         found.push(Stretch { from, to, indexed: true });
         match block_ending_at(&segment.file, &segment.header, from)? {
-            Ok((at, start)) if start.kind == BlockKind::Checkpoint => to = at,
+            Some((at, start)) if start.kind == BlockKind::Checkpoint => to = at,
             _ => {
                 to = from;
                 break;
@@ -166,8 +165,7 @@ fn begin_of_index<F: VfsFile>(
     segment: &OpenSegment<F>,
     position: u64,
 ) -> io::Result<Option<u64>> {
-    let block = window.valid_block(&segment.file, segment.header.place(position), 0)?;
-    let block = block.ok().filter(|block| block.start.committed);
+    let block = committed_block(window, segment, position)?;
     let begin = block.and_then(|block| index_begin(index_in(&block)?));
     Ok(begin.filter(|begin| (header::LEN as u64..position).contains(begin)))
 }
@@ -179,8 +177,20 @@ fn ask<F: VfsFile>(
     topics: &Topics,
 ) -> io::Result<Option<Vec<u64>>> {
     let mut window = Window::default();
-    let block = window.valid_block(&segment.file, segment.header.place(position), 0)?;
-    Ok(block
-        .ok()
-        .and_then(|block| wanted_blocks(index_in(&block)?, position, |topic| topics.wants(topic))))
+    let block = committed_block(&mut window, segment, position)?;
+    let wants = |topic: &[u8]| topics.wants(topic);
+    Ok(block.and_then(|block| wanted_blocks(index_in(&block)?, position, wants)))
+}
+
+/// The block that an index stands in: nothing but what it says itself leads to it.
+fn committed_block<'w, F: VfsFile>(
+    window: &'w mut Window,
+    segment: &OpenSegment<F>,
+    position: u64,
+) -> io::Result<Option<Block<'w>>> {
+    match window.valid_block(&segment.file, segment.header.place(position), 0) {
+        Ok(block) => Ok(Some(block).filter(|block| block.start.committed)),
+        Err(NoBlock::Invalid(_)) => Ok(None),
+        Err(NoBlock::Unreadable(error)) => Err(error),
+    }
 }

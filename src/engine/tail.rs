@@ -5,15 +5,18 @@ pub mod behind;
 
 use std::io;
 
+use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::error::{Failure, IoContext, IoError};
+use crate::engine::error::{Failure, IoError};
 use crate::engine::segment::{CommittedPart, READ_AHEAD_BYTES, Window, is_zero, only_zeros};
-use crate::engine::tail::behind::scan_from_behind;
+use crate::engine::tail::behind::{FromBehind, scan_from_behind};
 use crate::engine::trace::Action;
 use crate::engine::vfs::{FileId, FileStatus, OpenMode, Vfs, read_full};
 use crate::format::block::{Block, BlockKind, BlockMeta, Cause, Link};
+use crate::format::chain::Chain;
 use crate::format::layout::{BLOCK_ALIGN, CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, end, header};
 use crate::format::state::State;
+use crate::format::sure::{part, part_mut};
 use crate::format::token::{Token, is_taken_back};
 use crate::format::topics::TopicIndex;
 
@@ -34,7 +37,8 @@ pub struct Tail<F> {
     pub sealed: bool,
     /// End of the opening checkpoints.
     pub records_from: u64,
-    /// End of the newest checkpoint, or where none was worth its length since.
+    /// Where the blocks begin after which the next checkpoint is due: the end of the newest one, or
+    /// the place where one was due and was left out (O-7).
     pub checkpoint_end: u64,
     /// Which blocks behind the newest checkpoint hold which topics (F-42).
     pub topics: TopicIndex,
@@ -115,7 +119,7 @@ impl<F> Tail<F> {
     #[must_use]
     pub fn token(&self) -> Token {
         let stream_id = self.segment.header.stream_id;
-        Token { stream_id, epoch: self.epoch(), offset: self.next_offset() }
+        Token { stream_id: stream_id.into(), epoch: self.epoch(), offset: self.next_offset() }
     }
 
     /// Whether nothing is missing behind the committed end, as far as the end itself tells: a
@@ -154,7 +158,7 @@ impl<F> Tail<F> {
     #[must_use]
     pub fn io_error(&self, operation: &'static str, source: io::Error) -> IoError {
         let path = self.segment.path.clone();
-        IoError { operation, path, position: Some(self.end), source }
+        IoError { position: Some(self.end), ..IoError::of(operation, path, source) }
     }
 
     /// Moves the end behind a block that was found or made there.
@@ -163,18 +167,18 @@ impl<F> Tail<F> {
     /// What makes the block unfit to be there; nothing has changed then.
     pub fn absorb(&mut self, block: &Block<'_>) -> Result<(), Cause> {
         let opening = self.end == self.records_from && block.start.kind == BlockKind::Checkpoint;
-        if self.end == header::LEN as u64 && !opening {
-            return Err(Cause::NoCheckpoint);
-        }
+        assert!(
+            opening || self.end > header::LEN as u64,
+            "F-25: a segment opens with a checkpoint"
+        );
+        assert!(!self.sealed && self.link.leads_to(&block.start), "F-21: it continues the chain");
         let epoch = self.epoch();
         if opening || block.start.kind != BlockKind::Checkpoint {
             self.state.apply(block)?;
         }
         self.topics.add(block, self.end);
-        self.end += block.start.block_bytes();
+        self.move_to(Chain::behind(self.end, block, self.link.may_jump));
         self.last_bytes = block.end_bytes();
-        self.link = block.link(self.segment.header.may_jump());
-        self.sealed = block.start.kind == BlockKind::SegmentEnd;
         if block.start.kind == BlockKind::Checkpoint {
             self.checkpoint_end = self.end;
             self.topics = index_from(self.end);
@@ -190,6 +194,15 @@ impl<F> Tail<F> {
             self.epoch_end = self.end;
         }
         Ok(())
+    }
+
+    /// The committed end as a place between two blocks.
+    pub fn chain(&self) -> Chain {
+        Chain { position: self.end, link: self.link, ended: self.sealed }
+    }
+
+    fn move_to(&mut self, chain: Chain) {
+        (self.end, self.link, self.sealed) = (chain.position, chain.link, chain.ended);
     }
 
     /// Meta of a block to be written at the committed end.
@@ -213,7 +226,7 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
     /// Where it cannot be read, or is damaged in its opening checkpoints or its state.
     pub fn scan(segment: OpenSegment<F>) -> Result<(Self, Cause), Failure> {
         let mut tail = Self::unread(segment);
-        let cause = tail.read_on(Window::default())?;
+        let cause = tail.step_over()?;
         Ok((tail, cause))
     }
 
@@ -222,25 +235,13 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
     /// # Errors
     /// Where the file cannot be read, or a control record is malformed.
     pub fn step_over(&mut self) -> Result<Cause, Failure> {
-        // Most often there are few, and zeros behind them.
-        self.read_on(Window::careful())
-    }
-
-    /// The same over all committed blocks, of which there may be many.
-    fn read_on(&mut self, mut window: Window) -> Result<Cause, Failure> {
+        let mut window = Window::default();
         loop {
-            let place = self.segment.header.place(self.end);
-            let file = &self.segment.file;
-            let found = window.committed_block(file, place, &self.link, READ_AHEAD_BYTES);
-            let found = found.while_doing_at("read", &self.segment.path, self.end)?;
-            match found {
-                Ok(_) if self.sealed => return Ok(Cause::BehindEnd),
-                Ok(block) => match self.absorb(&block) {
-                    Ok(()) => {}
-                    Err(Cause::NoCheckpoint) => return Ok(Cause::NoCheckpoint),
-                    Err(cause) => return Err(self.damage(cause)),
-                },
-                Err(cause) => return Ok(cause),
+            match self.segment.look(&self.chain(), &mut window, READ_AHEAD_BYTES)? {
+                Step::Block(_, block) => {
+                    self.absorb(&block).map_err(|cause| self.damage(cause))?;
+                }
+                Step::Stopped(cause) => return Ok(cause),
             }
         }
     }
@@ -256,11 +257,10 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
         let behind = len.saturating_sub(self.end).min(LOOK_BYTES as u64);
         self.length = len;
         let mut bytes = [0; end::LEN + LOOK_BYTES];
-        let bytes = bytes.get_mut(..end::LEN + behind as usize).unwrap_or_default();
-        let read = read_full(file, bytes, self.end.saturating_sub(end::LEN as u64));
+        let bytes = part_mut(&mut bytes, ..end::LEN + behind as usize);
+        let read = read_full(file, bytes, self.end - end::LEN as u64);
         let read = read.map_err(|error| self.io_error("read", error))?;
-        let (last_bytes, behind) =
-            bytes.get(..read).unwrap_or_default().split_at(end::LEN.min(read));
+        let (last_bytes, behind) = part(bytes, ..read).split_at(end::LEN.min(read));
         let nothing_read = self.end == header::LEN as u64;
         let changed = !nothing_read && last_bytes != self.last_bytes;
         let zeros = is_zero(behind);
@@ -329,7 +329,7 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
         self.reserved_to = 0;
         self.seen_behind = false;
         self.zeros_to = 0;
-        let cause = self.read_on(Window::default())?;
+        let cause = self.step_over()?;
         if !wrong && self.end >= remembered_end {
             self.durable_to = self.durable_to.max(durable_to);
         }
@@ -390,7 +390,7 @@ pub fn open_tail_behind<V: Vfs>(
     let Some(segment) = dir.open_active(mode)? else { return Ok(None) };
     let look_back_bytes = checkpoint_every_bytes.saturating_mul(2);
     match scan_from_behind(segment, dir.vfs.boot_id(), look_back_bytes)? {
-        Ok(tail) => Ok(Some((tail, Cause::End))),
-        Err(segment) => Tail::scan(segment).map(Some),
+        FromBehind::Found(tail) => Ok(Some((*tail, Cause::End))),
+        FromBehind::ReadAll(segment) => Tail::scan(segment).map(Some),
     }
 }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::DerefMut;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,12 +27,31 @@ pub enum OpenMode {
 }
 
 /// A whole-file lock (L-1).
+///
+/// ```
+/// use puro::Stream;
+/// use puro::who::LockKind;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let writes = |kind| kind == Some(LockKind::Exclusive);
+/// assert!(!stream.who()?.holders.iter().any(|holder| writes(holder.lock)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {
     /// Any number of holders at once. Needs a descriptor open for reading.
     Shared,
     /// One holder. Needs a descriptor open for writing.
     Exclusive,
+}
+
+/// A time in ms, as the format counts it; one that is too long is as long as can be said.
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long a lock is waited for where the caller does not say.
@@ -65,6 +85,20 @@ pub enum LockWait {
 }
 
 /// What tells one file from another while both exist: device and inode.
+///
+/// ```
+/// use puro::Stream;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// let _consumer = stream.consumer()?;
+/// for holder in stream.who()?.holders {
+///     println!("inode {}", holder.id.inode);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// The file system.
@@ -123,6 +157,11 @@ pub trait VfsFile: Send + Sync {
     }
     /// Takes the lock; `false` if it could not be had in time.
     fn lock(&self, kind: LockKind, wait: LockWait) -> io::Result<bool>;
+    /// How often a lock of this file was waited for, since it was in other hands. For counters
+    /// alone; 0 where nobody counts.
+    fn lock_waits(&self) -> u64 {
+        0
+    }
     /// Whether somebody has a lock that keeps out one of this kind. Where the system can tell, no
     /// lock is taken for it; otherwise it is, for a moment, and keeps others out.
     fn is_locked(&self, kind: LockKind) -> io::Result<bool> {
@@ -147,6 +186,28 @@ pub trait Watch: Send {
     fn wait(&mut self, timeout: Duration);
 }
 
+/// A value that threads of one process share: one of them at a time has it, and may wait until
+/// another has changed it.
+pub trait Monitor<T>: Send + Sync {
+    /// The value, for as long as a thread has it.
+    type Held<'m>: DerefMut<Target = T>
+    where
+        Self: 'm;
+
+    /// The value, once nobody else has it.
+    fn enter(&self) -> Self::Held<'_>;
+    /// The value; `None` where somebody else has it.
+    fn try_enter(&self) -> Option<Self::Held<'_>>;
+    /// Gives the value to others, and has it back after a [`Monitor::wake_all`] that came since,
+    /// or when the time is over. It may come back earlier: who waits looks, and waits again.
+    fn wait<'m>(&'m self, held: Self::Held<'m>, timeout: Option<Duration>) -> Self::Held<'m>;
+    /// Wakes all who wait.
+    fn wake_all(&self);
+}
+
+/// Waits for the end of a thread.
+pub type Join = Box<dyn FnOnce() + Send + Sync>;
+
 /// An operating system, or a world that stands in for one.
 ///
 /// A path is resolved in [`Vfs::open_dir`] and [`Vfs::create_dir`] alone. All else is a name in
@@ -158,6 +219,8 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     type Dir: Clone + fmt::Debug + Send + Sync + 'static;
     /// A watched directory.
     type Watch: Watch;
+    /// A value that threads of this process share.
+    type Monitor<T: Send + 'static>: Monitor<T> + 'static;
 
     /// Makes a directory; fine if it is there already. Does not make its parents.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
@@ -216,6 +279,13 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// Random bytes, good enough to never come again.
     fn random(&self) -> io::Result<[u8; 16]>;
 
+    /// Lets threads of this process share a value.
+    fn monitor<T: Send + 'static>(&self, value: T) -> Self::Monitor<T>;
+    /// Starts a thread.
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join>;
+    /// Lets other threads run first, if there are any. Promises nothing.
+    fn yield_now(&self);
+
     /// Takes note of a protocol action. Real systems ignore it.
     fn trace(&self, _action: &Action<'_>) {}
 }
@@ -228,6 +298,10 @@ pub fn read_full<F: VfsFile>(file: &F, buf: &mut [u8], position: u64) -> io::Res
     let least = buf.len();
     read_at_least(file, buf, least, position)
 }
+
+/// The first piece of a file that is read piece by piece where hardly ever more is there: larger
+/// buffers take longer to clear than such a read takes.
+pub const FIRST_PIECE_BYTES: usize = 4 * 1024;
 
 /// Reads until `buf` holds at least so many bytes, or the file ends; takes up to all that `buf`
 /// has room for where one read gives it. Tells how many bytes were read.
@@ -247,13 +321,17 @@ pub fn read_at_least<F: VfsFile>(
             Ok(count) => {
                 total += count;
                 position += count as u64;
-                buf = buf.get_mut(count..).unwrap_or_default();
+                buf = buf.get_mut(count..).ok_or_else(more_than_asked)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
     Ok(total)
+}
+
+fn more_than_asked() -> io::Error {
+    io::Error::other("the system tells of more bytes than it was given")
 }
 
 /// Writes all of `buf`.
@@ -267,7 +345,7 @@ pub fn write_full<F: VfsFile>(file: &F, mut buf: &[u8], mut position: u64) -> io
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
                 position += count as u64;
-                buf = buf.get(count..).unwrap_or_default();
+                buf = buf.get(count..).ok_or_else(more_than_asked)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -11,9 +11,11 @@ use std::ops::Range;
 
 use crate::engine::segment::{READ_AHEAD_BYTES, SegmentHeader};
 use crate::engine::vfs::{VfsFile, read_full};
-use crate::format::block::{Block, BlockStart, Cause, Link, Place};
+use crate::format::block::{Block, BlockKind, BlockStart, Cause, Link, Place};
+use crate::format::chain::Chain;
 use crate::format::codec::get_u32;
 use crate::format::layout::{BLOCK_ALIGN, SIGNAL_HIGH, SIGNAL_LOW, end, header, start};
+use crate::format::sure::part_mut;
 
 /// What stands at a place of a segment.
 #[derive(Debug)]
@@ -76,8 +78,8 @@ pub struct FoundBlock<'a> {
     pub bytes: &'a [u8],
     /// The valid block, or what is wrong behind the start.
     pub block: Result<Block<'a>, Cause>,
-    /// Whether it continues what stands before it (F-21); `None` where that is no block.
-    pub chained: Option<bool>,
+    /// What was known of the place before it.
+    before: WalkPlace,
     /// What the system said where it could not read all of the bytes.
     pub read_error: Option<String>,
 }
@@ -97,21 +99,32 @@ impl<'a> FoundBlock<'a> {
         get_u32(self.bytes, length.checked_sub(end::CRC)?)
     }
 
+    /// Whether it continues what stands before it (F-21); `None` where that is no block.
+    #[must_use]
+    pub fn chained(&self) -> Option<bool> {
+        self.before.link.map(|link| link.leads_to(&self.start))
+    }
+
     /// The first thing that keeps the block from being committed (F-24), its own bytes and
     /// the block before it taken into account.
     ///
     /// # Errors
     /// That thing.
     pub fn committed(&self) -> Result<Block<'a>, Cause> {
+        let WalkPlace { position, link, ended } = self.before;
+        if ended {
+            return Err(Cause::BehindEnd);
+        }
         if self.signal != SIGNAL_LOW && self.signal != SIGNAL_HIGH {
             return Err(Cause::Signal(self.signal));
         }
         let block = self.block?;
-        match self.chained {
-            Some(false) => Err(Cause::Chain),
-            _ if self.signal == SIGNAL_LOW => Err(Cause::Low),
-            _ => Ok(block),
+        match link {
+            Some(link) => Chain { position, link, ended }.admit(&block.start)?,
+            None if self.signal == SIGNAL_LOW => return Err(Cause::Low),
+            None => {}
         }
+        Ok(block)
     }
 }
 
@@ -130,13 +143,29 @@ pub struct Stretch {
     pub read_error: Option<String>,
 }
 
+/// A place in a segment, before which damage may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalkPlace {
+    /// Where the next piece begins.
+    pub position: u64,
+    /// What it must continue; `None` behind what is no block.
+    pub link: Option<Link>,
+    /// Whether the segment end was passed.
+    pub ended: bool,
+}
+
+impl From<Chain> for WalkPlace {
+    fn from(Chain { position, link, ended }: Chain) -> Self {
+        Self { position, link: Some(link), ended }
+    }
+}
+
 /// Walks over a segment's file as it was when the walk began.
 pub struct Walk<'f, F> {
     window: PatientWindow<'f, F>,
     header_crc: u32,
     may_jump: bool,
-    position: u64,
-    link: Option<Link>,
+    at: WalkPlace,
 }
 
 impl<'f, F: VfsFile> Walk<'f, F> {
@@ -145,34 +174,23 @@ impl<'f, F: VfsFile> Walk<'f, F> {
     /// # Errors
     /// Where the file's length cannot be had.
     pub fn new(file: &'f F, header: &SegmentHeader) -> io::Result<Self> {
-        Self::resume(file, header, header::LEN as u64, Some(header.first_link()))
+        Self::resume(file, header, Chain::at_start_of(header).into())
     }
 
-    /// Begins at a place between two blocks; `link` is what stands before it, if known.
+    /// Begins at a place between two blocks.
     ///
     /// # Errors
     /// Where the file's length cannot be had.
-    pub fn resume(
-        file: &'f F,
-        header: &SegmentHeader,
-        position: u64,
-        link: Option<Link>,
-    ) -> io::Result<Self> {
+    pub fn resume(file: &'f F, header: &SegmentHeader, at: WalkPlace) -> io::Result<Self> {
         let length = file.status()?.len;
         let window = PatientWindow { file, length, bytes: Vec::new(), at: 0, failed: Vec::new() };
-        Ok(Self { window, header_crc: header.crc, may_jump: header.may_jump(), position, link })
+        Ok(Self { window, header_crc: header.crc, may_jump: header.may_jump(), at })
     }
 
-    /// What the next piece must continue; `None` behind what is no block.
+    /// The place before the next piece.
     #[must_use]
-    pub fn link(&self) -> Option<Link> {
-        self.link
-    }
-
-    /// Where the next piece begins.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.position
+    pub fn at(&self) -> WalkPlace {
+        self.at
     }
 
     /// Length of the file when the walk began.
@@ -189,7 +207,7 @@ impl<'f, F: VfsFile> Walk<'f, F> {
 
     /// Tells the walk what the next block must continue, where the walk itself could not know.
     pub fn assume(&mut self, link: Link) {
-        self.link = Some(link);
+        self.at.link = Some(link);
     }
 
     /// Bytes of the file, as many as there are.
@@ -199,15 +217,15 @@ impl<'f, F: VfsFile> Walk<'f, F> {
 
     /// The start of the next piece, if that is a block.
     pub fn peek(&mut self) -> Option<BlockStart> {
-        self.start_at(self.position).ok().map(|(_, start)| start)
+        self.start_at(self.at.position).ok().map(|(_, start)| start)
     }
 
     /// The next piece; `None` at the end of the file.
     pub fn next_piece(&mut self) -> Option<Piece<'_>> {
-        if self.position >= self.window.length {
+        if self.at.position >= self.window.length {
             return None;
         }
-        match self.start_at(self.position) {
+        match self.start_at(self.at.position) {
             Ok((signal, start)) => Some(Piece::Block(self.block(signal, start))),
             Err(cause) => Some(Piece::Stretch(self.stretch(cause))),
         }
@@ -219,42 +237,43 @@ impl<'f, F: VfsFile> Walk<'f, F> {
     }
 
     fn block(&mut self, signal: u8, start: BlockStart) -> FoundBlock<'_> {
-        let position = self.position;
-        let length = usize::try_from(start.block_bytes()).unwrap_or(usize::MAX);
-        self.position += self.window.fetch(position, length).len() as u64;
-        let chained = self.link.map(|link| link.leads_to(&start));
+        let (before, position) = (self.at, self.at.position);
+        let length = start.block_len();
+        self.at.position += self.window.fetch(position, length).len() as u64;
         let next_offset = start.first_offset.checked_add(u64::from(start.record_count));
         let bytes = self.window.held(position, length);
-        let read_error = self.window.read_error(position..self.position);
+        let read_error = self.window.read_error(position..self.at.position);
         let block = Block::verify(bytes, start);
-        let found = FoundBlock { position, signal, start, bytes, block, chained, read_error };
+        let found = FoundBlock { position, signal, start, bytes, block, before, read_error };
         let may_jump = self.may_jump;
         let link = |(prev_crc, next_offset)| Link { prev_crc, next_offset, may_jump };
-        self.link = found.stored_crc().zip(next_offset).map(link);
+        self.at.link = found.stored_crc().zip(next_offset).map(link);
+        self.at.ended |= start.kind == BlockKind::SegmentEnd && found.committed().is_ok();
         found
     }
 
     /// Looks for the next start that is right, and leaves off there.
     fn stretch(&mut self, cause: Cause) -> Stretch {
-        let position = self.position;
+        let position = self.at.position;
+        let cause = if self.at.ended { Cause::BehindEnd } else { cause };
         let (mut zeros, mut no_hole_to) = (true, 0);
         loop {
-            let unit = self.window.fetch(self.position, BLOCK_ALIGN as usize);
+            let unit = self.window.fetch(self.at.position, BLOCK_ALIGN as usize);
             let (length, empty) = (unit.len(), unit.iter().all(|byte| *byte == 0));
             zeros &= empty;
-            self.position += length as u64;
-            if empty && self.position >= no_hole_to {
-                self.position = self.window.behind_hole(self.position);
-                no_hole_to = self.position.saturating_add(READ_AHEAD_BYTES as u64);
+            self.at.position += length as u64;
+            if empty && self.at.position >= no_hole_to {
+                self.at.position = self.window.behind_hole(self.at.position);
+                no_hole_to = self.at.position.saturating_add(READ_AHEAD_BYTES as u64);
             }
-            let at_end = length < BLOCK_ALIGN as usize || self.position >= self.window.length;
-            if at_end || self.start_at(self.position).is_ok() {
+            let at_end = length < BLOCK_ALIGN as usize || self.at.position >= self.window.length;
+            if at_end || self.start_at(self.at.position).is_ok() {
                 break;
             }
         }
-        self.link = None;
-        let read_error = self.window.read_error(position..self.position);
-        Stretch { position, length: self.position - position, cause, zeros, read_error }
+        self.at.link = None;
+        let read_error = self.window.read_error(position..self.at.position);
+        Stretch { position, length: self.at.position - position, cause, zeros, read_error }
     }
 }
 
@@ -353,8 +372,8 @@ impl<F: VfsFile> PatientWindow<'_, F> {
         let mut position = range.start;
         while position < range.end {
             let page_end = (position / PAGE_BYTES + 1).saturating_mul(PAGE_BYTES).min(range.end);
-            let place = |at: u64| usize::try_from(at - range.start).unwrap_or(usize::MAX);
-            let page = self.bytes.get_mut(place(position)..place(page_end)).unwrap_or_default();
+            let place = |at: u64| (at - range.start) as usize;
+            let page = part_mut(&mut self.bytes, place(position)..place(page_end));
             if let Err(error) = read_full(self.file, page, position) {
                 page.fill(0);
                 self.note_failure(position..page_end, error.to_string());

@@ -4,97 +4,33 @@
 //! Whatever writes past the committed end takes the [`WriterGuard`] as an argument: there
 //! is no way to do so without holding `writer.lock`.
 
+mod commit;
+mod create;
+mod lock;
 mod repair;
 mod roll;
 mod zeros;
 
 use std::io;
-use std::sync::Arc;
 
+pub(crate) use self::commit::reserve;
+use self::commit::{begin_sync, commit, withdraw};
+pub(crate) use self::create::create;
+pub use self::lock::{WriterGuard, WriterLock};
 pub use self::repair::RepairReport;
-pub(crate) use self::roll::create;
-use crate::engine::dir::{Directory, OpenSegment, WRITER_LOCK, new_segment_name};
+use crate::engine::dir::{Directory, OpenSegment, new_segment_name};
 use crate::engine::error::{Failure, IoContext, IoError};
-use crate::engine::lock_file::LockFile;
+use crate::engine::segment::PIECE_BYTES;
 use crate::engine::tail::{Look, Tail};
 use crate::engine::trace::Action;
-use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::engine::vfs::{FIRST_PIECE_BYTES, OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::format::block::{BlockBuilder, BlockKind, Cause};
-use crate::format::layout::{CHECKPOINT_EVERY_BYTES, SIGNAL_HIGH, SIGNAL_LOW};
+use crate::format::layout::CHECKPOINT_EVERY_BYTES;
 use crate::format::record::NewRecord;
 use crate::format::record::RecordError;
 use crate::format::state::{EPOCH, encode_epoch};
+use crate::format::sure::part;
 use crate::format::token::Epoch;
-
-/// The lock that every writer holds while it writes (L-1).
-#[derive(Debug)]
-pub struct WriterLock<V: Vfs> {
-    shared: Arc<LockFile<V>>,
-}
-
-/// Proof that `writer.lock` is held; gives it back when dropped, but not by a forked child, which
-/// shares the lock with its parent (L-3).
-#[derive(Debug)]
-pub struct WriterGuard<V: Vfs> {
-    lock: Arc<LockFile<V>>,
-    /// The process that took it.
-    owner: u32,
-    held: bool,
-}
-
-impl<V: Vfs> WriterLock<V> {
-    /// Opens the lock file, and makes it if it is missing.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
-        Ok(Self { shared: LockFile::open(dir, dir, WRITER_LOCK)? })
-    }
-
-    /// Takes the lock.
-    ///
-    /// # Errors
-    /// `LockTimeout` when others kept it for longer than `wait`.
-    pub fn take(&mut self, wait: LockWait) -> Result<WriterGuard<V>, Failure> {
-        let taken = LockFile::take(&mut self.shared, wait)?;
-        let vfs = self.shared.vfs();
-        if !taken {
-            vfs.trace(&Action::new("TimesOut"));
-            return Err(Failure::lock_timeout(self.shared.path(), wait));
-        }
-        vfs.trace(&Action::new("Lock"));
-        Ok(WriterGuard { lock: Arc::clone(&self.shared), owner: vfs.pid(), held: true })
-    }
-}
-
-impl<V: Vfs> WriterGuard<V> {
-    /// Whether the lock still excludes anybody: its name leads to the file that is locked (L-4).
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn still_excludes(&self) -> Result<bool, Failure> {
-        Ok(self.lock.is_named()?)
-    }
-
-    /// Gives the lock back, in the process that is known to have taken it.
-    pub fn give_back(mut self) {
-        self.unlock();
-    }
-
-    fn unlock(&mut self) {
-        self.held = false;
-        self.lock.vfs().trace(&Action::new("Unlock"));
-        self.lock.give_back();
-    }
-}
-
-impl<V: Vfs> Drop for WriterGuard<V> {
-    fn drop(&mut self) {
-        if self.held && self.lock.vfs().pid() == self.owner {
-            self.unlock();
-        }
-    }
-}
 
 /// What all writers know and do.
 #[derive(Debug)]
@@ -112,16 +48,20 @@ pub struct Writer<V: Vfs> {
     pub checkpoint_every_bytes: u64,
     /// How many zeros it puts behind the end for durable appends (Z-1).
     pub zeros_ahead_bytes: u64,
+    /// Whether it did so.
+    put_zeros_here: bool,
     /// Whether this writer raised an epoch: where the boot is unknown, once is enough (E-2).
     raised: bool,
 }
 
 /// How a commit can fail: before it, or in it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Nothing was appended.
+    #[error("not committed: {0}")]
     NotAppended(Failure),
     /// The commit failed and cannot be looked at.
+    #[error("perhaps committed: {0}")]
     Unknown(IoError),
 }
 
@@ -141,18 +81,8 @@ impl CommitError {
     }
 }
 
-/// Least and most room reserved ahead of a block, so that small blocks do not each ask for it.
-/// In between it is a part of what the segment holds: a small stream takes little of the disk.
-const RESERVE_BYTES: std::ops::RangeInclusive<u64> = 64 * 1024..=4 * 1024 * 1024;
-const RESERVE_PART: u64 = 4;
-/// How often it is asked for again after an interruption.
-const RESERVE_TRIES: u32 = 8;
-/// What is written to the disk ahead of the sync that seals a segment, in one go.
-const SYNC_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// More than a block that raises an epoch has.
 const RAISE_BYTES: u64 = 192;
-/// Bytes rewritten in one go after a failed sync.
-const REWRITE_BYTES: usize = 1024 * 1024;
 
 impl<V: Vfs> Writer<V> {
     /// A writer that remembers `tail`; to be caught up before it writes (O-4).
@@ -167,6 +97,7 @@ impl<V: Vfs> Writer<V> {
             boot_id,
             checkpoint_every_bytes,
             zeros_ahead_bytes: 0,
+            put_zeros_here: false,
             raised: false,
         }
     }
@@ -256,7 +187,11 @@ impl<V: Vfs> Writer<V> {
 
     /// Sees that nothing stands in the way of a block of so many bytes, and repairs otherwise: of
     /// the write in which another writer died, the beginning may be missing (Z-7).
-    fn clear_the_way(&mut self, guard: &WriterGuard<V>, block_bytes: u64) -> Result<(), Failure> {
+    pub(crate) fn clear_the_way(
+        &mut self,
+        guard: &WriterGuard<V>,
+        block_bytes: u64,
+    ) -> Result<(), Failure> {
         if self.tail.has_room_of_zeros(block_bytes)? {
             return Ok(());
         }
@@ -398,7 +333,7 @@ impl<V: Vfs> Writer<V> {
     pub(crate) fn impossible(&self, error: &dyn std::error::Error) -> Failure {
         let path = self.tail.segment.path.clone();
         let source = io::Error::other(error.to_string());
-        IoError { operation: "encode for", path, position: Some(self.tail.end), source }.into()
+        IoError { position: Some(self.tail.end), ..IoError::of("encode for", path, source) }.into()
     }
 
     /// Appends a block with records of users or with state, in the newest epoch.
@@ -418,7 +353,8 @@ impl<V: Vfs> Writer<V> {
     }
 
     /// Makes a block fit for the committed end: no block may stand within it (F-43). Its length may
-    /// be another afterwards.
+    /// be another afterwards, so whoever asks whether it fits into the segment does this before. To do it
+    /// again for the same place costs nothing.
     ///
     /// # Errors
     /// `HoldsBlocks` where no way was found.
@@ -457,6 +393,7 @@ impl<V: Vfs> Writer<V> {
         commit(dir, tail)?;
         let begin = tail.end;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
+        assert!(tail.end == begin + length, "the end is not behind the block that was committed");
         dir.vfs.trace(&tail.action("Commit").value(tail.next_offset()).label(label));
         begin_sync(tail, begin);
         Ok(())
@@ -490,6 +427,7 @@ impl<V: Vfs> Writer<V> {
             Ok(()) => {
                 tail.durable_to = tail.durable_to.max(end);
                 self.dir.vfs.trace(&tail.action(action));
+                self.dir.counters.syncs.add(1);
                 Ok(())
             }
             Err(error) => {
@@ -511,104 +449,26 @@ impl<V: Vfs> Writer<V> {
         let tail = &mut self.tail;
         let (file, path) = (&tail.segment.file, &tail.segment.path);
         let mut position = tail.durable_to.min(tail.end);
-        let mut bytes = vec![0; REWRITE_BYTES];
+        let mut bytes = vec![0; FIRST_PIECE_BYTES];
         loop {
             let count =
                 read_full(file, &mut bytes, position).while_doing_at("read", path, position)?;
             if count == 0 {
                 break;
             }
-            let held = bytes.get(..count).unwrap_or_default();
-            write_full(file, held, position).while_doing_at("rewrite", path, position)?;
+            write_full(file, part(&bytes, ..count), position)
+                .while_doing_at("rewrite", path, position)?;
             position += count as u64;
+            bytes.resize(PIECE_BYTES, 0);
         }
         self.dir.vfs.trace(&tail.action("Rewrite"));
         let synced = file.sync_data();
         let told = tail.action(if synced.is_ok() { "SyncAgain" } else { "SyncFails" });
         self.dir.vfs.trace(&told.label("SyncAgain"));
         synced.while_doing("sync", path)?;
+        self.dir.counters.syncs.add(1);
         tail.sync_failed = false;
         tail.durable_to = tail.durable_to.max(position.min(tail.end));
         Ok(())
-    }
-}
-
-/// Reserves room for a block that is to end at `block_end`. That is a favour: only a disk
-/// that is full stops, for whatever other reason the system does not do it.
-pub(crate) fn reserve<V: Vfs>(
-    dir: &Directory<V>,
-    tail: &mut Tail<V::File>,
-    block_end: u64,
-) -> Result<(), Failure> {
-    if block_end <= tail.reserved_to {
-        return Ok(());
-    }
-    let ahead = (block_end / RESERVE_PART).clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end());
-    let (mut wanted, mut interrupted) = (block_end + ahead, 0);
-    while let Err(error) = tail.segment.file.reserve(tail.end, wanted) {
-        match error.kind() {
-            io::ErrorKind::Interrupted if interrupted < RESERVE_TRIES => interrupted += 1,
-            io::ErrorKind::StorageFull if wanted > block_end => wanted = block_end,
-            io::ErrorKind::StorageFull => {
-                refuse_full_disk(dir, tail, block_end)?;
-                break;
-            }
-            _ => break,
-        }
-    }
-    // Where it could not be had, it is not asked for again until so much is written.
-    tail.reserved_to = wanted;
-    Ok(())
-}
-
-/// The system says that the disk is full: believed if it counts so few free bytes, too.
-fn refuse_full_disk<V: Vfs>(
-    dir: &Directory<V>,
-    tail: &Tail<V::File>,
-    block_end: u64,
-) -> Result<(), Failure> {
-    let (path, needed) = (tail.segment.path.clone(), block_end - tail.end);
-    match dir.free_bytes() {
-        Ok(free) if free < needed => Err(Failure::NoSpace { path, needed, free }),
-        _ => Ok(()),
-    }
-}
-
-/// Whoever passes a multiple of [`SYNC_AHEAD_BYTES`] lets the system begin to write what was
-/// filled since the last one, so that there is little left to do when the segment is sealed (V-3).
-fn begin_sync<F: VfsFile>(tail: &Tail<F>, block_begin: u64) {
-    let filled = |end: u64| end / SYNC_AHEAD_BYTES * SYNC_AHEAD_BYTES;
-    if filled(tail.end) > filled(block_begin) {
-        tail.segment.file.begin_sync(filled(block_begin), filled(tail.end));
-    }
-}
-
-/// Cuts off what was written of a block that will not be committed. If that fails, the
-/// block stays low, and the next repair does it.
-fn withdraw<V: Vfs>(dir: &Directory<V>, tail: &mut Tail<V::File>) {
-    let cut = tail.segment.file.set_len(tail.end).is_ok();
-    tail.reserved_to = tail.end;
-    tail.zeros_to = if cut { u64::MAX } else { tail.end };
-    tail.length = tail.end;
-    dir.vfs.trace(&tail.action("GiveUp").label(if cut { "cut" } else { "left" }));
-}
-
-/// Writes the signal high: the commit; reads it back where that fails.
-fn commit<V: Vfs>(dir: &Directory<V>, tail: &mut Tail<V::File>) -> Result<(), CommitError> {
-    let Err(error) = write_full(&tail.segment.file, &[SIGNAL_HIGH], tail.end) else {
-        return Ok(());
-    };
-    let error = tail.io_error("commit", error);
-    let mut signal = [0];
-    match read_full(&tail.segment.file, &mut signal, tail.end) {
-        Ok(1) if signal == [SIGNAL_HIGH] => Ok(()),
-        Ok(1) if signal == [SIGNAL_LOW] => {
-            withdraw(dir, tail);
-            Err(CommitError::NotAppended(error.into()))
-        }
-        _ => {
-            dir.vfs.trace(&tail.action("GiveUp").label("unknown"));
-            Err(CommitError::Unknown(error))
-        }
     }
 }

@@ -3,6 +3,7 @@
 use crc_fast::CrcAlgorithm;
 
 use crate::format::layout::MAX_VARINT_BYTES;
+use crate::format::sure::{part, part_mut};
 
 /// Reads a little-endian integer at a fixed place; `None` where there are too few bytes.
 macro_rules! get_le {
@@ -20,13 +21,10 @@ get_le!(get_u16, u16, "Reads a `u16` at a place (F-1).");
 get_le!(get_u32, u32, "Reads a `u32` at a place (F-1).");
 get_le!(get_u64, u64, "Reads a `u64` at a place (F-1).");
 
-/// Writes `field` at a place of a buffer that is long enough.
-///
-/// What does not fit is left out; callers write into buffers whose length is a constant.
+/// Writes `field` at a place of a buffer that our own code made long enough.
+#[track_caller]
 pub fn put(bytes: &mut [u8], at: usize, field: &[u8]) {
-    if let Some(target) = bytes.get_mut(at..at + field.len()) {
-        target.copy_from_slice(field);
-    }
+    part_mut(bytes, at..at + field.len()).copy_from_slice(field);
 }
 
 /// Appends a varint in its shortest form (F-2).
@@ -67,7 +65,7 @@ fn split_long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
         if byte < 0x80 {
             // Not the only byte, for the first has the high bit: one of zeros says nothing (F-2).
             let overlong = byte == 0;
-            return (!overlong).then(|| (value, bytes.get(index + 1..).unwrap_or_default()));
+            return (!overlong).then(|| (value, part(bytes, index + 1..)));
         }
     }
     None

@@ -3,6 +3,7 @@
 use crate::format::block::{Cause, Link, Place};
 use crate::format::codec::{crc, get_u16, get_u32, get_u64, put};
 use crate::format::layout::{MAGIC, VERSION, header};
+use crate::format::sure::part;
 
 /// The first 64 bytes of a segment (F-12), checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,13 +29,16 @@ pub struct SegmentHeader {
 }
 
 /// Why bytes are not a segment header that can be used (F-12).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderCause {
     /// The magic bytes are missing: not a segment at all.
+    #[error("it does not begin with the magic bytes")]
     Foreign,
     /// The header is cut or its checksum wrong.
+    #[error("{0}")]
     Damaged(Cause),
     /// A newer version, or features that are not known.
+    #[error("it was written by a newer Puro ({0})")]
     Newer(String),
 }
 
@@ -59,16 +63,16 @@ impl SegmentHeader {
     }
 
     fn check_version(bytes: &[u8], for_writing: bool) -> Result<(), HeaderCause> {
-        let field = |at| get_u16(bytes, at).unwrap_or(u16::MAX);
-        let version = field(header::VERSION);
+        let field = |at| get_u16(bytes, at).ok_or(HeaderCause::Damaged(Cause::HeaderCut));
+        let version = field(header::VERSION)?;
         if version != VERSION {
             return Err(HeaderCause::Newer(format!("format version {version}")));
         }
-        let incompatible = field(header::FEATURES_INCOMPATIBLE);
+        let incompatible = field(header::FEATURES_INCOMPATIBLE)?;
         if incompatible != 0 {
             return Err(HeaderCause::Newer(format!("incompatible features {incompatible:#06x}")));
         }
-        let read_only = field(header::FEATURES_READ_COMPATIBLE);
+        let read_only = field(header::FEATURES_READ_COMPATIBLE)?;
         if for_writing && read_only != 0 {
             return Err(HeaderCause::Newer(format!("read-only features {read_only:#06x}")));
         }
@@ -104,8 +108,9 @@ impl SegmentHeader {
         put(&mut bytes, header::SEQUENCE, &self.sequence.to_le_bytes());
         put(&mut bytes, header::GENERATION, &self.generation.to_le_bytes());
         put(&mut bytes, header::EPOCH, &self.epoch.to_le_bytes());
-        self.crc = crc(bytes.get(..header::CRC).unwrap_or_default());
+        self.crc = crc(part(&bytes, ..header::CRC));
         put(&mut bytes, header::CRC, &self.crc.to_le_bytes());
+        debug_assert_eq!(Self::decode(&bytes, false), Ok(*self));
         bytes
     }
 

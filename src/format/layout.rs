@@ -114,7 +114,7 @@ const _: () = {
     assert!(end::LEN == 8);
     assert!((header::LEN as u64).is_multiple_of(BLOCK_ALIGN));
     assert!(block_bytes(0) == 64 && block_bytes(8) == 64 && block_bytes(9) == 128);
-    assert!(MAX_BODY_BYTES <= u32::MAX as usize);
+    assert!(MAX_BLOCK_BYTES <= u32::MAX as u64);
     assert!(
         MAX_VALUE_BYTES + MAX_HEADERS_BYTES + MAX_TOPIC_BYTES + MAX_KEY_BYTES + 64 < MAX_BODY_BYTES
     );

@@ -1,9 +1,15 @@
 //! Records: their fields, and how they become bytes and come back (format.md, chapter 6).
 
-use crate::format::codec::{crc, get_u32, put, put_varint, split_varint, varint_len};
+mod read;
+
+use std::fmt;
+
+pub use self::read::{OwnedRecord, Record};
+use crate::format::codec::{crc, put, put_varint, split_varint, varint_len};
 use crate::format::layout::{
     MAX_HEADERS_BYTES, MAX_KEY_BYTES, MAX_TOPIC_BYTES, MAX_VALUE_BYTES, attribute,
 };
+use crate::format::sure::{part, sure};
 
 /// Why a record or a batch cannot be stored at all (F-26, F-27, F-30).
 ///
@@ -161,10 +167,11 @@ impl<'a> NewRecord<'a> {
         self.control
     }
 
-    /// How many offsets the record takes.
+    /// How many offsets the record takes. A gap is only ever made of what was checked (F-33).
     pub(crate) fn spanned_offsets(&self) -> u32 {
-        let offsets = spanned_offsets(self.control, self.topic, self.key, self.value);
-        u32::try_from(offsets.unwrap_or(0)).unwrap_or(u32::MAX)
+        let offsets = offsets_of(self.control, self.topic, self.key, self.value);
+        let offsets = offsets.and_then(|offsets| u32::try_from(offsets).ok());
+        sure(offsets, "a gap does not say how many offsets it stands for")
     }
 
     fn headers_len(&self) -> usize {
@@ -216,9 +223,16 @@ impl<'a> NewRecord<'a> {
                 put_sized(out, value);
             }
         }
-        out.extend_from_slice(self.value.unwrap_or_default());
-        let crc = crc(out.get(begin + 4..).unwrap_or_default());
+        if let Some(value) = self.value {
+            out.extend_from_slice(value);
+        }
+        let crc = crc(part(out, begin + 4..));
         put(out, begin, &crc.to_le_bytes());
+        debug_assert!((out.len() - begin) as u64 == self.encoded_bytes(), "a wrong length");
+        debug_assert_eq!(
+            Fields::split(part(out, begin..)).map(|(fields, rest)| (fields.to_new(), rest)),
+            Ok((self.clone(), &[][..]))
+        );
     }
 }
 
@@ -246,11 +260,68 @@ pub(crate) fn put_sized(out: &mut Vec<u8>, field: &[u8]) {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Headers<'a> {
     /// Names and values, behind their count.
     fields: &'a [u8],
     count: u64,
+}
+
+/// As texts, as far as they are.
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers = self.iter().map(|(name, value)| (Text(name), Text(value)));
+        f.debug_list().entries(headers).finish()
+    }
+}
+
+/// Bytes to be shown as a text, with escapes for what is none.
+pub(crate) struct Text<'a>(pub &'a [u8]);
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl<'a> IntoIterator for Headers<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+    type IntoIter = HeadersIter<'a>;
+
+    fn into_iter(self) -> HeadersIter<'a> {
+        self.iter()
+    }
+}
+
+/// Name and value of each header, made by [`Headers::iter`].
+///
+/// ```
+/// use puro::{Consumer, NewRecord, Producer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let record = NewRecord::new("orders", "3 apples").header("by", "shop");
+/// Producer::open(dir.path())?.append(&record)?;
+/// let mut consumer = Consumer::open(dir.path())?;
+/// for (name, value) in consumer.try_next()?.ok_or("no record")?.headers {
+///     assert_eq!((name, value), (&b"by"[..], &b"shop"[..]));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct HeadersIter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for HeadersIter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, after) = split_sized(self.rest)?;
+        let (value, after) = split_sized(after)?;
+        self.rest = after;
+        Some((name, value))
+    }
 }
 
 impl<'a> Headers<'a> {
@@ -267,14 +338,8 @@ impl<'a> Headers<'a> {
     }
 
     /// Name and value of each, in the order given.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        let mut rest = self.fields;
-        std::iter::from_fn(move || {
-            let (name, after) = split_sized(rest)?;
-            let (value, after) = split_sized(after)?;
-            rest = after;
-            Some((name, value))
-        })
+    pub fn iter(&self) -> HeadersIter<'a> {
+        HeadersIter { rest: self.fields }
     }
 
     /// The value of the first header of that name.
@@ -322,24 +387,26 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// The first rule of chapter 6 that is broken.
     pub fn split(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), RecordCause> {
-        let stored = get_u32(bytes, 0).ok_or(RecordCause::Truncated)?;
-        let covered = bytes.get(4..).unwrap_or_default();
+        let (stored, covered) = bytes.split_first_chunk().ok_or(RecordCause::Truncated)?;
         let (length, fields) = split_varint(covered).ok_or(RecordCause::Field("length"))?;
         let length = usize::try_from(length).map_err(|_| RecordCause::Truncated)?;
         let (fields, rest) = fields.split_at_checked(length).ok_or(RecordCause::Truncated)?;
-        let covered = covered.get(..covered.len() - rest.len()).unwrap_or_default();
-        if crc(covered) != stored {
+        let covered = part(covered, ..covered.len() - rest.len());
+        if crc(covered) != u32::from_le_bytes(*stored) {
             return Err(RecordCause::Crc);
         }
         Ok((Self::decode(fields)?, rest))
     }
 
-    /// Splits the first record off bytes that passed [`Fields::split`] before.
+    /// Splits the first record off bytes that the checksum of a block covers: its own is not looked
+    /// at, all else is.
     #[inline(always)]
-    pub(crate) fn split_checked(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (length, fields) = split_varint(bytes.get(4..)?)?;
-        let (fields, rest) = fields.split_at_checked(usize::try_from(length).ok()?)?;
-        Some((Self::decode(fields).ok()?, rest))
+    pub(crate) fn split_covered(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), RecordCause> {
+        let covered = bytes.get(4..).ok_or(RecordCause::Truncated)?;
+        let (length, fields) = split_varint(covered).ok_or(RecordCause::Field("length"))?;
+        let length = usize::try_from(length).map_err(|_| RecordCause::Truncated)?;
+        let (fields, rest) = fields.split_at_checked(length).ok_or(RecordCause::Truncated)?;
+        Ok((Self::decode(fields)?, rest))
     }
 
     /// The topic of the first record of bytes that passed [`Fields::split`] before, and what
@@ -390,7 +457,7 @@ impl<'a> Fields<'a> {
     #[must_use]
     #[inline]
     pub fn spanned_offsets(&self) -> Option<u64> {
-        spanned_offsets(self.control, self.topic, self.key, self.value)
+        offsets_of(self.control, self.topic, self.key, self.value)
     }
 
     /// The same record, to be encoded again.
@@ -411,9 +478,10 @@ pub const PAD: &[u8] = b"pad";
 /// The kind of control record that stands for removed ones (F-33).
 pub const GAP: &[u8] = b"gap";
 
-/// One; none for a control record; n for a gap, which must be at least 1 (F-33).
+/// How many offsets a record takes: a record of a user one, a gap as many as it says (at least one,
+/// F-33), any other control record none. `None` for a malformed gap.
 #[inline]
-fn spanned_offsets(
+fn offsets_of(
     control: bool,
     topic: &[u8],
     key: Option<&[u8]>,
@@ -425,7 +493,7 @@ fn spanned_offsets(
     if topic != GAP || key.is_some() {
         return Some(0);
     }
-    match split_varint(value.unwrap_or_default()) {
+    match value.and_then(split_varint) {
         Some((count, [])) if count > 0 => Some(count),
         _ => None,
     }
@@ -455,95 +523,4 @@ fn split_headers(bytes: &[u8]) -> Option<(Headers<'_>, &[u8])> {
     let fields = begin.get(..begin.len() - rest.len())?;
     let within_limit = bytes.len() - rest.len() <= MAX_HEADERS_BYTES;
     (count > 0 && within_limit).then_some((Headers { fields, count }, rest))
-}
-
-/// A record that was read: its place in the stream and its content, borrowed from
-/// the reader's buffer.
-///
-/// ```
-/// use puro::{Consumer, NewRecord, Producer};
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let dir = tempfile::tempdir()?;
-/// let mut producer = Producer::open(dir.path())?;
-/// producer.append(&NewRecord::delete_marker("users", "ann"))?;
-/// let mut consumer = Consumer::open(dir.path())?;
-/// let record = consumer.try_next()?.ok_or("no record")?;
-/// assert_eq!((record.key, record.value), (Some(&b"ann"[..]), None)); // gone
-/// # let copies = tempfile::tempdir()?;
-/// # let mut copies = Producer::open(copies.path())?;
-/// copies.append(&record.to_new())?; // to another stream, as it is
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<'a> {
-    /// Its number in the stream, from 0.
-    pub offset: u64,
-    /// When its block was written, in ms since 1970, by the writer's clock (F-22).
-    pub timestamp_ms: u64,
-    /// Its topic.
-    pub topic: &'a [u8],
-    /// Its key, if it has one.
-    pub key: Option<&'a [u8]>,
-    /// Its value; `None` in a delete marker.
-    pub value: Option<&'a [u8]>,
-    /// Its headers.
-    pub headers: Headers<'a>,
-}
-
-impl<'a> Record<'a> {
-    #[inline]
-    pub(crate) fn new(fields: Fields<'a>, offset: u64, timestamp_ms: u64) -> Self {
-        let Fields { topic, key, value, headers, .. } = fields;
-        Self { offset, timestamp_ms, topic, key, value, headers }
-    }
-
-    /// The same content, to be appended again.
-    #[must_use]
-    pub fn to_new(self) -> NewRecord<'a> {
-        let Self { topic, key, value, headers, .. } = self;
-        Fields { control: false, topic, key, value, headers }.to_new()
-    }
-
-    /// A copy that borrows nothing.
-    #[must_use]
-    pub fn to_owned(&self) -> OwnedRecord {
-        OwnedRecord {
-            offset: self.offset,
-            timestamp_ms: self.timestamp_ms,
-            topic: self.topic.to_vec(),
-            key: self.key.map(<[u8]>::to_vec),
-            value: self.value.map(<[u8]>::to_vec),
-            headers: self.headers.iter().map(|(n, v)| (n.to_vec(), v.to_vec())).collect(),
-        }
-    }
-}
-
-/// A [`Record`] that owns its bytes.
-///
-/// ```
-/// use puro::{Consumer, NewRecord, OwnedRecord, Producer};
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let dir = tempfile::tempdir()?;
-/// let mut producer = Producer::open(dir.path())?;
-/// producer.append(&NewRecord::new("orders", "3 apples"))?;
-/// let records: Result<Vec<OwnedRecord>, _> = Consumer::open(dir.path())?.try_iter().collect();
-/// assert_eq!(records?[0].value.as_deref(), Some(&b"3 apples"[..]));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnedRecord {
-    /// Its number in the stream.
-    pub offset: u64,
-    /// When its block was written, in ms since 1970.
-    pub timestamp_ms: u64,
-    /// Its topic.
-    pub topic: Vec<u8>,
-    /// Its key, if it has one.
-    pub key: Option<Vec<u8>>,
-    /// Its value; `None` in a delete marker.
-    pub value: Option<Vec<u8>>,
-    /// Names and values of its headers.
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
 }

@@ -17,8 +17,6 @@ pub const EPOCH: &[u8] = b"epoch";
 pub const POSITION: &[u8] = b"position";
 /// Kind of the entries that hold what producers with an identity did last.
 pub const PRODUCER: &[u8] = b"producer";
-/// The setting for the size of segments (V-1).
-pub const SEGMENT_BYTES: &[u8] = b"segment_bytes";
 
 /// An entry's kind and key.
 type EntryName = (Vec<u8>, Vec<u8>);
@@ -173,6 +171,19 @@ impl State {
 }
 
 /// The position of a named consumer (F-36).
+///
+/// ```
+/// use puro::{NewRecord, Start, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = Stream::open_or_create(&dir)?;
+/// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// let position = stream.set_position("billing", Start::End)?;
+/// assert_eq!(position.map(|position| position.offset), Some(1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The epoch of the block before it; 0 where nothing was read.
@@ -190,6 +201,7 @@ impl Position {
         let mut value = self.epoch.to_le_bytes().to_vec();
         value.extend_from_slice(&self.offset.to_le_bytes());
         value.extend_from_slice(&self.time_ms.to_le_bytes());
+        assert!(Self::decode(&value).as_ref() == Some(self), "F-36");
         value
     }
 
@@ -230,6 +242,7 @@ impl ProducerEntry {
         value.extend_from_slice(&self.record_count.to_le_bytes());
         value.extend_from_slice(&self.epoch.to_le_bytes());
         value.extend_from_slice(&self.time_ms.to_le_bytes());
+        assert!(Self::decode(&value).as_ref() == Some(self), "F-36");
         value
     }
 
@@ -257,11 +270,14 @@ pub fn is_name(name: &str) -> bool {
         && name.bytes().all(allowed)
 }
 
+/// What stands in place of a boot id that is not known (F-35).
+const UNKNOWN_BOOT: [u8; 16] = [0; 16];
+
 /// Key and value of an entry `epoch` (chapter 7).
 #[must_use]
 pub fn encode_epoch(epoch: &Epoch) -> ([u8; 4], Vec<u8>) {
     let mut value = epoch.first_offset.to_le_bytes().to_vec();
-    value.extend_from_slice(&epoch.boot_id.unwrap_or_default());
+    value.extend_from_slice(&epoch.boot_id.unwrap_or(UNKNOWN_BOOT));
     value.extend_from_slice(&epoch.time_ms.to_le_bytes());
     (epoch.number.to_le_bytes(), value)
 }
@@ -274,7 +290,7 @@ fn decode_epoch(key: &[u8], value: &[u8]) -> Option<Epoch> {
     Some(Epoch {
         number: get_u32(key, 0)?,
         first_offset: get_u64(value, 0)?,
-        boot_id: (boot_id != [0; 16]).then_some(boot_id),
+        boot_id: (boot_id != UNKNOWN_BOOT).then_some(boot_id),
         time_ms: get_u64(value, 24)?,
     })
 }

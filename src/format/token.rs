@@ -1,10 +1,14 @@
 //! Tokens: positions that can be kept outside a stream, and that tell when the
 //! history they saw was lost (protocol.md, chapter 6).
 
+mod id;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 use std::str::FromStr;
+
+pub use self::id::{StreamId, StreamIdParseError};
 
 /// A position in the history of a stream (E-7).
 ///
@@ -27,7 +31,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     /// The stream.
-    pub stream_id: [u8; 16],
+    pub stream_id: StreamId,
     /// The epoch of the block before the position; 0 where nothing was read.
     pub epoch: u32,
     /// The next offset to read.
@@ -36,14 +40,16 @@ pub struct Token {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.stream_id {
-            write!(f, "{byte:02x}")?;
-        }
-        write!(f, ":{}:{}", self.epoch, self.offset)
+        write!(f, "{}:{}:{}", self.stream_id, self.epoch, self.offset)
     }
 }
 
 /// A text that is not a token.
+///
+/// ```
+/// use puro::Token;
+/// assert!("yesterday".parse::<Token>().unwrap_err().to_string().contains("STREAMID:EPOCH:OFFSET"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a token: it must look like STREAMID:EPOCH:OFFSET")]
 pub struct TokenParseError(String);
@@ -60,10 +66,10 @@ fn parse(text: &str) -> Option<Token> {
     let mut fields = text.split(':');
     let (id, epoch, offset) = (fields.next()?, fields.next()?, fields.next()?);
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if fields.next().is_some() || id.len() != 32 || ![id, epoch, offset].into_iter().all(plain) {
+    if fields.next().is_some() || ![epoch, offset].into_iter().all(plain) {
         return None;
     }
-    let stream_id = u128::from_str_radix(id, 16).ok()?.to_be_bytes();
+    let stream_id = id.parse().ok()?;
     Some(Token { stream_id, epoch: epoch.parse().ok()?, offset: offset.parse().ok()? })
 }
 

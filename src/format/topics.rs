@@ -7,6 +7,7 @@ use crate::format::block::{Block, BlockKind};
 use crate::format::codec::{get_u64, put_varint, split_varint, varint_len};
 use crate::format::layout::{BLOCK_ALIGN, MAX_TOPIC_BYTES};
 use crate::format::record::{put_sized, split_sized};
+use crate::format::sure::sure;
 
 /// Kind of the control record that holds an index of topics.
 pub const TOPICS: &[u8] = b"topics";
@@ -73,7 +74,8 @@ impl TopicIndex {
             let places = Places { last: self.from, ..Places::default() };
             self.topics.insert(topic.to_vec(), places);
         }
-        let Some(places) = self.topics.get_mut(topic) else { return };
+        let places = sure(self.topics.get_mut(topic), "the topic was just added");
+        assert!(position >= places.last, "an index of topics takes blocks in their order");
         if places.count > 0 && places.last == position {
             return;
         }

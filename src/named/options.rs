@@ -8,11 +8,11 @@ use crate::consumer::{Consumer, ConsumerOptions, Start};
 use crate::engine::dir::{Directory, open_owner_lock};
 use crate::engine::os::OsVfs;
 use crate::engine::trace::Action;
-use crate::engine::vfs::DEFAULT_LOCK_WAIT;
 use crate::engine::vfs::{LockWait, Vfs};
 use crate::error::{Failure, ReadError};
 use crate::format::state::Position;
-use crate::format::token::Token;
+use crate::format::token::{StreamId, Token};
+use crate::options::{Common, Writing, common_setters};
 use crate::producer::{ProducerOptions, check_name};
 
 /// When a named consumer commits its position by itself. It never does so without
@@ -97,9 +97,8 @@ pub struct NamedOptions {
     if_lost: IfLost,
     auto_commit: AutoCommit,
     passing_interval: Duration,
-    commit_wait: LockWait,
     owner_wait: LockWait,
-    allow_network: bool,
+    pub(crate) common: Common,
 }
 
 impl Default for NamedOptions {
@@ -111,9 +110,8 @@ impl Default for NamedOptions {
             if_lost: IfLost::Fail,
             auto_commit: AutoCommit::Interval(Duration::from_secs(1)),
             passing_interval: PASSING_INTERVAL,
-            commit_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
             owner_wait: LockWait::Try,
-            allow_network: false,
+            common: Common::default(),
         }
     }
 }
@@ -164,14 +162,6 @@ impl NamedOptions {
         self
     }
 
-    /// How long [`NamedConsumer::commit`] and the opening wait for other writers; one minute if
-    /// not given. Commits that it makes by itself do not wait: they are tried, and put off.
-    #[must_use]
-    pub fn commit_wait(mut self, wait: LockWait) -> Self {
-        self.commit_wait = wait;
-        self
-    }
-
     /// How long to wait for another process that runs under the name.
     #[must_use]
     pub fn owner_wait(mut self, wait: LockWait) -> Self {
@@ -179,19 +169,15 @@ impl NamedOptions {
         self
     }
 
-    /// Everything else: topics, durable reading, intervals. Its start does not count.
+    /// Everything else: topics, durable reading, intervals. Where it begins, how long it waits for
+    /// locks, and where it may work is said here, and not there.
     #[must_use]
     pub fn consumer(mut self, consumer: ConsumerOptions) -> Self {
         self.consumer = consumer;
         self
     }
 
-    /// Whether to accept a network file system (M-1).
-    #[must_use]
-    pub fn allow_network(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
-        self
-    }
+    common_setters!();
 
     /// Opens it on real files.
     ///
@@ -226,8 +212,7 @@ impl NamedOptions {
         }
         let ran_before = has_run(&dir, name)?;
         let lock = OwnerLock::take(&dir, name, self.owner_wait)?;
-        let options = ProducerOptions::new().create(false).lock_wait(self.commit_wait);
-        let options = options.allow_network(self.allow_network);
+        let options = ProducerOptions::of(Writing::default(), self.common);
         let committer = options.open_at(dir.clone())?;
         let stored = committer.position(name);
         let entry = Action::new("ReadEntry").label(name);
@@ -289,7 +274,8 @@ impl NamedOptions {
         dir: &Directory<V>,
         start: Start,
     ) -> Result<Consumer<V>, ReadError> {
-        let options = self.consumer.clone().allow_network(self.allow_network).start(start);
+        let mut options = self.consumer.clone().start(start);
+        options.common = self.common;
         options.open_at(dir.clone())
     }
 }
@@ -299,6 +285,6 @@ fn has_run<V: Vfs>(dir: &Directory<V>, name: &str) -> Result<bool, Failure> {
     Ok(open_owner_lock(dir, name)?.is_some())
 }
 
-fn position_token(stream_id: [u8; 16], position: &Position) -> Token {
+fn position_token(stream_id: StreamId, position: &Position) -> Token {
     Token { stream_id, epoch: position.epoch, offset: position.offset }
 }

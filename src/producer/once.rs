@@ -3,40 +3,13 @@
 use super::request::Request;
 use super::{Producer, check_name};
 use crate::appended::Appended;
-use crate::engine::segment::Scan;
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::vfs::{OpenMode, Vfs};
-use crate::error::{AppendError, Failure, IoContext};
+use crate::error::{AppendError, Failure};
 use crate::format::block::{Block, BlockKind, RecordCursor};
 use crate::producer::Batch;
 
 impl<V: Vfs> Producer<V> {
-    /// Appends a batch unless this identity has appended it before: however often it is
-    /// tried, it is in the stream once (C-4). Sequences rise from one batch to the next;
-    /// [`Producer::last_sequence`] tells where to go on after a restart.
-    ///
-    /// The stream remembers the last batch of each identity. It forgets an identity only when that
-    /// batch was deleted by retention, and `expiry_ms` has passed since it was appended (C-10).
-    /// Where retention is *never*, which is the default, nothing is forgotten. After that, a
-    /// batch that is tried again is appended again. So retention has to be longer than anybody
-    /// goes on trying.
-    ///
-    /// A sequence stands for one batch. Another batch under the last sequence is refused, as far
-    /// as can be told: the number of records is compared always, their content as long as they are
-    /// in the stream.
-    ///
-    /// # Errors
-    /// `OldSequence` if a later batch of this identity was appended; `OtherContent` if the last
-    /// one was another; see [`AppendError`].
-    pub fn append_once(
-        &mut self,
-        identity: &str,
-        sequence: u64,
-        batch: &mut Batch,
-    ) -> Result<Appended, AppendError> {
-        let once = Some((identity, sequence));
-        self.append_request(batch, &Request { once, ..Request::default() })
-    }
-
     /// Appends a batch as asked, and compares it with the one that stands there already.
     pub(crate) fn append_request(
         &mut self,
@@ -68,8 +41,9 @@ impl<V: Vfs> Producer<V> {
     /// Whether a batch is the one that was appended, as far as that can be told.
     fn is_the_same(&self, batch: &Batch, appended: &Appended) -> bool {
         let same_count = batch.builder.record_count() == appended.record_count;
+        let none = appended.record_count == 0;
         // What cannot be read any more cannot be compared, and was appended all the same.
-        same_count && self.holds_the_same(batch, appended.first_offset).unwrap_or(true)
+        same_count && (none || self.holds_the_same(batch, appended.first_offset).unwrap_or(true))
     }
 
     fn holds_the_same(&self, batch: &Batch, first_offset: u64) -> Result<bool, Failure> {
@@ -77,16 +51,14 @@ impl<V: Vfs> Producer<V> {
         let sequences = dir.segments()?.map(|segments| segments.sequences).unwrap_or_default();
         for sequence in sequences.into_iter().rev() {
             let Some(segment) = dir.open_segment(sequence, OpenMode::Read)? else { continue };
-            if !segment.belongs_to(&self.stream_id(), sequence)
+            if !segment.belongs_to(&self.writer.tail.segment.header.stream_id, sequence)
                 || segment.header.base_offset > first_offset
             {
                 continue;
             }
-            let mut scan = Scan::new(&segment.file, segment.header);
+            let mut scan = Scan::new(&segment);
             loop {
-                let position = scan.position;
-                let next = scan.next().while_doing_at("read", &segment.path, position)?;
-                let Ok((_, block)) = next else { return Ok(true) };
+                let Step::Block(_, block) = scan.next()? else { return Ok(true) };
                 let start = &block.start;
                 if start.kind == BlockKind::Records
                     && start.record_count > 0

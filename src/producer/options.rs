@@ -6,15 +6,14 @@ use super::Producer;
 use crate::engine::dir::Directory;
 use crate::engine::os::OsVfs;
 use crate::engine::tail::open_tail_behind;
-use crate::engine::vfs::{DEFAULT_LOCK_WAIT, LockWait, OpenMode, Vfs};
+use crate::engine::vfs::{OpenMode, Vfs};
 use crate::engine::writer;
 use crate::engine::writer::{Writer, WriterLock};
 use crate::error::{Failure, OpenError};
 use crate::format::block::BlockBuilder;
-use crate::format::layout::{
-    CHECKPOINT_EVERY_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, ZEROS_AHEAD_BYTES,
-};
-use crate::format::state::SEGMENT_BYTES;
+use crate::format::layout::{CHECKPOINT_EVERY_BYTES, ZEROS_AHEAD_BYTES};
+use crate::format::settings::Setting;
+use crate::options::{Common, Writing, common_setters, writing_setters};
 
 /// How a producer is to be opened.
 ///
@@ -32,26 +31,15 @@ use crate::format::state::SEGMENT_BYTES;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {
-    create: bool,
-    segment_bytes: Option<u64>,
-    durable: Option<bool>,
-    lock_wait: LockWait,
+    writing: Writing,
+    common: Common,
     checkpoint_every_bytes: u64,
     zeros_ahead_bytes: u64,
-    allow_network: bool,
 }
 
 impl Default for ProducerOptions {
     fn default() -> Self {
-        Self {
-            create: true,
-            segment_bytes: None,
-            durable: None,
-            lock_wait: LockWait::AtMost(DEFAULT_LOCK_WAIT),
-            checkpoint_every_bytes: CHECKPOINT_EVERY_BYTES,
-            zeros_ahead_bytes: ZEROS_AHEAD_BYTES,
-            allow_network: false,
-        }
+        Self::of(Writing { create: true, ..Writing::default() }, Common::default())
     }
 }
 
@@ -63,37 +51,18 @@ impl ProducerOptions {
         Self::default()
     }
 
-    /// Whether to make the stream if it is missing.
-    #[must_use]
-    pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
-        self
+    /// With what other options say already.
+    pub(crate) fn of(writing: Writing, common: Common) -> Self {
+        Self {
+            writing,
+            common,
+            checkpoint_every_bytes: CHECKPOINT_EVERY_BYTES,
+            zeros_ahead_bytes: ZEROS_AHEAD_BYTES,
+        }
     }
 
-    /// Setting `segment_bytes` of a stream that is made: bytes of records in a segment
-    /// (4 KiB to 1 TiB, 64 MiB if not given; V-1). An existing stream keeps its own.
-    #[must_use]
-    pub fn segment_bytes(mut self, segment_bytes: u64) -> Self {
-        self.segment_bytes = Some(segment_bytes);
-        self
-    }
-
-    /// Whether an append returns only once its records are on disk. Where this is not said,
-    /// the stream's setting `durable` says it, and that is `false` unless it was set. If not durable, records survive
-    /// the death of any process, but not the loss of power, until the next
-    /// [`Producer::sync`] or the system's own writing back.
-    #[must_use]
-    pub fn durable(mut self, durable: bool) -> Self {
-        self.durable = Some(durable);
-        self
-    }
-
-    /// How long to wait for other writers (L-8).
-    #[must_use]
-    pub fn lock_wait(mut self, lock_wait: LockWait) -> Self {
-        self.lock_wait = lock_wait;
-        self
-    }
+    writing_setters!();
+    common_setters!();
 
     /// After how many bytes a checkpoint is put among the blocks (O-7); 4 MiB if not given. Who
     /// opens the stream then reads about twice as much, and not the whole segment.
@@ -110,14 +79,6 @@ impl ProducerOptions {
     #[must_use]
     pub fn zeros_ahead_bytes(mut self, bytes: u64) -> Self {
         self.zeros_ahead_bytes = bytes.min(ZEROS_AHEAD_BYTES);
-        self
-    }
-
-    /// Whether to accept a network file system (M-1). Only safe where one machine alone
-    /// works in it.
-    #[must_use]
-    pub fn allow_network(mut self, allow: bool) -> Self {
-        self.allow_network = allow;
         self
     }
 
@@ -139,7 +100,7 @@ impl ProducerOptions {
 
     /// The same in a directory that may be open already.
     pub(crate) fn open_at<V: Vfs>(&self, dir: Directory<V>) -> Result<Producer<V>, OpenError> {
-        if self.create {
+        if self.writing.create {
             self.create_at(&dir)?;
         }
         Ok(self.open_existing(dir)?)
@@ -151,17 +112,17 @@ impl ProducerOptions {
         else {
             return Err(Failure::NotAStream { dir: dir.path });
         };
-        if !self.allow_network {
+        if !self.common.allow_network {
             dir.check_local()?;
         }
         let mut lock = WriterLock::open(&dir)?;
         let mut writer = Writer::new(dir, tail);
         writer.checkpoint_every_bytes = self.checkpoint_every_bytes;
         writer.zeros_ahead_bytes = self.zeros_ahead_bytes;
-        let guard = lock.take(self.lock_wait)?;
+        let guard = lock.take(self.common.lock_wait)?;
         writer.catch_up(&guard)?;
         drop(guard);
-        let (lock_wait, durable) = (self.lock_wait, self.durable);
+        let (lock_wait, durable) = (self.common.lock_wait, self.writing.durable);
         let single = BlockBuilder::default();
         Ok(Producer { writer, lock, lock_wait, durable, single, rolled: false })
     }
@@ -177,19 +138,14 @@ impl ProducerOptions {
     /// The same in a directory that may be open already.
     pub(crate) fn create_at<V: Vfs>(&self, dir: &Directory<V>) -> Result<bool, OpenError> {
         let mut settings = Vec::new();
-        if let Some(bytes) = self.segment_bytes {
-            if !(MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes) {
-                return Err(OpenError::Setting {
-                    name: "segment_bytes",
-                    value: bytes.to_string(),
-                    why: format!("it must be {MIN_SEGMENT_BYTES} to {MAX_SEGMENT_BYTES}"),
-                });
-            }
-            settings.push((SEGMENT_BYTES.to_vec(), bytes.to_string().into_bytes()));
+        if let Some(bytes) = self.writing.segment_bytes {
+            let setting = Setting::SegmentBytes(bytes);
+            setting.check()?;
+            settings.push((setting.name().as_bytes().to_vec(), setting.value().into_bytes()));
         }
         if dir.segments()?.is_some() {
             return Ok(false);
         }
-        writer::create(dir, &settings, self.lock_wait, self.allow_network)
+        writer::create(dir, &settings, self.common.lock_wait, self.common.allow_network)
     }
 }

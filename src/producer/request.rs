@@ -12,6 +12,7 @@ use crate::format::state::{POSITION, PRODUCER, ProducerEntry};
 use crate::format::token::{Token, check_history};
 
 /// An entry to be set, or removed where it has no value.
+#[derive(Clone, Copy)]
 pub(crate) struct Entry<'a> {
     pub kind: &'a [u8],
     pub key: &'a [u8],
@@ -19,7 +20,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// What must hold for an append, and what goes with it in the same block.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Request<'a> {
     /// The stream must end here.
     pub expected: Option<&'a Token>,
@@ -31,6 +32,8 @@ pub(crate) struct Request<'a> {
     pub entry: Option<Entry<'a>>,
     /// The time to be carried, if not that of the append.
     pub timestamp_ms: Option<u64>,
+    /// Whether there may be no records: something else is to be changed.
+    pub may_be_empty: bool,
 }
 
 impl Request<'_> {
@@ -108,9 +111,17 @@ fn duplicate(
         first_offset: entry.first_offset,
         record_count: entry.record_count,
         timestamp_ms: entry.time_ms,
-        token: Token { stream_id, epoch: entry.epoch, offset },
+        token: Token { stream_id: stream_id.into(), epoch: entry.epoch, offset },
         duplicate: true,
     })
+}
+
+/// Whoever has a position to be committed with an append: a named consumer.
+pub(crate) trait Positioned {
+    /// What a commit would change; `None` without progress.
+    fn change(&self) -> Option<PositionChange>;
+    /// Takes note of the position that was committed.
+    fn committed(&mut self, stored: Option<Position>);
 }
 
 /// A change of a position: what it was, and what it is to be (C-2, C-7).

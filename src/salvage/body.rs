@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use crate::format::block::spanned_offsets;
 use crate::format::codec::{crc_continue, get_u32, put_varint, split_varint};
 use crate::format::record::Fields;
+use crate::format::sure::part;
 
 /// What could be had from a body.
 #[derive(Debug, Default)]
@@ -73,7 +74,8 @@ pub fn rescue(body: &[u8], record_count: u64, has_control: bool) -> Rescue<'_> {
     let by_length = by_length.filter(|tail| fits(&tail.sums(), true));
     let searched = by_length.is_none();
     let tail = by_length.or_else(|| search(rest, &mut budget, fits)).unwrap_or_default();
-    let (before, after, spanned) = (head.spanned, tail.last_run, head.spanned + tail.spanned);
+    let (before, after, spanned) =
+        (head.spanned, tail.last_run, head.spanned.saturating_add(tail.spanned));
     let searched = if searched { tail.good.len() } else { 0 };
     head.good.extend(tail.good);
     Rescue { good: head.good, searched, before, after, spanned, whole: false }
@@ -132,7 +134,7 @@ fn reaching_the_end(bytes: &[u8]) -> Vec<u8> {
     };
     set(&mut reaching, bytes.len());
     for at in (0..bytes.len()).rev() {
-        let Some(behind) = behind_by_length(bytes.get(at..).unwrap_or_default()) else { continue };
+        let Some(behind) = behind_by_length(part(bytes, at..)) else { continue };
         let next = bytes.len() - behind.len();
         if reaching.get(next / 8).is_some_and(|bits| bits >> (next % 8) & 1 == 1) {
             set(&mut reaching, at);

@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use super::report::{SalvageError, SalvageOptions, SalvageReport, Trouble};
 use super::{Current, Gap, Salvager};
 use crate::check::Problem;
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, LOST};
-use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::segment::{OpenSegment, SegmentHeader};
 use crate::engine::vfs::{FileStatus, LockKind, LockWait, OpenMode, Vfs, VfsFile};
-use crate::engine::walk::{Piece, Walk};
+use crate::engine::walk::{Piece, Walk, WalkPlace};
 use crate::error::{Failure, IoContext, IoError};
 use crate::format::block::Link;
 use crate::format::layout::SIGNAL_LOW;
+use crate::format::sure::{part_mut, sure};
 
 /// A saved tail, joined to the segment that it was cut off from.
 #[derive(Debug)]
@@ -65,10 +67,9 @@ impl<F: VfsFile> SavedTail<F> {
             let operation = "read what was saved without the header in";
             let source = io::ErrorKind::NotFound.into();
             let path = dir.segment_path(sequence);
-            return Err(IoError { operation, path, position: None, source }.into());
+            return Err(IoError::of(operation, path, source).into());
         };
-        let link = link_at(&head.file, head.header, position);
-        let link = link.while_doing_at("read", &head.path, position)?;
+        let link = link_at(&head, position)?;
         let joined = Joined { head: head.file, tail, position };
         Ok(Some(Self { sequence, position, path, header: head.header, link, joined }))
     }
@@ -92,19 +93,20 @@ impl<F: VfsFile> SavedTail<F> {
     /// # Errors
     /// What the system says.
     pub fn walk(&self) -> io::Result<Walk<'_, Joined<F>>> {
-        Walk::resume(&self.joined, &self.header, self.position, self.link)
+        let at = WalkPlace { position: self.position, link: self.link, ended: false };
+        Walk::resume(&self.joined, &self.header, at)
     }
 }
 
 /// What a block at a place must continue, if the committed blocks lead there.
-fn link_at<F: VfsFile>(file: &F, header: SegmentHeader, position: u64) -> io::Result<Option<Link>> {
-    let mut scan = Scan::new(file, header);
-    while scan.position < position {
-        if scan.next()?.is_err() {
+fn link_at<F: VfsFile>(head: &OpenSegment<F>, position: u64) -> Result<Option<Link>, IoError> {
+    let mut scan = Scan::new(head);
+    while scan.at.position < position {
+        if let Step::Stopped(_) = scan.next()? {
             return Ok(None);
         }
     }
-    Ok((scan.position == position).then_some(scan.link))
+    Ok((scan.at.position == position).then_some(scan.at.link))
 }
 
 /// A segment as it was before its tail was cut off. It is only read.
@@ -124,8 +126,8 @@ impl<F: VfsFile> VfsFile for Joined<F> {
         let Some(left) = self.position.checked_sub(position).filter(|left| *left > 0) else {
             return self.tail.read_at(buf, position - self.position);
         };
-        let length = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
-        self.head.read_at(buf.get_mut(..length).unwrap_or_default(), position)
+        let length = left.min(buf.len() as u64) as usize;
+        self.head.read_at(part_mut(buf, ..length), position)
     }
     fn write_at(&self, _buf: &[u8], _position: u64) -> io::Result<usize> {
         only_read()
@@ -187,7 +189,8 @@ fn leave_out(
     failure: &Failure,
     report: &mut SalvageReport,
 ) -> Result<(), SalvageError> {
-    let (segment, position) = parse_saved_tail_name(name).unwrap_or_default();
+    let parsed = parse_saved_tail_name(name);
+    let (segment, position) = sure(parsed, "only a saved tail is opened");
     let why = failure.to_string();
     if !options.leave_out_unreadable {
         return Err(SalvageError::Unreadable { file: format!("{LOST}/{name}"), position, why });
@@ -201,12 +204,7 @@ impl<V: Vfs> Salvager<'_, V> {
     /// Takes the good records of saved tails, one behind the other.
     pub(super) fn run_lost(&mut self, tails: Vec<SavedTail<V::File>>) -> Result<(), SalvageError> {
         for tail in tails {
-            let io = |source| IoError {
-                operation: "look at",
-                path: tail.path.clone(),
-                position: None,
-                source,
-            };
+            let io = |source| IoError::of("look at", tail.path.clone(), source);
             let mut seen = tail.walk().map_err(io).map_err(Failure::from)?;
             let walk = tail.walk().map_err(io).map_err(Failure::from)?;
             let current = Current {

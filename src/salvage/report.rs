@@ -8,7 +8,29 @@ use crate::check::Problem;
 use crate::error::{AppendError, Blame, Failure, OpenError};
 
 /// A place where something is wrong.
+///
+/// ```
+/// use puro::{NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # use std::os::unix::fs::FileExt;
+/// let mut producer = Stream::open_or_create(&dir)?.producer()?;
+/// for _ in 0..2 {
+///     producer.append(&NewRecord::new("orders", "3 apples"))?;
+/// }
+/// # let bytes = std::fs::read(dir.join("0000000000.puro"))?;
+/// # let at = bytes.windows(8).position(|found| found == b"3 apples").ok_or("no record")? as u64;
+/// // A disk forgets a byte of the first record:
+/// let file = std::fs::OpenOptions::new().write(true).open(dir.join("0000000000.puro"))?;
+/// file.write_all_at(&[0], at)?;
+/// let report = Stream::salvage(&dir, scratch.path().join("saved"))?;
+/// println!("at byte {}: {}", report.gaps[0].trouble.position, report.gaps[0].trouble.problem);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trouble {
     /// Sequence number of the segment.
     pub segment: u32,
@@ -19,7 +41,29 @@ pub struct Trouble {
 }
 
 /// Records that could not be saved.
+///
+/// ```
+/// use puro::{NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # use std::os::unix::fs::FileExt;
+/// let mut producer = Stream::open_or_create(&dir)?.producer()?;
+/// for _ in 0..2 {
+///     producer.append(&NewRecord::new("orders", "3 apples"))?;
+/// }
+/// # let bytes = std::fs::read(dir.join("0000000000.puro"))?;
+/// # let at = bytes.windows(8).position(|found| found == b"3 apples").ok_or("no record")? as u64;
+/// // A disk forgets a byte of the first record:
+/// let file = std::fs::OpenOptions::new().write(true).open(dir.join("0000000000.puro"))?;
+/// file.write_all_at(&[0], at)?;
+/// let report = Stream::salvage(&dir, scratch.path().join("saved"))?;
+/// assert_eq!((report.gaps[0].from, report.gaps[0].to, report.records), (0, Some(1), 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Gap {
     /// The first offset of the old stream that may be lost.
     pub from: u64,
@@ -33,7 +77,29 @@ pub struct Gap {
 
 /// Records that were found by a search behind a damaged length: they may be records of the stream,
 /// or a part of the damaged record's value that looks like some.
+///
+/// ```
+/// use puro::{NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # use std::os::unix::fs::FileExt;
+/// let mut producer = Stream::open_or_create(&dir)?.producer()?;
+/// for _ in 0..2 {
+///     producer.append(&NewRecord::new("orders", "3 apples"))?;
+/// }
+/// # let bytes = std::fs::read(dir.join("0000000000.puro"))?;
+/// # let at = bytes.windows(8).position(|found| found == b"3 apples").ok_or("no record")? as u64;
+/// // A disk forgets a byte of the first record:
+/// let file = std::fs::OpenOptions::new().write(true).open(dir.join("0000000000.puro"))?;
+/// file.write_all_at(&[0], at)?;
+/// let report = Stream::salvage(&dir, scratch.path().join("saved"))?;
+/// assert!(report.doubtful.is_empty()); // Its length is known.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Doubtful {
     /// Offset of the first of them in the new stream.
     pub first_offset: u64,
@@ -44,7 +110,24 @@ pub struct Doubtful {
 }
 
 /// Bytes at the end that were never committed, and so never part of the stream.
+///
+/// ```
+/// use puro::{NewRecord, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// # use std::io::Write;
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// // A writer that died in the middle of a block:
+/// let mut file = std::fs::OpenOptions::new().append(true).open(dir.join("0000000000.puro"))?;
+/// file.write_all(&[0, 1, 2, 3])?;
+/// let report = Stream::salvage(&dir, scratch.path().join("saved"))?;
+/// assert_eq!(report.uncommitted.map(|tail| tail.bytes), Some(4));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Uncommitted {
     /// Sequence number of the segment.
     pub segment: u32,
@@ -66,6 +149,7 @@ pub struct Uncommitted {
 /// assert_eq!(tell(&SalvageReport::default()), "0 records saved");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SalvageReport {
     /// How many records were saved. They have the offsets from 0 on in the new stream.
     pub records: u64,
@@ -82,6 +166,19 @@ pub struct SalvageReport {
 }
 
 /// What to take, and what to do where something cannot be read.
+///
+/// ```
+/// use puro::{NewRecord, SalvageOptions, Stream};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// Stream::open_or_create(&dir)?.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+/// // Of a disk that cannot be read in places:
+/// let options = SalvageOptions::new().leave_out_unreadable(true);
+/// assert_eq!(options.salvage(&dir, scratch.path().join("saved"), &mut |_| {})?.records, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct SalvageOptions {
     pub(super) leave_out_unreadable: bool,
@@ -118,7 +215,7 @@ impl SalvageOptions {
 /// let error = SalvageError::NothingLost { path: "events/lost".into() };
 /// assert_eq!(error.blame(), Blame::Caller);
 /// ```
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum SalvageError {
     /// The old stream cannot be read at all.

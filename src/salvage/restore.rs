@@ -5,6 +5,7 @@ use crate::format::codec::{get_u32, put};
 use crate::format::layout::{FLAG_CONTROL, MAX_BODY_BYTES, SIGNAL_HIGH, block_bytes, end, start};
 
 use super::body::{Rescue, rescue};
+use crate::format::sure::{part, sure};
 
 /// The bytes of one block whose start cannot be read.
 pub struct Headless<'a> {
@@ -22,13 +23,12 @@ impl<'a> Headless<'a> {
 
     /// Its body.
     pub fn body(&self) -> &'a [u8] {
-        let body = self.bytes.get(start::LEN..).unwrap_or_default();
-        body.get(..self.body_len).unwrap_or_default()
+        part(self.bytes, start::LEN..start::LEN + self.body_len)
     }
 
     /// The checksum that stands in its end.
     pub fn stored_crc(&self) -> u32 {
-        get_u32(self.bytes, self.bytes.len() - end::CRC).unwrap_or(0)
+        sure(get_u32(self.bytes, self.bytes.len() - end::CRC), "it is as long as a block")
     }
 
     /// The block's bytes with the start as it must have been: the fields that follow from

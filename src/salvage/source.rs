@@ -17,32 +17,42 @@ pub struct Source<F> {
     pub damaged_header: Option<Problem>,
 }
 
-/// Why there is nothing to salvage from under a segment's name.
-pub enum NoSource {
-    /// It is gone.
+/// What there is under a segment's name.
+pub enum Opened<F> {
+    /// A segment to salvage from.
+    Source(Source<F>),
+    /// Nothing any more.
     Gone,
-    /// Nothing in it can be recognized.
-    Problem(Problem),
+    /// Something in which nothing can be recognized.
+    Unusable(Problem),
 }
 
-impl NoSource {
-    /// What is wrong, if anything is there.
+impl<F> Opened<F> {
+    /// The segment, if there is one.
+    pub fn source(self) -> Option<Source<F>> {
+        match self {
+            Self::Source(source) => Some(source),
+            Self::Gone | Self::Unusable(_) => None,
+        }
+    }
+
+    /// What is wrong with its header, if anything is.
     pub fn problem(&self) -> Option<&Problem> {
         match self {
+            Self::Source(source) => source.damaged_header.as_ref(),
             Self::Gone => None,
-            Self::Problem(problem) => Some(problem),
+            Self::Unusable(problem) => Some(problem),
         }
     }
 }
 
 /// Opens a segment, whatever is wrong with it.
-pub fn open<V: Vfs>(
-    dir: &Directory<V>,
-    sequence: u32,
-) -> Result<Result<Source<V::File>, NoSource>, Failure> {
+pub fn open<V: Vfs>(dir: &Directory<V>, sequence: u32) -> Result<Opened<V::File>, Failure> {
     let problem = match dir.pin_segment(sequence, LockWait::AtMost(DEFAULT_LOCK_WAIT), SEEK) {
-        Ok(Some(segment)) => return Ok(Ok(Source { segment, damaged_header: None })),
-        Ok(None) => return Ok(Err(NoSource::Gone)),
+        Ok(Some(segment)) => {
+            return Ok(Opened::Source(Source { segment, damaged_header: None }));
+        }
+        Ok(None) => return Ok(Opened::Gone),
         Err(Failure::Damage(damage)) => Problem::Bytes(damage.cause),
         Err(Failure::NotASegment { .. }) => Problem::NotASegment,
         Err(Failure::Io(error)) => Problem::Unreadable(error.source.to_string()),
@@ -50,20 +60,20 @@ pub fn open<V: Vfs>(
     };
     let path = dir.segment_path(sequence);
     let Ok(file) = dir.open_file(&segment_name(sequence), OpenMode::Read) else {
-        return Ok(Err(NoSource::Problem(problem)));
+        return Ok(Opened::Unusable(problem));
     };
     Ok(match restore_header(&file, sequence) {
         Some(header) => {
             let segment = OpenSegment { file, header, path };
-            Ok(Source { segment, damaged_header: Some(problem) })
+            Opened::Source(Source { segment, damaged_header: Some(problem) })
         }
-        None => Err(NoSource::Problem(problem)),
+        None => Opened::Unusable(problem),
     })
 }
 
 /// What must be known of the last segment before it is salvaged.
 #[derive(Default)]
-pub struct Survey {
+pub struct LastSegment {
     /// Where the last block stands that was certainly committed.
     pub last_committed: u64,
     /// The state that its blocks amount to.
@@ -72,8 +82,8 @@ pub struct Survey {
 
 /// Surveys the last segment. A low block before a committed one was committed too; one
 /// behind all of them never was.
-pub fn survey<F: VfsFile>(source: &Source<F>) -> Survey {
-    let mut survey = Survey::default();
+pub fn survey<F: VfsFile>(source: &Source<F>) -> LastSegment {
+    let mut survey = LastSegment::default();
     let segment = &source.segment;
     let Ok(mut walk) = Walk::new(&segment.file, &segment.header) else { return survey };
     while let Some(piece) = walk.next_piece() {

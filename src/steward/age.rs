@@ -15,11 +15,13 @@
 //! of its body as the last but four of its bytes. Only after a clock was ahead is
 //! a segment read as a whole.
 
+use crate::engine::cursor::Scan;
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::segment::{Scan, block_ending_at, data_end};
+use crate::engine::segment::{block_ending_at, data_end};
 use crate::engine::vfs::{OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{BlockKind, BlockStart, Cause};
+use crate::format::sure::part;
 use crate::steward::survey::{SealedSegment, Survey};
 
 /// Tells how old the segments of a survey are.
@@ -33,7 +35,7 @@ impl<V: Vfs> Ages<'_, V> {
     /// tell lies in the future.
     pub fn settled_ms(&self, index: usize) -> Result<Option<u64>, Failure> {
         let now_ms = self.survey.now_ms;
-        let later = self.survey.sealed.get(index..).unwrap_or_default();
+        let later = part(&self.survey.sealed, index..);
         if let Some(segment) = self.open(later.first())? {
             let end = last_block(&segment)?;
             if end.timestamp_ms <= now_ms {
@@ -65,12 +67,10 @@ fn times_until<F: VfsFile>(
     segment: &OpenSegment<F>,
     now_ms: u64,
 ) -> Result<(Option<u64>, u64), Failure> {
-    let mut scan = Scan::new(&segment.file, segment.header);
+    let mut scan = Scan::new(segment);
     let (mut highest_ms, mut last_ms) = (None, 0);
-    while !scan.ended {
-        let (position, offset) = (scan.position, scan.link.next_offset);
-        let next = scan.next().while_doing_at("read", &segment.path, position)?;
-        let (_, block) = next.map_err(|cause| segment.damage(position, offset, cause))?;
+    while !scan.at.ended {
+        let (_, block) = scan.expect_block()?;
         let start = &block.start;
         if start.kind == BlockKind::Records {
             last_ms = start.timestamp_ms;
@@ -86,10 +86,8 @@ fn last_block<F: VfsFile>(segment: &OpenSegment<F>) -> Result<BlockStart, Failur
     let file_end = data_end(&segment.file, file_end).while_doing("read", &segment.path)?;
     let found = block_ending_at(&segment.file, &segment.header, file_end);
     let found = found.while_doing_at("read", &segment.path, file_end)?;
-    let damage = |cause| segment.damage(file_end, segment.header.base_offset, cause);
     match found {
-        Ok((_, start)) if start.kind == BlockKind::SegmentEnd => Ok(start),
-        Ok(_) => Err(damage(Cause::NotSealed)),
-        Err(cause) => Err(damage(cause)),
+        Some((_, start)) if start.kind == BlockKind::SegmentEnd => Ok(start),
+        _ => Err(segment.damage(file_end, segment.header.base_offset, Cause::NotSealed)),
     }
 }

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use crate::engine::vfs::Vfs;
+use crate::engine::vfs::{Vfs, millis};
 use crate::format::settings::Settings;
 use crate::steward::survey::Survey;
 
@@ -120,8 +120,4 @@ pub fn note_run(runs: &mut Vec<[u64; 2]>, time_ms: u64) {
 fn longest_limit_ms(settings: &Settings) -> u64 {
     let limits = [settings.retention, settings.keep_unconsumed_limit, Some(settings.marker_grace)];
     limits.into_iter().flatten().map(millis).max().unwrap_or(0)
-}
-
-pub fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

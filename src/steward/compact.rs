@@ -33,14 +33,14 @@
 
 use std::time::Duration;
 
-use crate::engine::segment::Scan;
+use crate::engine::cursor::Scan;
+use crate::engine::vfs::millis;
 use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{Failure, IoContext};
-use crate::format::block::{BlockKind, Cause};
+use crate::format::block::BlockKind;
 use crate::format::record::Record;
 use crate::format::settings::Settings;
 use crate::steward::Steward;
-use crate::steward::clock::millis;
 use crate::steward::offset_map::OffsetMap;
 use crate::steward::report::{Compacted, Kept, Report, Task, Why};
 use crate::steward::rewrite::{Rewritten, rewrite};
@@ -131,12 +131,10 @@ impl<V: Vfs> Steward<V> {
     ) -> Result<Option<u64>, Failure> {
         let opened = self.dir.open_segment(segment.header.sequence, OpenMode::Read)?;
         let Some(opened) = opened else { return Ok(None) };
-        let mut scan = Scan::new(&opened.file, opened.header);
+        let mut scan = Scan::new(&opened);
         loop {
-            let (position, offset) = (scan.position, scan.link.next_offset);
-            let next = scan.next().while_doing_at("read", &opened.path, position)?;
-            let damage = |cause: Cause| opened.damage(position, offset, cause);
-            let (_, block) = next.map_err(damage)?;
+            let (before, block) = scan.expect_block()?;
+            let damage = |cause| opened.damage_at(&before, cause);
             match block.start.kind {
                 BlockKind::SegmentEnd => return Ok(None),
                 BlockKind::Checkpoint => continue,
@@ -144,7 +142,7 @@ impl<V: Vfs> Steward<V> {
             }
             let mut cursor = block.records();
             while let Some(record) = cursor.next(block.body) {
-                let Some(key) = record.key.filter(|_| settings.cleanup(record.topic).compact)
+                let Some(key) = record.key.filter(|_| settings.cleanup(record.topic).compacts())
                 else {
                     continue;
                 };
@@ -250,7 +248,8 @@ impl Judge<'_> {
 
     /// Whether a record stays.
     pub(super) fn stays(&mut self, record: &Record<'_>) -> bool {
-        let Some(key) = record.key.filter(|_| self.settings.cleanup(record.topic).compact) else {
+        let Some(key) = record.key.filter(|_| self.settings.cleanup(record.topic).compacts())
+        else {
             return true;
         };
         match self.map.latest(record.topic, key) {

@@ -3,7 +3,27 @@
 use crate::engine::vfs::FileId;
 
 /// What one pass of a steward did.
+///
+/// ```
+/// use puro::{NewRecord, Setting, StreamOptions};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = StreamOptions::new().create(true).segment_bytes(4096).open(&dir)?;
+/// let mut producer = stream.producer()?;
+/// for _ in 0..9 {
+///     producer.append(&NewRecord::new("users", &"x".repeat(900)).key("ann"))?;
+/// }
+///
+/// stream.set(&Setting::RetentionBytes(Some(4096)))?;
+/// let report = stream.steward()?.run_once()?;
+/// let freed: u64 = report.deleted.iter().map(|deleted| deleted.bytes).sum();
+/// assert!(freed > 0 && report.sealed.is_none() && !report.dry_run);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// Whether nothing was really done.
     pub dry_run: bool,
@@ -20,7 +40,25 @@ pub struct Report {
 }
 
 /// A segment that was deleted.
+///
+/// ```
+/// use puro::{NewRecord, StreamOptions, Trim};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = StreamOptions::new().create(true).segment_bytes(4096).open(&dir)?;
+/// let mut producer = stream.producer()?;
+/// for _ in 0..9 {
+///     producer.append(&NewRecord::new("users", &"x".repeat(900)).key("ann"))?;
+/// }
+///
+/// let report = stream.trim(&Trim::keep_bytes(0))?;
+/// assert!(report.deleted.iter().all(|deleted| deleted.bytes > 0 && !deleted.forced));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deleted {
     /// Its number.
     pub sequence: u32,
@@ -31,7 +69,26 @@ pub struct Deleted {
 }
 
 /// A segment that was compacted.
+///
+/// ```
+/// use puro::{Cleanup, NewRecord, Setting, StreamOptions};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = StreamOptions::new().create(true).segment_bytes(4096).open(&dir)?;
+/// let mut producer = stream.producer()?;
+/// for _ in 0..9 {
+///     producer.append(&NewRecord::new("users", &"x".repeat(900)).key("ann"))?;
+/// }
+///
+/// stream.set(&Setting::Cleanup(Cleanup::Compact))?;
+/// let report = stream.steward()?.run_once()?;
+/// assert!(report.compacted.iter().all(|it| it.bytes_after < it.bytes_before));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Compacted {
     /// Its number.
     pub sequence: u32,
@@ -44,6 +101,25 @@ pub struct Compacted {
 }
 
 /// What was to be done with a segment.
+///
+/// ```
+/// use puro::steward::Task;
+/// use puro::{NewRecord, StreamOptions, Trim};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = StreamOptions::new().create(true).segment_bytes(4096).open(&dir)?;
+/// let mut producer = stream.producer()?;
+/// for _ in 0..9 {
+///     producer.append(&NewRecord::new("users", &"x".repeat(900)))?;
+/// }
+/// let mut slow = stream.consumer()?; // It holds the segment that it reads.
+/// assert!(slow.try_next()?.is_some());
+/// let report = stream.trim(&Trim::keep_bytes(0))?;
+/// assert!(report.kept.iter().all(|kept| kept.task == Task::Delete));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Delete it.
@@ -53,6 +129,25 @@ pub enum Task {
 }
 
 /// A segment that stays as it is for now.
+///
+/// ```
+/// use puro::steward::Task;
+/// use puro::{NewRecord, StreamOptions, Trim};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = StreamOptions::new().create(true).segment_bytes(4096).open(&dir)?;
+/// let mut producer = stream.producer()?;
+/// for _ in 0..9 {
+///     producer.append(&NewRecord::new("users", &"x".repeat(900)))?;
+/// }
+/// let mut slow = stream.consumer()?; // It holds the segment that it reads.
+/// assert!(slow.try_next()?.is_some());
+/// let report = stream.trim(&Trim::keep_bytes(0))?;
+/// assert_eq!((report.kept[0].sequence, report.kept[0].task), (0, Task::Delete));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Its number.
@@ -64,6 +159,25 @@ pub struct Kept {
 }
 
 /// Why a segment was left as it is.
+///
+/// ```
+/// use puro::steward::Why;
+/// use puro::{NewRecord, StreamOptions, Trim};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// # let dir = scratch.path().join("events");
+/// let stream = StreamOptions::new().create(true).segment_bytes(4096).open(&dir)?;
+/// let mut producer = stream.producer()?;
+/// for _ in 0..9 {
+///     producer.append(&NewRecord::new("users", &"x".repeat(900)))?;
+/// }
+/// let mut slow = stream.consumer()?; // It holds the segment that it reads.
+/// assert!(slow.try_next()?.is_some());
+/// let report = stream.trim(&Trim::keep_bytes(0))?;
+/// assert!(matches!(report.kept[0].why, Why::Held { .. }));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {

@@ -11,16 +11,16 @@
 
 use std::time::Duration;
 
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::segment::Scan;
 use crate::engine::trace::Action;
-use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, millis};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{BlockKind, Cause};
 use crate::format::settings::Settings;
 use crate::steward::Steward;
 use crate::steward::age::Ages;
-use crate::steward::clock::{Doubt, millis};
+use crate::steward::clock::Doubt;
 use crate::steward::report::{Deleted, Kept, Report, Task, Why};
 use crate::steward::survey::{SealedSegment, Survey};
 
@@ -114,22 +114,23 @@ impl<V: Vfs> Steward<V> {
         }
         let opened = self.dir.open_segment(segment.header.sequence, OpenMode::Read)?;
         let Some(opened) = opened else { return Ok(None) };
-        let mut scan = Scan::new(&opened.file, opened.header);
+        let mut scan = Scan::new(&opened);
         loop {
-            let (position, offset) = (scan.position, scan.link.next_offset);
-            let next = scan.next().while_doing_at("read", &opened.path, position)?;
-            let block = match next {
-                Ok((_, block)) if block.start.kind == BlockKind::Records => block,
-                Ok((_, block)) if block.start.kind == BlockKind::SegmentEnd => return Ok(None),
-                Ok(_) => continue,
-                Err(Cause::End) => return Err(opened.damage(position, offset, Cause::NotSealed)),
-                Err(cause) => return Err(opened.damage(position, offset, cause)),
+            let at = scan.at;
+            let block = match scan.next()? {
+                Step::Block(_, block) => block,
+                Step::Stopped(Cause::End) => return Err(opened.damage_at(&at, Cause::NotSealed)),
+                Step::Stopped(cause) => return Err(opened.damage_at(&at, cause)),
             };
-            let checked = block.check_records();
-            checked.map_err(|cause| opened.damage(position, offset, cause))?;
+            match block.start.kind {
+                BlockKind::SegmentEnd => return Ok(None),
+                BlockKind::Checkpoint => continue,
+                BlockKind::Records => {}
+            }
+            block.check_records().map_err(|cause| opened.damage_at(&at, cause))?;
             let mut cursor = block.records();
             while let Some(record) = cursor.next(block.body) {
-                if !settings.cleanup(record.topic).delete {
+                if !settings.cleanup(record.topic).deletes() {
                     return Ok(Some(record.topic.to_vec()));
                 }
             }
@@ -145,6 +146,7 @@ impl<V: Vfs> Steward<V> {
     ) -> Result<Attempt, Failure> {
         let sequence = segment.header.sequence;
         let Some(opened) = self.dir.open_segment(sequence, OpenMode::Write)? else {
+            self.sync_what_is_gone()?;
             return Ok(Attempt::Gone { forced: false });
         };
         let locked = self.try_lock_to_delete(&opened)?;
@@ -158,6 +160,7 @@ impl<V: Vfs> Steward<V> {
             }
         }
         if !self.dir.still_names(&opened)? {
+            self.sync_what_is_gone()?;
             return Ok(Attempt::Gone { forced: false });
         }
         if !self.options.dry_run {
@@ -194,6 +197,12 @@ impl<V: Vfs> Steward<V> {
                 survey.believed_ms.saturating_add(millis(left))
             }
         }
+    }
+
+    /// Somebody trimmed without `steward.lock` (S-14), and may not have synced that yet: until it is
+    /// on the disk, no segment above may go.
+    pub(super) fn sync_what_is_gone(&self) -> Result<(), Failure> {
+        if self.options.dry_run { Ok(()) } else { Ok(self.dir.sync()?) }
     }
 
     pub(super) fn unlink(
@@ -286,11 +295,10 @@ pub(super) fn awaited_by<V: Vfs>(ages: &Ages<'_, V>) -> Result<Option<String>, F
         return Ok(None);
     }
     let end_offset = survey.end_offset(0);
-    let expiry_ms = settings.expiry.map(|expiry| expiry.as_millis());
+    let expiry_ms = settings.expiry.map(millis);
     let counts = |time_ms: u64| {
-        expiry_ms.is_none_or(|expiry_ms| {
-            u128::from(ages.survey.believed_ms.saturating_sub(time_ms)) <= expiry_ms
-        })
+        expiry_ms
+            .is_none_or(|expiry_ms| ages.survey.believed_ms.saturating_sub(time_ms) <= expiry_ms)
     };
     let behind = survey.positions.iter();
     let behind = behind.filter(|(_, at)| at.offset < end_offset && counts(at.time_ms));

@@ -4,14 +4,14 @@
 //! would be, so that nothing is written for nothing, and the opening checkpoints can say that
 //! length (F-23). The second time writes. Both see the same: a sealed segment does not change.
 
+use crate::engine::cursor::Scan;
 use crate::engine::dir::{Directory, OpenSegment, compaction_name};
-use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::maker::{SegmentMaker, give_name};
+use crate::engine::segment::SegmentHeader;
 use crate::engine::trace::Action;
-use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
+use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext, IoError, RecordError};
-use crate::format::block::{
-    Block, BlockBuilder, BlockKind, BlockMeta, Cause, Link, spanned_offsets,
-};
+use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, spanned_offsets};
 use crate::format::codec::put_varint;
 use crate::format::layout::header;
 use crate::format::record::{Fields, GAP, NewRecord, PAD, Record};
@@ -42,6 +42,9 @@ pub(super) fn rewrite<V: Vfs>(
 ) -> Result<Rewritten, Failure> {
     let sequence = segment.header.sequence;
     let Some(source) = dir.open_segment(sequence, OpenMode::Write)? else {
+        if !dry_run {
+            dir.sync()?; // It is to stay gone before a marker above goes, too (S-14).
+        }
         return Ok(Rewritten::Not { held: false });
     };
     let Some(mut plan) = Plan::of(&source, judge)? else {
@@ -71,7 +74,8 @@ pub(super) fn rewrite<V: Vfs>(
         generation: source.header.generation.saturating_add(1),
         ..source.header
     };
-    let trace = |name| dir.vfs.trace(&Action::new(name).at(sequence, 0).value(plan.removed));
+    let removed = plan.removed;
+    let action = |name| Action::new(name).at(sequence, 0).value(removed);
     let written = match write(dir, &source, header, &plan, judge) {
         Ok(Written::Longer { length }) => {
             plan.length = length;
@@ -80,11 +84,9 @@ pub(super) fn rewrite<V: Vfs>(
         written => written,
     };
     let replaced = written.and_then(|written| {
-        let Written::As(target) = written else { return Err(changed(&source)) };
-        trace("Build");
-        target.file.sync_data().while_doing("sync", &target.path)?;
-        trace("SyncBuilt");
-        let replaced = replace(dir, &source, &target)?;
+        let Written::As(maker) = written else { return Err(changed(&source)) };
+        let mut target = maker.finish(Some([action("Build"), action("SyncBuilt")]))?;
+        let replaced = replace(dir, &source, &mut target)?;
         Ok(replaced.then_some(target))
     });
     if !matches!(replaced, Ok(Some(_))) {
@@ -112,21 +114,19 @@ fn try_exclusive<V: Vfs>(
 fn replace<V: Vfs>(
     dir: &Directory<V>,
     source: &OpenSegment<V::File>,
-    target: &OpenSegment<V::File>,
+    target: &mut OpenSegment<V::File>,
 ) -> Result<bool, Failure> {
-    let trace = |name| dir.vfs.trace(&Action::new(name).at(source.header.sequence, 0));
+    let action = |name| Action::new(name).at(source.header.sequence, 0);
     // Another steward, which took its lock while that had lost its name, writes under the
     // same temporary name.
     let ours = dir.still_names(target)?;
     if !ours || !try_exclusive(dir, source)? || !dir.still_names(source)? {
-        trace("LeaveAsItIs");
+        dir.vfs.trace(&action("LeaveAsItIs"));
         return Ok(false);
     }
-    trace("LockToReplace");
-    dir.rename(target.name(), source.name(), "replace")?;
-    trace("Replace");
-    dir.sync()?;
-    trace("SyncReplace");
+    dir.vfs.trace(&action("LockToReplace"));
+    let told = [action("Replace"), action("SyncReplace")];
+    give_name(dir, target, source.name(), "replace", told)?;
     source.file.unlock().while_doing("unlock", &source.path)?;
     Ok(true)
 }
@@ -194,10 +194,7 @@ impl Plan {
         let (now_ms, mut witnesses) = (judge.now_ms(), Witnesses::default());
         let mut builder = BlockBuilder::default();
         let fits = each_block(source, |position, block| {
-            let shrunk = match shrink(block, judge, &mut builder)? {
-                Ok(shrunk) => shrunk,
-                Err(_) => return Ok(false),
-            };
+            let Some(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
             plan.removed += shrunk.removed;
             let length = builder.block_bytes();
             let (bytes, bytes_of_empty) = if shrunk.empty { (0, length) } else { (length, 0) };
@@ -226,12 +223,12 @@ struct Shrunk {
     empty: bool,
 }
 
-/// Builds what is left of a block. Inside an error if that exceeds the limits of a block.
+/// Builds what is left of a block; `None` if that exceeds the limits of a block.
 fn shrink(
     block: &Block<'_>,
     judge: &mut Judge<'_>,
     builder: &mut BlockBuilder,
-) -> Result<Result<Shrunk, RecordError>, Cause> {
+) -> Result<Option<Shrunk>, Cause> {
     builder.clear();
     let (mut rest, mut offset) = (block.body, block.start.first_offset);
     let mut shrunk = Shrunk { removed: 0, empty: block.start.kind == BlockKind::Records };
@@ -255,11 +252,11 @@ fn shrink(
         }
         shrunk.empty = false;
         let pushed = push_gap(builder, &mut gap).and_then(|()| builder.push(&fields.to_new()));
-        if let Err(error) = pushed {
-            return Ok(Err(error));
+        if pushed.is_err() {
+            return Ok(None);
         }
     }
-    Ok(push_gap(builder, &mut gap).map(|()| shrunk))
+    Ok(push_gap(builder, &mut gap).is_ok().then_some(shrunk))
 }
 
 /// Adds the gap that has come about, if there is one (F-33).
@@ -281,35 +278,28 @@ fn each_block<F: VfsFile>(
     source: &OpenSegment<F>,
     mut take: impl FnMut(u64, &Block<'_>) -> Result<bool, Cause>,
 ) -> Result<bool, Failure> {
-    let mut scan = Scan::new(&source.file, source.header);
+    let mut scan = Scan::new(source);
     let mut opening = true;
-    while !scan.ended {
-        let (position, offset) = (scan.position, scan.link.next_offset);
-        let next = scan.next().while_doing_at("read", &source.path, position)?;
-        let damage = |cause: Cause| source.damage(position, offset, cause);
-        let (_, block) = next.map_err(damage)?;
-        if block.start.kind == BlockKind::Records {
-            block.check_records().map_err(damage)?;
-        }
+    while !scan.at.ended {
+        let (before, block) = scan.expect_block()?;
+        let damage = |cause| source.damage_at(&before, cause);
+        block.check_records().map_err(damage)?;
         let checkpoint = block.start.kind == BlockKind::Checkpoint;
         opening &= checkpoint;
         if checkpoint && !opening {
             continue;
         }
-        if !take(position, &block).map_err(damage)? {
+        if !take(before.position, &block).map_err(damage)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Bytes that are written in one go.
-const WRITE_BYTES: usize = 1024 * 1024;
-
 /// What came of writing.
-enum Written<F> {
+enum Written<'d, V: Vfs> {
     /// The file is as it was planned.
-    As(OpenSegment<F>),
+    As(SegmentMaker<'d, V>),
     /// Blocks had to be shifted (F-43), so that the file is longer than its opening checkpoints
     /// say; written once more with this length, it fits, for no shift depends on it.
     Longer { length: u64 },
@@ -318,60 +308,47 @@ enum Written<F> {
 fn changed<F>(source: &OpenSegment<F>) -> Failure {
     let error = std::io::Error::other("a sealed segment has changed");
     let path = source.path.clone();
-    IoError { operation: "compact", path, position: None, source: error }.into()
+    IoError::of("compact", path, error).into()
 }
 
 /// Writes the segment anew, under its temporary name.
-fn write<V: Vfs>(
-    dir: &Directory<V>,
+fn write<'d, V: Vfs>(
+    dir: &'d Directory<V>,
     source: &OpenSegment<V::File>,
-    mut header: SegmentHeader,
+    header: SegmentHeader,
     plan: &Plan,
     judge: &mut Judge<'_>,
-) -> Result<Written<V::File>, Failure> {
+) -> Result<Written<'d, V>, Failure> {
     let name = compaction_name(header.sequence);
-    let path = dir.path.join(&name);
-    let file = dir.create_anew(&name, Some(&source.file))?;
-    let mut pending = header.encode().to_vec();
-    let (mut written, mut end, mut prev_crc) = (0, header::LEN as u64, header.crc);
+    let mut maker = SegmentMaker::begin(dir, &name, header, Some(&source.file))?;
     let (mut builder, mut shifted) = (BlockBuilder::default(), 0);
-    let mut flush = |pending: &mut Vec<u8>| {
-        let done = write_full(&file, pending, written);
-        written += pending.len() as u64;
-        pending.clear();
-        done
-    };
     let mut failed = None;
     let whole = each_block(source, |position, block| {
         let start = &block.start;
-        let opening = start.kind == BlockKind::Checkpoint;
-        let Ok(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
+        let Some(shrunk) = shrink(block, judge, &mut builder)? else { return Ok(false) };
         if shrunk.empty && !plan.witnesses.contains(&position) {
             return Ok(true);
         }
+        let opening = start.kind == BlockKind::Checkpoint;
         let meta = BlockMeta {
             kind: start.kind,
-            link: Link { prev_crc, next_offset: start.first_offset, may_jump: true },
+            link: maker.link(start.first_offset),
             timestamp_ms: start.timestamp_ms,
             durable_to: if opening { plan.length } else { 0 },
             epoch: start.epoch,
             committed: true,
         };
         let planned = builder.block_bytes();
-        let Ok(built) = builder.finish(&meta, header.place(end)) else { return Ok(false) };
+        let Ok(built) = builder.finish(&meta, maker.place()) else { return Ok(false) };
         shifted += built.bytes.len() as u64 - planned;
-        (prev_crc, end) = (built.block.crc, end + built.bytes.len() as u64);
-        pending.extend_from_slice(built.bytes);
-        if pending.len() >= WRITE_BYTES {
-            failed = flush(&mut pending).err();
-        }
+        failed = maker.add(&built).err();
         Ok(failed.is_none())
     })?;
-    failed = failed.or_else(|| flush(&mut pending).err());
-    failed.map_or(Ok(()), Err).while_doing("write", &path)?;
-    match end.checked_sub(plan.length) {
-        Some(0) if whole => Ok(Written::As(OpenSegment { file, header, path })),
-        Some(more) if whole && more == shifted => Ok(Written::Longer { length: end }),
+    failed.map_or(Ok(()), Err)?;
+    let length = maker.end();
+    match length.checked_sub(plan.length) {
+        Some(0) if whole => Ok(Written::As(maker)),
+        Some(more) if whole && more == shifted => Ok(Written::Longer { length }),
         _ => Err(changed(source)),
     }
 }

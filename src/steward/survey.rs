@@ -1,14 +1,15 @@
 //! What a pass finds: which segments there are, how large and how old.
 
+use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::segment::{Scan, SegmentHeader};
+use crate::engine::segment::SegmentHeader;
 use crate::engine::trace::Action;
-use crate::engine::vfs::{FileId, OpenMode, Vfs, VfsFile};
+use crate::engine::vfs::{FileId, OpenMode, Vfs, VfsFile, millis};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{Block, BlockKind};
 use crate::format::settings::Settings;
 use crate::format::state::{Position, SETTING, State};
-use crate::steward::clock::{Doubt, millis, note_run};
+use crate::steward::clock::{Doubt, note_run};
 use crate::steward::report::Deleted;
 
 /// The segments of a stream when a pass began, and what its settings say.
@@ -61,8 +62,9 @@ pub struct ActiveSegment {
     pub opening_ms: u64,
     /// The timestamps of its records blocks, as [`note_run`] keeps them.
     pub runs: Vec<[u64; 2]>,
-    /// Timestamps of its blocks that hold records: the lowest since each later block that
-    /// was written by a clock set back, so that only [`ActiveSegment::first_ms`] looks.
+    /// Timestamps of its blocks that hold records, each lower than the one before it. The first of
+    /// them that does not lie in the future is what [`ActiveSegment::first_ms`] looks for, and a
+    /// block that is not lower than those before it is never that one.
     record_times: Vec<u64>,
     /// The highest timestamp of its records blocks that does not lie in the future.
     pub highest_ms: Option<u64>,
@@ -187,14 +189,12 @@ impl ActiveSegment {
             created_ms: segment.header.created_ms,
             ..Self::default()
         };
-        let mut scan = Scan::new(&segment.file, segment.header);
+        let mut scan = Scan::new(segment);
         let mut opening = true;
         loop {
-            let position = scan.position;
             // What stands behind the committed end does not count (Z-4).
-            found.bytes = position;
-            let next = scan.next().while_doing_at("read", &segment.path, position)?;
-            let Ok((_, block)) = next else { return Ok(found) };
+            found.bytes = scan.at.position;
+            let Step::Block(before_it, block) = scan.next()? else { return Ok(found) };
             opening &= block.start.kind == BlockKind::Checkpoint;
             if opening {
                 found.opening_ms = block.start.timestamp_ms;
@@ -203,9 +203,8 @@ impl ActiveSegment {
                 continue;
             }
             let before = (!opening && sets_a_setting(&block)).then(|| state.settings().clone());
-            let offset = block.start.first_offset;
             let applied = state.apply(&block);
-            applied.map_err(|cause| segment.damage(position, offset, cause))?;
+            applied.map_err(|cause| segment.damage_at(&before_it, cause))?;
             if before.is_some_and(|before| before != *state.settings()) {
                 found.settings_changed_ms = Some(block.start.timestamp_ms);
             }
@@ -240,7 +239,7 @@ impl ActiveSegment {
         let old = settings
             .roll
             .zip(self.first_ms(now_ms))
-            .is_some_and(|(roll, first_ms)| u128::from(now_ms - first_ms) > roll.as_millis());
+            .is_some_and(|(roll, first_ms)| now_ms - first_ms > millis(roll));
         self.has_records() && (asked || old)
     }
 }

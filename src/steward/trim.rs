@@ -53,7 +53,13 @@ impl Trim {
         Self { until: Until::Place(place), unconsumed: false }
     }
 
-    /// Segments that these named consumers have read; without a name, all that have a position.
+    /// Segments that all named consumers have read that have a position; there must be one.
+    #[must_use]
+    pub fn consumed() -> Self {
+        Self { until: Until::Consumed(Vec::new()), unconsumed: false }
+    }
+
+    /// Segments that these named consumers have read; without a name, as [`Trim::consumed`].
     pub fn consumed_by<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
         Self { until: Until::Consumed(names), unconsumed: false }
@@ -158,7 +164,7 @@ impl<V: Vfs> Steward<V> {
 
     /// The offset of a place. One that is in the stream no more is before all that is.
     fn offset_of(&self, place: Start) -> Result<u64, StewardError> {
-        match seek::find(&self.dir, &place, &Topics::default(), self.options.lock_wait) {
+        match seek::find(&self.dir, &place, &Topics::default(), self.options.common.lock_wait) {
             Ok(found) => Ok(found.map_or(0, |found| found.first_offset)),
             Err(ReadError::OffsetOutOfRange { offset, low, .. }) if offset < low => Ok(offset),
             Err(error) => Err(error.into()),
@@ -189,19 +195,20 @@ impl<V: Vfs> Steward<V> {
         if let Some(why) = self.what_protects(trim, survey, segment)? {
             return Ok(Attempt::Stays(why));
         }
-        let Some(opened) = self.dir.open_segment(sequence, OpenMode::Write)? else {
+        while let Some(opened) = self.dir.open_segment(sequence, OpenMode::Write)? {
+            if !self.try_lock_to_delete(&opened)? {
+                let (since_ms, until_ms) = (None, None);
+                return Ok(Attempt::Stays(Why::Held { file: segment.id, since_ms, until_ms }));
+            }
+            if !self.dir.still_names(&opened)? {
+                continue; // replaced or deleted meanwhile, by who has the lock that is missing here
+            }
+            if !self.options.dry_run {
+                self.unlink(&opened, "Delete")?;
+            }
             return Ok(Attempt::Gone);
-        };
-        if !self.try_lock_to_delete(&opened)? {
-            return Ok(Attempt::Stays(Why::Held {
-                file: segment.id,
-                since_ms: None,
-                until_ms: None,
-            }));
         }
-        if self.dir.still_names(&opened)? && !self.options.dry_run {
-            self.unlink(&opened, "Delete")?;
-        }
+        self.sync_what_is_gone()?;
         Ok(Attempt::Gone)
     }
 

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use puro::internals::os::{OsDir, OsFile, OsVfs, OsWatch};
+use puro::internals::os::{OsDir, OsFile, OsMonitor, OsVfs, OsWatch};
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
 
 /// 2026-01-01T00:00:00Z: when every fixed world begins.
@@ -68,6 +68,7 @@ impl Vfs for Fixed {
     type File = FixedFile;
     type Dir = OsDir;
     type Watch = OsWatch;
+    type Monitor<T: Send + 'static> = OsMonitor<T>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.files.create_dir(path)
@@ -138,6 +139,18 @@ impl Vfs for Fixed {
         let mut world = self.world.lock().unwrap();
         world.random += 1;
         Ok(std::array::from_fn(|index| world.random * 16 + index as u8))
+    }
+
+    fn monitor<T: Send + 'static>(&self, value: T) -> OsMonitor<T> {
+        self.files.monitor(value)
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        self.files.spawn(work)
+    }
+
+    fn yield_now(&self) {
+        self.files.yield_now();
     }
 }
 

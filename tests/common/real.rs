@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use puro::internals::block::BlockStart;
+use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
 use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::internals::os::OsVfs;
-use puro::internals::segment::Scan;
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::OpenMode;
 use puro::{Consumer, ConsumerOptions, NewRecord, Producer, ProducerOptions};
@@ -67,9 +67,9 @@ pub fn blocks(path: &Path) -> Vec<(u64, BlockStart)> {
     let name = path.file_name().unwrap().to_str().unwrap();
     let sequence = puro::internals::dir::parse_segment_name(name).unwrap();
     let segment = directory.open_segment(sequence, OpenMode::Read).unwrap().unwrap();
-    let mut scan = Scan::new(&segment.file, segment.header);
+    let mut scan = Scan::new(&segment);
     let mut blocks = Vec::new();
-    while let Ok((position, block)) = scan.next().unwrap() {
+    while let Some((position, block)) = scan.next().unwrap().block() {
         blocks.push((position, block.start));
     }
     blocks
@@ -176,7 +176,7 @@ pub fn dead_from(n: u64, part: usize) -> (Interpose<OsVfs>, Calls) {
 /// which `--list` tells, with the module that it is in.
 pub fn again(name: &str, variables: &[(&str, String)]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
+    command.args([name, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"]);
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     command

@@ -124,19 +124,19 @@ fn append_if_appends_only_at_the_offset_expected() {
     let mut two = Producer::open(dir.path()).unwrap();
     let start = one.token();
     assert_eq!(start, two.token());
-    let appended = one.append_if(&start, &mut batch(&["a", "b"])).unwrap();
-    let error = two.append_if(&start, &mut batch(&["lost race"])).unwrap_err();
+    let appended = one.transaction(&mut batch(&["a", "b"])).if_end(&start).commit().unwrap();
+    let error = two.transaction(&mut batch(&["lost race"])).if_end(&start).commit().unwrap_err();
     assert!(matches!(error, AppendError::Conflict { expected, actual: 2 } if expected == start));
     assert_eq!(error.blame(), Blame::Environment);
-    two.append_if(&appended.token, &mut batch(&["c"])).unwrap();
-    one.append_if(&two.token(), &mut batch(&["d"])).unwrap();
+    two.transaction(&mut batch(&["c"])).if_end(&appended.token).commit().unwrap();
+    one.transaction(&mut batch(&["d"])).if_end(&two.token()).commit().unwrap();
     assert_eq!(values(dir.path()), ["a", "b", "c", "d"]);
 
-    let other = Token { stream_id: [9; 16], ..one.token() };
-    let error = one.append_if(&other, &mut batch(&["x"])).unwrap_err();
+    let other = Token { stream_id: [9; 16].into(), ..one.token() };
+    let error = one.transaction(&mut batch(&["x"])).if_end(&other).commit().unwrap_err();
     assert!(matches!(error, AppendError::Diverged(Diverged::OtherStream { .. })), "{error}");
     let ahead = Token { offset: 100, ..one.token() };
-    let error = one.append_if(&ahead, &mut batch(&["x"])).unwrap_err();
+    let error = one.transaction(&mut batch(&["x"])).if_end(&ahead).commit().unwrap_err();
     assert!(matches!(error, AppendError::Diverged(Diverged::Lost { end: 4, .. })), "{error}");
     assert_eq!(values(dir.path()).len(), 4);
 }
@@ -158,7 +158,7 @@ fn append_if_makes_a_counter_that_loses_nothing() {
                     }
                     let token = reader.token().unwrap();
                     let next = (last + 1).to_string();
-                    match producer.append_if(&token, &mut batch(&[&next])) {
+                    match producer.transaction(&mut batch(&[&next])).if_end(&token).commit() {
                         Ok(_) => done += 1,
                         Err(AppendError::Conflict { .. }) => {}
                         Err(error) => panic!("{error}"),

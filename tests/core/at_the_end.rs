@@ -42,9 +42,9 @@ fn one_record() -> TempDir {
 fn an_iterator_waits_for_what_comes() {
     let dir = one_record();
     let mut reader = fast_consumer().open(dir.path()).unwrap();
-    assert_eq!(reader.iter().next().unwrap().unwrap().offset, 0);
+    assert_eq!(reader.follow().next().unwrap().unwrap().offset, 0);
     append(&mut Producer::open(dir.path()).unwrap(), "b");
-    assert_eq!(reader.iter().next().unwrap().unwrap().offset, 1);
+    assert_eq!(reader.follow().next().unwrap().unwrap().offset, 1);
 }
 
 /// now and then, which is once in a poll interval, however often it is asked.

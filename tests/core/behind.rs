@@ -78,13 +78,13 @@ proptest! {
                 }
                 Op::Setting(value) => {
                     let value = format!("{value}");
-                    producer.set_setting("marker_grace_ms", Some(&value)).unwrap();
+                    producer.set(&format!("marker_grace_ms={value}").parse().unwrap()).unwrap();
                 }
                 Op::Once(who, sequence) => {
                     let mut batch = puro::Batch::new();
                     batch.push(&NewRecord::new("t", "once")).unwrap();
                     // An old sequence is refused, and that is as well.
-                    let _ = producer.append_once(&format!("p{who}"), sequence, &mut batch);
+                    let _ = producer.transaction(&mut batch).once(&format!("p{who}"), sequence).commit();
                 }
                 Op::Sync => producer.sync().unwrap(),
                 Op::Reopen => producer = options.open(dir.path()).unwrap(),
@@ -120,7 +120,7 @@ fn a_checkpoint_that_is_large_for_what_it_spares_is_left_out() {
         let mut producer = options.open(dir.path()).unwrap();
         for number in 0..settings {
             let topic = format!("cleanup:{number:050}");
-            producer.set_setting(&topic, Some("compact")).unwrap();
+            producer.set(&format!("{topic}=compact").parse().unwrap()).unwrap();
         }
         let state = producer_state_bytes(dir.path());
         let begin = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
@@ -224,6 +224,6 @@ fn little_is_read_of_a_large_segment() {
     let read = read.load(Ordering::Relaxed);
     assert!(read < 10 << 20, "{read} bytes were asked for");
     let (vfs, options) = (OsVfs::new(), puro::CheckOptions::default());
-    let report = puro::check(vfs, dir.path(), &options, &mut |_, _| {}).unwrap();
+    let report = puro::internals::check(vfs, dir.path(), &options, &mut |_, _| {}).unwrap();
     assert_eq!(report.verdict(), puro::check::Verdict::Sound, "{report:?}");
 }

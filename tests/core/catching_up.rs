@@ -110,18 +110,21 @@ fn a_duplicate_is_answered_and_an_older_one_refused() {
     let mut batch = Batch::new();
     batch.push(&record("a")).unwrap();
     let bytes = batch.bytes();
-    let first = producer.append_once("meter", 5, &mut batch).unwrap();
+    let first = producer.transaction(&mut batch).once("meter", 5).commit().unwrap();
     let end = len(dir.path());
-    let again = producer.append_once("meter", 5, &mut batch).unwrap();
-    assert_eq!(again, puro::Appended { duplicate: true, ..first });
-    let refused = producer.append_once("meter", 4, &mut batch).unwrap_err();
+    let again = producer.transaction(&mut batch).once("meter", 5).commit().unwrap();
+    assert_eq!(
+        (again.duplicate, again.first_offset, again.token),
+        (true, first.first_offset, first.token)
+    );
+    let refused = producer.transaction(&mut batch).once("meter", 4).commit().unwrap_err();
     assert!(
         matches!(refused, AppendError::OldSequence { sequence: 4, newest: 5, .. }),
         "{refused}"
     );
     assert_eq!((len(dir.path()), values(dir.path())), (end, vec!["a".to_owned()]));
-    assert!(!producer.append_once("meter", 6, &mut batch).unwrap().duplicate);
-    assert!(!producer.append_once("another", 5, &mut batch).unwrap().duplicate);
+    assert!(!producer.transaction(&mut batch).once("meter", 6).commit().unwrap().duplicate);
+    assert!(!producer.transaction(&mut batch).once("another", 5).commit().unwrap().duplicate);
     assert_eq!(batch.bytes(), bytes, "the entries did not stay in the batch");
 }
 
@@ -132,7 +135,7 @@ fn a_durable_duplicate_is_synced_before_it_is_acknowledged() {
     let dir = scratch();
     let mut batch = Batch::new();
     batch.push(&record("a")).unwrap();
-    Producer::open(dir.path()).unwrap().append_once("meter", 1, &mut batch).unwrap();
+    Producer::open(dir.path()).unwrap().transaction(&mut batch).once("meter", 1).commit().unwrap();
     let syncs = Calls::default();
     let counter = syncs.clone();
     let world = interpose(move |call| {
@@ -143,7 +146,7 @@ fn a_durable_duplicate_is_synced_before_it_is_acknowledged() {
     });
     let mut durable = ProducerOptions::new().durable(true).open_in(world, dir.path()).unwrap();
     let before = syncs.count();
-    assert!(durable.append_once("meter", 1, &mut batch).unwrap().duplicate);
+    assert!(durable.transaction(&mut batch).once("meter", 1).commit().unwrap().duplicate);
     assert_eq!(syncs.count(), before + 1);
 }
 

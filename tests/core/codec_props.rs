@@ -6,10 +6,12 @@ use proptest::prelude::*;
 use puro::internals::block::{
     Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Cause, Link, Place,
 };
+use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
+use puro::internals::os::OsFile;
 use puro::internals::os::OsVfs;
 use puro::internals::record::{Fields, RecordCause};
-use puro::internals::segment::{Scan, SegmentHeader};
+use puro::internals::segment::{OpenSegment, SegmentHeader};
 use puro::internals::vfs::OpenMode;
 use puro::{Batch, NewRecord, OwnedRecord};
 
@@ -218,17 +220,18 @@ proptest! {
         for sequence in 0.. {
             let directory = Directory::new(OsVfs::new(), dir.path());
             let Some(segment) = directory.open_segment(sequence, OpenMode::Read).unwrap() else { break };
-            encodes_back(&segment.file, segment.header, &std::fs::read(&segment.path).unwrap());
+            encodes_back(&segment, &std::fs::read(&segment.path).unwrap());
         }
     }
 }
 
-fn encodes_back(file: &puro::internals::os::OsFile, mut header: SegmentHeader, bytes: &[u8]) {
+fn encodes_back(segment: &OpenSegment<OsFile>, bytes: &[u8]) {
+    let mut header = segment.header;
     assert_eq!(header.encode(), bytes[..64]);
-    let mut scan = Scan::new(file, header);
+    let mut scan = Scan::new(segment);
     let mut link = header.first_link();
     let mut end = 64;
-    while let Ok((position, block)) = scan.next().unwrap() {
+    while let Some((position, block)) = scan.next().unwrap().block() {
         let mut builder = BlockBuilder::default();
         let mut rest = block.body;
         while let Ok((fields, after)) = Fields::split(rest) {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::{Mounted, make_room};
 use crate::real::*;
+use crate::skipped::skipped;
 use puro::error::Failure;
 use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::internals::os::OsVfs;
@@ -32,7 +33,7 @@ fn a_full_disk_tears_nothing_and_can_be_left_again() {
         [(65_536, 1000, false), (65_536, 1000, true), (1 << 20, 100_000, false), (4096, 50, false)]
     {
         let Some(mounted) = Mounted::new(1024) else {
-            println!("skipped: cannot mount a file system");
+            skipped("cannot mount a file system");
             return;
         };
         let dir = mounted.path().join("stream");
@@ -66,7 +67,7 @@ fn a_full_disk_tears_nothing_and_can_be_left_again() {
 #[test]
 fn a_producer_goes_on_when_there_is_room_again() {
     let Some(mounted) = Mounted::new(1024) else {
-        println!("skipped: cannot mount a file system");
+        skipped("cannot mount a file system");
         return;
     };
     let dir = mounted.path().join("stream");

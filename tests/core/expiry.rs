@@ -36,7 +36,7 @@ fn a_clock_that_is_ahead_twice_forgets_nobody() {
     read_once(&clock, dir.path(), "anna");
     let mut batch = Batch::new();
     batch.push(&record("b")).unwrap();
-    producer.append_once("meter", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("meter", 1).commit().unwrap();
     for _ in 0..3 {
         clock.set(FAR);
         append(&mut producer, "of 2099");
@@ -62,14 +62,14 @@ fn a_clock_that_is_behind_makes_nobody_forgotten() {
     read_once(&clock, dir.path(), "anna");
     let mut batch = Batch::new();
     batch.push(&record("b")).unwrap();
-    producer.append_once("meter", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("meter", 1).commit().unwrap();
     clock.set(NOON + DAY);
     roll(&mut producer, dir.path(), 3);
     assert!(producer.position("anna").is_some());
     assert_eq!(producer.last_sequence("meter"), Some(1));
     // In the end, both are: nobody has seen them for longer than expiry_ms, and of what the meter
     // has appended nothing is left (C-10).
-    producer.set_setting("retention_bytes", Some("5000")).unwrap();
+    producer.set(&"retention_bytes=5000".parse().unwrap()).unwrap();
     clock.set(NOON + 9 * DAY);
     roll(&mut producer, dir.path(), 3);
     assert_eq!((producer.position("anna"), producer.last_sequence("meter")), (None, None));
@@ -116,7 +116,7 @@ fn a_lock_that_cannot_be_looked_at_makes_nobody_forgotten_and_a_missing_one_does
         Verdict::Proceed
     });
     let mut producer = small_segments().open_in(world, dir.path()).unwrap();
-    producer.set_setting("expiry_ms", Some("1")).unwrap();
+    producer.set(&"expiry_ms=1".parse().unwrap()).unwrap();
     append(&mut producer, "t");
     let mut away = NamedOptions::new().open(dir.path(), "away").unwrap();
     while away.try_next().unwrap().is_some() {}

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::real::*;
 use proptest::prelude::*;
 use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
+use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
 use puro::internals::interpose::{Interpose, Operation, Verdict};
 use puro::internals::layout::MAX_BODY_BYTES;
 use puro::internals::os::OsVfs;
 use puro::internals::record::Fields;
-use puro::internals::segment::{CommittedPart, Scan, SegmentHeader, Tail, classify};
+use puro::internals::segment::{CommittedPart, SegmentHeader, TailKind, classify};
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::OpenMode;
 use puro::{NewRecord, Producer, ProducerOptions, RecordError};
@@ -94,8 +95,8 @@ fn chain(dir: &Path, header: &SegmentHeader, at: u64) -> Vec<u8> {
 fn checkpoint_of(dir: &Path) -> Vec<u8> {
     let directory = Directory::new(OsVfs::new(), dir);
     let held = directory.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let mut scan = Scan::new(&held.file, held.header);
-    let (_, block) = scan.next().unwrap().unwrap();
+    let mut scan = Scan::new(&held);
+    let (_, block) = scan.next().unwrap().block().unwrap();
     block.body.to_vec()
 }
 
@@ -185,7 +186,7 @@ fn a_value_that_holds_blocks_is_stored_like_any_other() {
     assert!(consumer.try_next().unwrap().unwrap().value == Some(&value[..]));
     assert_eq!(consumer.try_next().unwrap().unwrap().value, Some(&b"after"[..]));
     assert_eq!(starts_within(dir.path()), 0);
-    let report = puro::check(
+    let report = puro::internals::check(
         OsVfs::new(),
         dir.path(),
         &puro::CheckOptions::new().deep(true),
@@ -319,9 +320,11 @@ proptest! {
 /// whose body holds a start. It is the body of that block, and no evidence.
 #[test]
 fn a_start_in_the_body_of_the_block_at_the_end_is_no_evidence() {
-    for (high, current_boot, expected) in
-        [(false, true, Tail::Unseen), (true, true, Tail::Lost), (true, false, Tail::Lost)]
-    {
+    for (high, current_boot, expected) in [
+        (false, true, TailKind::Unseen),
+        (true, true, TailKind::Lost),
+        (true, false, TailKind::Lost),
+    ] {
         let dir = stream();
         let (header, end) = (header(dir.path()), end_of(dir.path()));
         let value = value_with(end, |at| boastful(&header, at, true));
@@ -336,7 +339,7 @@ fn a_start_in_the_body_of_the_block_at_the_end_is_no_evidence() {
         assert_eq!(classify_at(dir.path(), end, current_boot), expected);
         // Without its own start there is nothing that says whose body it is.
         write(dir.path(), &[1; 48], end);
-        assert!(matches!(classify_at(dir.path(), end, current_boot), Tail::Damaged { .. }));
+        assert!(matches!(classify_at(dir.path(), end, current_boot), TailKind::Damaged { .. }));
     }
 }
 
@@ -346,7 +349,7 @@ fn write(dir: &Path, bytes: &[u8], position: u64) {
     file.write_all_at(bytes, position).unwrap();
 }
 
-fn classify_at(dir: &Path, end: u64, current_boot: bool) -> Tail {
+fn classify_at(dir: &Path, end: u64, current_boot: bool) -> TailKind {
     let directory = Directory::new(OsVfs::new(), dir);
     let held = directory.open_segment(0, OpenMode::Read).unwrap().unwrap();
     let part = CommittedPart { end, durable_to: 0, current_boot };

@@ -332,12 +332,13 @@ fn check_control_kinds(page: &BTreeMap<String, Table>) {
 fn check_settings(page: &BTreeMap<String, Table>) {
     let rows = page["settings"].iter().filter(|row| row[0] != "cleanup:TOPIC");
     let mut found: Vec<_> = rows.map(|row| (row[0].as_str(), row[1].as_str())).collect();
-    let mut expected: Vec<_> = puro::settings::defaults().collect();
+    let defaults = puro::Setting::defaults().map(|it| (it.name(), it.value()));
+    let mut expected: Vec<_> = defaults.iter().map(|(name, value)| (&**name, &**value)).collect();
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected);
     let known = page["settings"].iter().any(|row| row[0] == "cleanup:TOPIC");
-    assert!(known && puro::settings::check("cleanup:anything", "compact").is_ok());
+    assert!(known && puro::Setting::parse("cleanup:anything", "compact").is_ok());
 }
 
 fn check_all(page: &BTreeMap<String, Table>) {

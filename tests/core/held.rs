@@ -81,7 +81,7 @@ fn who_holds_it_for_long_gives_way() {
 fn it_rolls_and_tidies_up() {
     let dir = tempfile::tempdir().unwrap();
     let mut producer = ProducerOptions::new().segment_bytes(4096).open(dir.path()).unwrap();
-    producer.set_setting("retention_bytes", Some("8192")).unwrap();
+    producer.set(&"retention_bytes=8192".parse().unwrap()).unwrap();
     let mut held = producer.hold().unwrap();
     for number in 0..1000 {
         held.append(&NewRecord::new("t", &format!("{number}"))).unwrap();

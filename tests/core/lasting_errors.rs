@@ -34,7 +34,7 @@ fn a_stream_that_was_removed_stays_so_for_who_read_it() {
             assert!(is_removed(&consumer.poll(Duration::ZERO).unwrap_err()));
         }
         // An iterator tells it, and ends: whoever skips errors does not go round for ever.
-        for told in [consumer.try_iter().collect::<Vec<_>>(), consumer.iter().collect()] {
+        for told in [consumer.try_iter().collect::<Vec<_>>(), consumer.follow().collect()] {
             assert!(matches!(told.as_slice(), [Err(error)] if is_removed(error)), "{told:?}");
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::real::*;
+use crate::skipped::skipped;
 use puro::error::Failure;
 use puro::internals::dir::{Directory, open_path};
 use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
@@ -134,7 +135,7 @@ fn posix_locks_of_another_language_and_ours_exclude_each_other() {
     let mut lock = WriterLock::open(&Directory::new(OsVfs::new(), dir.path())).unwrap();
     let guard = lock.take(LockWait::Try).unwrap();
     let Some(told) = python(TRY, &path) else {
-        println!("skipped: there is no python3");
+        skipped("there is no python3");
         return;
     };
     assert_eq!(told, "busy");

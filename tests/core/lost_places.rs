@@ -16,12 +16,12 @@ fn lag_counts_from_the_lowest_offset_there_is() {
     let mut named = NamedOptions::new().open(dir.path(), "n").unwrap();
     assert!(named.try_next().unwrap().is_some() && named.commit().unwrap());
     drop(named);
-    producer.set_setting("retention_bytes", Some("5000")).unwrap();
+    producer.set(&"retention_bytes=5000".parse().unwrap()).unwrap();
     roll(&mut producer, dir.path(), 6);
     let low = fast_consumer().open(dir.path()).unwrap().token().unwrap().offset;
     let high = producer.token().offset;
     assert!(low > 1);
-    let reports = puro::positions::list(dir.path()).unwrap();
+    let reports = puro::Stream::open(dir.path()).unwrap().positions().unwrap();
     assert_eq!(reports[0].lag_offsets, high - low);
     assert_eq!((reports[0].missed_offsets, reports[0].lag_bytes), (low - 1, None));
 }
@@ -35,7 +35,7 @@ fn overtaken() -> (TempDir, u64, u64) {
     let mut named = manual(IfLost::Fail).open(dir.path(), "n").unwrap();
     assert!(named.try_next().unwrap().is_some() && named.commit().unwrap());
     drop(named);
-    producer.set_setting("retention_bytes", Some("9000")).unwrap();
+    producer.set(&"retention_bytes=9000".parse().unwrap()).unwrap();
     roll(&mut producer, dir.path(), 6);
     let low = fast_consumer().open(dir.path()).unwrap().token().unwrap().offset;
     let high = producer.token().offset;
@@ -93,7 +93,7 @@ fn who_loses_its_segment_while_it_runs_goes_on() {
         let mut named = manual(if_lost).open(dir.path(), "n").unwrap();
         assert_eq!(next(&mut named), Some(0));
         roll(&mut producer, dir.path(), 3);
-        producer.set_setting("retention_bytes", Some("5000")).unwrap();
+        producer.set(&"retention_bytes=5000".parse().unwrap()).unwrap();
         clock.set(NOON + HOUR);
         assert!(clock.pass(dir.path()).deleted[0].forced);
         let (low, high) = (
@@ -141,6 +141,6 @@ fn a_consumer_says_where_it_started_and_why() {
     drop(named);
     assert_eq!(started(options()).0, Started::Stored);
     assert_eq!(started(options().ignore_stored(true)).0, Started::Asked);
-    puro::positions::change(dir.path(), "n", None).unwrap();
+    puro::Stream::open(dir.path()).unwrap().remove_position("n").unwrap();
     assert_eq!(started(options()).0, Started::WithoutPosition { ran_before: true });
 }

@@ -8,6 +8,8 @@ mod disk;
 mod fixed;
 #[path = "../common/real.rs"]
 mod real;
+#[path = "../common/skipped.rs"]
+mod skipped;
 #[path = "../common/steward.rs"]
 mod steward;
 
@@ -15,11 +17,15 @@ mod appending;
 mod asking;
 mod at_the_end;
 mod behind;
+mod behind_the_end;
 mod catching_up;
+mod clauses;
 mod codec_props;
 mod disk_full;
 mod expiry;
+mod face;
 mod faults;
+mod field_reports;
 mod forged_blocks;
 mod format_tables;
 mod held;
@@ -27,6 +33,8 @@ mod lasting_errors;
 mod lock_names;
 mod locks;
 mod lost_places;
+mod malformed_records;
+mod manners;
 mod modes;
 mod named;
 mod names;
@@ -40,11 +48,14 @@ mod rolling_state;
 mod rollover_cuts;
 mod seeking_times;
 mod stale_memory;
+mod stats;
 mod strays;
 mod stream;
 mod told;
 mod topic_index;
+mod transactions;
 mod truncation;
 mod vectors;
+mod whole_streams;
 mod writing;
 mod zeros_ahead;

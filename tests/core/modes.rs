@@ -50,7 +50,7 @@ fn what_continues_or_replaces_a_file_has_its_mode_and_owner() {
         let dir = scratch();
         let root = is_root(dir.path());
         let mut producer = small_segments().open(dir.path()).unwrap();
-        producer.set_setting("cleanup", Some("compact")).unwrap();
+        producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
         give(dir.path(), mode, root);
         for number in 0..2 {
             let value = format!("{number}").repeat(3000);

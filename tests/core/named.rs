@@ -150,7 +150,8 @@ fn a_commit_compares_before_it_sets() {
         let mut batch = Batch::new();
         batch.push(&NewRecord::new("out", "0")).unwrap();
         let mut producer = Producer::open(&scratch.stream).unwrap();
-        let error = producer.append_with_position(&mut batch, &mut owner).unwrap_err();
+        let error =
+            producer.transaction(&mut batch).with_position(&mut owner).commit().unwrap_err();
         assert!(matches!(error, AppendError::PositionChanged { .. }), "{error}");
     }
     assert_eq!(owner.stored().map(|position| position.offset), Some(1));
@@ -175,7 +176,7 @@ fn failing_syncs(fails: &Arc<AtomicBool>) -> Interpose<OsVfs> {
 fn a_commit_that_is_not_durable_is_the_one_to_compare_with() {
     let scratch = scratch();
     fill(&scratch.stream, 0..5);
-    Producer::open(&scratch.stream).unwrap().set_setting("durable", Some("true")).unwrap();
+    Producer::open(&scratch.stream).unwrap().set(&"durable=true".parse().unwrap()).unwrap();
     let fails = Arc::new(AtomicBool::new(false));
     let mut consumer = manual().open_in(failing_syncs(&fails), &scratch.stream, "unlucky").unwrap();
     assert_eq!(next(&mut consumer), Some(0));
@@ -212,7 +213,7 @@ fn output_that_is_not_durable_has_moved_the_position() {
         fails.store(input == 1, Ordering::SeqCst);
         let mut batch = Batch::new();
         batch.push(&NewRecord::new("out", &(input * 2).to_string())).unwrap();
-        let answer = producer.append_with_position(&mut batch, &mut consumer);
+        let answer = producer.transaction(&mut batch).with_position(&mut consumer).commit();
         match answer {
             Ok(_) => assert_ne!(input, 1),
             Err(AppendError::NotDurable { .. }) => assert_eq!(input, 1),
@@ -243,7 +244,7 @@ fn output_and_position_are_one() {
             let output = (value * 2).to_string();
             let mut batch = Batch::new();
             batch.push(&NewRecord::new("out", &output)).unwrap();
-            producer.append_with_position(&mut batch, &mut consumer).unwrap();
+            producer.transaction(&mut batch).with_position(&mut consumer).commit().unwrap();
             assert_eq!(batch.len(), 1, "the batch is as it was");
         }
         // The last record read is not committed: the next run reads it again.
@@ -264,18 +265,18 @@ fn a_batch_is_appended_once_however_often_it_is_tried() {
         batch.push(&NewRecord::new("in", &value)).unwrap();
         let mut producer = ProducerOptions::new().durable(true).open(&scratch.stream).unwrap();
         assert_eq!(producer.last_sequence("meter-1").unwrap_or(0), sequence - 1);
-        let first = producer.append_once("meter-1", sequence, &mut batch).unwrap();
+        let first = producer.transaction(&mut batch).once("meter-1", sequence).commit().unwrap();
         assert!(!first.duplicate);
         let mut retry = Producer::open(&scratch.stream).unwrap();
-        let again = retry.append_once("meter-1", sequence, &mut batch).unwrap();
+        let again = retry.transaction(&mut batch).once("meter-1", sequence).commit().unwrap();
         assert!(again.duplicate);
         assert_eq!((again.first_offset, again.token), (first.first_offset, first.token));
     }
     assert_eq!(values(&scratch.stream, b"in"), (1..=100).collect::<Vec<_>>());
     let mut producer = Producer::open(&scratch.stream).unwrap();
-    let error = producer.append_once("meter-1", 99, &mut batch).unwrap_err();
+    let error = producer.transaction(&mut batch).once("meter-1", 99).commit().unwrap_err();
     assert!(matches!(error, AppendError::OldSequence { newest: 100, .. }), "{error}");
-    let error = producer.append_once("../meter", 1, &mut batch).unwrap_err();
+    let error = producer.transaction(&mut batch).once("../meter", 1).commit().unwrap_err();
     assert!(matches!(error, AppendError::Record(RecordError::Name { .. })), "{error}");
 }
 
@@ -285,14 +286,14 @@ fn a_setting_is_obeyed_without_a_restart() {
     let scratch = scratch();
     let mut running = Producer::open(&scratch.stream).unwrap();
     running.append(&NewRecord::new("in", "0")).unwrap();
-    Producer::open(&scratch.stream).unwrap().set_setting("segment_bytes", Some("4096")).unwrap();
+    Producer::open(&scratch.stream).unwrap().set(&"segment_bytes=4096".parse().unwrap()).unwrap();
     let value = vec![b'7'; 1000];
     for _ in 0..20 {
         running.append(&NewRecord::new("in", &value)).unwrap();
     }
     assert!(scratch.stream.join("0000000003.puro").exists());
-    let error = running.set_setting("segment_bytes", Some("12")).unwrap_err();
+    let error = running.set(&puro::Setting::SegmentBytes(12)).unwrap_err();
     assert!(matches!(error, AppendError::Setting(_)), "{error}");
-    running.set_setting("segment_bytes", None).unwrap();
+    running.unset("segment_bytes").unwrap();
     assert_eq!(running.settings().segment_bytes, 64 * 1024 * 1024);
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::real::*;
-use puro::backup::{BackupError, BackupOptions, backup};
 use puro::error::Failure;
+use puro::internals::backup;
 use puro::internals::os::OsVfs;
 use puro::{AppendError, Blame, NamedError, NamedOptions, NewRecord, OpenError};
+use puro::{BackupError, BackupOptions};
 use puro::{Producer, Steward};
 
 /// A file of somebody else, outside of any stream.
@@ -102,7 +103,7 @@ fn what_has_a_temporary_name_is_not_written_to() {
         };
         let dir = scratch();
         let mut producer = small_segments().open(dir.path()).unwrap();
-        producer.set_setting("cleanup", Some("compact")).unwrap();
+        producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
         place(dir.path().join("0000000001.puro.new"));
         for number in 0..3 {
             let value = format!("{number}").repeat(3000);

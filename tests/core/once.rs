@@ -21,18 +21,18 @@ fn batch(values: &[&str]) -> Batch {
 fn a_batch_is_remembered_as_long_as_its_records_are_there() {
     let (dir, clock) = (scratch(), Clock::at(NOON));
     let mut producer = clock.producer(dir.path());
-    producer.set_setting("expiry_ms", Some("300")).unwrap();
+    producer.set(&"expiry_ms=300".parse().unwrap()).unwrap();
     let mut seventh = batch(&["a", "b"]);
-    let first = producer.append_once("outbox", 7, &mut seventh).unwrap();
+    let first = producer.transaction(&mut seventh).once("outbox", 7).commit().unwrap();
     for day in 1..4 {
         clock.set(NOON + day * DAY);
         roll(&mut producer, dir.path(), 2);
-        let again = producer.append_once("outbox", 7, &mut seventh).unwrap();
+        let again = producer.transaction(&mut seventh).once("outbox", 7).commit().unwrap();
         assert!(again.duplicate);
         assert_eq!((again.first_offset, again.token), (first.first_offset, first.token));
     }
     // Once they are deleted, there is nothing left to answer for.
-    producer.set_setting("retention_bytes", Some("5000")).unwrap();
+    producer.set(&"retention_bytes=5000".parse().unwrap()).unwrap();
     roll(&mut producer, dir.path(), 3);
     assert!(segments(dir.path())[0] > 0);
     assert_eq!(producer.last_sequence("outbox"), None);
@@ -45,9 +45,9 @@ fn a_sequence_stands_for_one_batch() {
     let dir = scratch();
     let mut producer = small_segments().open(dir.path()).unwrap();
     append(&mut producer, "before");
-    producer.append_once("outbox", 7, &mut batch(&["a", "b"])).unwrap();
+    producer.transaction(&mut batch(&["a", "b"])).once("outbox", 7).commit().unwrap();
     let refused = |producer: &mut Producer, mut other: Batch| {
-        let error = producer.append_once("outbox", 7, &mut other).unwrap_err();
+        let error = producer.transaction(&mut other).once("outbox", 7).commit().unwrap_err();
         assert_eq!(error.blame(), Blame::Caller);
         assert!(
             matches!(&error, AppendError::OtherContent { identity, sequence: 7, first_offset: 1 }
@@ -64,7 +64,14 @@ fn a_sequence_stands_for_one_batch() {
         keyed.push(&record("a")).unwrap();
         keyed.push(&record("b").key("k")).unwrap();
         refused(&mut producer, keyed);
-        assert!(producer.append_once("outbox", 7, &mut batch(&["a", "b"])).unwrap().duplicate);
+        assert!(
+            producer
+                .transaction(&mut batch(&["a", "b"]))
+                .once("outbox", 7)
+                .commit()
+                .unwrap()
+                .duplicate
+        );
     }
     assert_eq!(values(dir.path()).iter().filter(|value| *value == "a").count(), 1);
 }
@@ -75,7 +82,7 @@ fn a_sequence_stands_for_one_batch() {
 fn a_compaction_takes_no_batch_for_another() {
     let dir = scratch();
     let mut producer = small_segments().open(dir.path()).unwrap();
-    producer.set_setting("cleanup", Some("compact")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
     let keyed = |values: [&str; 3]| {
         let mut batch = Batch::new();
         for (key, value) in ["k", "l", "k"].into_iter().zip(values) {
@@ -83,12 +90,20 @@ fn a_compaction_takes_no_batch_for_another() {
         }
         batch
     };
-    producer.append_once("outbox", 7, &mut keyed(["1", "2", "3"])).unwrap();
+    producer.transaction(&mut keyed(["1", "2", "3"])).once("outbox", 7).commit().unwrap();
     roll(&mut producer, dir.path(), 2);
     let report = StewardOptions::new().roll(true).open(dir.path()).unwrap().run_once().unwrap();
     assert_eq!(report.compacted[0].records_removed, 1);
-    assert!(producer.append_once("outbox", 7, &mut keyed(["1", "2", "3"])).unwrap().duplicate);
-    let error = producer.append_once("outbox", 7, &mut keyed(["1", "2", "4"])).unwrap_err();
+    assert!(
+        producer
+            .transaction(&mut keyed(["1", "2", "3"]))
+            .once("outbox", 7)
+            .commit()
+            .unwrap()
+            .duplicate
+    );
+    let error =
+        producer.transaction(&mut keyed(["1", "2", "4"])).once("outbox", 7).commit().unwrap_err();
     assert!(matches!(error, AppendError::OtherContent { .. }), "{error}");
 }
 
@@ -99,7 +114,7 @@ fn nobody_is_to_blame_for_a_conflict() {
     let mut producer = Producer::open(dir.path()).unwrap();
     let token = producer.token();
     append(&mut producer, "somebody else's");
-    let error = producer.append_if(&token, &mut batch(&["mine"])).unwrap_err();
+    let error = producer.transaction(&mut batch(&["mine"])).if_end(&token).commit().unwrap_err();
     assert!(matches!(error, AppendError::Conflict { actual: 1, .. }), "{error}");
     assert_eq!(error.blame(), Blame::Environment);
 }

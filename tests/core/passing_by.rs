@@ -25,7 +25,7 @@ fn put(producer: &mut Producer, topic: &str) {
 }
 
 fn position(dir: &Path, name: &str) -> Option<u64> {
-    let all = puro::positions::list(dir).unwrap();
+    let all = puro::Stream::open(dir).unwrap().positions().unwrap();
     all.iter().find(|report| report.name == name).map(|report| report.position.offset)
 }
 
@@ -118,7 +118,7 @@ fn a_commit_waits_as_long_as_it_was_told_to() {
     let mut producer = Producer::open(dir.path()).unwrap();
     put(&mut producer, "rare");
     let options = NamedOptions::new().auto_commit(AutoCommit::Never);
-    let options = options.commit_wait(puro::LockWait::AtMost(Duration::from_millis(1)));
+    let options = options.lock_wait(puro::LockWait::AtMost(Duration::from_millis(1)));
     let mut named = options.open(dir.path(), "n").unwrap();
     assert!(named.try_next().unwrap().is_some());
     let held = producer.hold().unwrap();

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::real::*;
+use crate::skipped::skipped;
 use puro::error::Failure;
 use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
 use puro::internals::os::OsVfs;
@@ -225,7 +226,7 @@ fn a_token_whose_history_was_lost_has_diverged() {
     check(Token { epoch: 3, ..tokens[0] }, Some(5));
     check(Token { epoch: 2, offset: 6, ..tokens[0] }, Some(5));
     // E-8.
-    let other = Token { stream_id: [1; 16], ..tokens[0] };
+    let other = Token { stream_id: [1; 16].into(), ..tokens[0] };
     let error = fast_consumer().start(Start::Token(other)).open(dir.path()).unwrap_err();
     assert!(
         matches!(error, ReadError::Diverged(Diverged::OtherStream { token }) if token == other)
@@ -317,7 +318,7 @@ fn a_reader_without_rights_reads_and_makes_nothing() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
             assert_eq!(marked(&output.stdout, "read:"), ["a", "b"]);
         }
-        Err(error) => println!("skipped: cannot run as another user: {error}"),
+        Err(error) => skipped(&format!("cannot run as another user: {error}")),
     }
     read_only(dir.path(), 0o755);
     assert_eq!(files(dir.path()).len(), 1, "nothing but the segment");

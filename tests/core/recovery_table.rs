@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::real::*;
 use puro::error::Failure;
 use puro::internals::block::{BlockBuilder, BlockKind, BlockMeta, Cause, Link};
+use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
 use puro::internals::interpose::{Interpose, Operation, Verdict};
 use puro::internals::os::OsVfs;
-use puro::internals::segment::Scan;
 use puro::internals::vfs::OpenMode;
 use puro::{EndState, OpenError, Producer, ProducerOptions};
 use tempfile::TempDir;
@@ -357,14 +357,14 @@ fn whatever_else_is_saved_cut_and_raises_the_epoch() {
 fn next_block(dir: &Path, link: impl Fn(Link) -> Link) -> Vec<u8> {
     let directory = Directory::new(OsVfs::new(), dir);
     let held = directory.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let mut scan = Scan::new(&held.file, held.header);
-    while scan.next().unwrap().is_ok() {}
+    let mut scan = Scan::new(&held);
+    while scan.next().unwrap().block().is_some() {}
     let (kind, timestamp_ms, durable_to, epoch) = (BlockKind::Records, 1, 0, 1);
-    let link = link(scan.link);
+    let link = link(scan.at.link);
     let meta = BlockMeta { kind, link, timestamp_ms, durable_to, epoch, committed: true };
     let mut builder = BlockBuilder::default();
     builder.push(&record("c")).unwrap();
-    builder.finish(&meta, held.header.place(scan.position)).unwrap().bytes.to_vec()
+    builder.finish(&meta, held.header.place(scan.at.position)).unwrap().bytes.to_vec()
 }
 
 /// F-21, F-24: a block that is valid and high but does not continue the chain was never

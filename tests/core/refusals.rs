@@ -238,7 +238,7 @@ fn settings_that_cannot_be_are_refused() {
     for bytes in [0, 4095, (1 << 40) + 1, u64::MAX] {
         let stream = dir.path().join("stream");
         let error = ProducerOptions::new().segment_bytes(bytes).open(&stream).unwrap_err();
-        assert!(matches!(error, OpenError::Setting { name: "segment_bytes", .. }), "{error}");
+        assert!(matches!(error, OpenError::Setting(_)), "{error}");
         assert!(!stream.exists());
     }
     for bytes in [4096, 1 << 40] {

@@ -40,7 +40,7 @@ impl Stream {
         clock.0.store(10_000, Ordering::SeqCst);
         let world = Interpose::new(OsVfs::new(), clock.clone());
         let mut producer = small_segments().open_in(world, dir.path()).unwrap();
-        producer.set_setting("expiry_ms", Some("1000")).unwrap();
+        producer.set(&"expiry_ms=1000".parse().unwrap()).unwrap();
         Self { dir, clock, producer }
     }
 
@@ -52,7 +52,7 @@ impl Stream {
     fn append_as(&mut self, identity: &str, sequence: u64) {
         let mut batch = Batch::new();
         batch.push(&record("x")).unwrap();
-        self.producer.append_once(identity, sequence, &mut batch).unwrap();
+        self.producer.transaction(&mut batch).once(identity, sequence).commit().unwrap();
     }
 
     fn roll(&mut self) {
@@ -63,10 +63,10 @@ impl Stream {
     }
 
     fn delete_sealed(&mut self) {
-        self.producer.set_setting("retention_bytes", Some("1")).unwrap();
+        self.producer.set(&"retention_bytes=1".parse().unwrap()).unwrap();
         puro::Steward::open(self.dir.path()).unwrap().run_once().unwrap();
         assert_eq!(crate::steward::segments(self.dir.path()).len(), 1, "the active one");
-        self.producer.set_setting("retention_bytes", None).unwrap();
+        self.producer.unset("retention_bytes").unwrap();
     }
 
     /// Who of `one`, `two` and `three` is remembered, by whoever opens the stream now.
@@ -118,7 +118,7 @@ fn a_lock_that_cannot_be_looked_at_stops_no_rollover() {
     stream.roll();
     let dir = stream.dir.path().to_owned();
     let names = || {
-        let listed = puro::positions::list(&dir);
+        let listed = puro::Stream::open(&dir).unwrap().positions();
         listed.map(|found| found.into_iter().map(|found| found.name).collect::<Vec<_>>())
     };
     assert!(names().is_err(), "who asks is told that the lock is none");
@@ -136,7 +136,7 @@ fn a_clock_that_jumps_ahead_forgets_nobody() {
     stream.at(1 << 40).roll();
     stream.at(11_000).append_as("two", 1);
     assert_eq!(stream.known(), ["one", "two"]);
-    stream.producer.set_setting("expiry_ms", Some("0")).unwrap();
+    stream.producer.set(&"expiry_ms=0".parse().unwrap()).unwrap();
     stream.at(1 << 40).roll();
     stream.roll();
     assert_eq!(stream.known(), ["one", "two"]);
@@ -146,9 +146,9 @@ fn a_clock_that_jumps_ahead_forgets_nobody() {
 fn many_settings(dir: &Path) -> usize {
     let mut producer = Producer::open(dir).unwrap();
     for topic in 0..1_200 {
-        producer.set_setting(&format!("cleanup:{topic:0>1000}"), Some("compact")).unwrap();
+        producer.set(&format!("cleanup:{topic:0>1000}=compact").parse().unwrap()).unwrap();
     }
-    producer.set_setting("segment_bytes", Some("4096")).unwrap();
+    producer.set(&"segment_bytes=4096".parse().unwrap()).unwrap();
     append(&mut producer, "begins another segment");
     1_200
 }

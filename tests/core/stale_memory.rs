@@ -89,7 +89,8 @@ fn a_longer_block_over_a_remembered_end_is_not_cut() {
 fn an_end_that_was_grown_over_to_the_same_length_is_noticed() {
     let dir = scratch();
     let earlier = boot(Some([8; 16]));
-    let mut sleeper = ProducerOptions::new().open_in(earlier, dir.path()).unwrap();
+    let options = ProducerOptions::new().zeros_ahead_bytes(0); // the length is to tell the end
+    let mut sleeper = options.open_in(earlier, dir.path()).unwrap();
     sleeper.set_durable(true);
     append(&mut sleeper, "a");
     let end = len(&segment(dir.path(), 0));
@@ -190,7 +191,7 @@ fn a_waiting_reader_whose_records_are_all_there_goes_on() {
     let mut producer = Producer::open(dir.path()).unwrap();
     append(&mut producer, "a");
     let end = len(&segment(dir.path(), 0));
-    producer.set_setting("durable", Some("false")).unwrap();
+    producer.set(&"durable=false".parse().unwrap()).unwrap();
     let mut consumer = fast_consumer().open(dir.path()).unwrap();
     assert_eq!(drain(&mut consumer), ["a"]);
     cut_and_go_on(dir.path(), end, &["b", "c"]);
@@ -248,7 +249,7 @@ fn a_listing_that_misses_a_segment_is_no_damage() {
     assert_eq!(drain(&mut consumer).len(), count);
     let copy = scratch();
     let options = puro::BackupOptions::new();
-    puro::backup::backup(hasty, dir.path(), &copy.path().join("copy"), &options, &mut |_, _| {})
+    puro::internals::backup(hasty, dir.path(), &copy.path().join("copy"), &options, &mut |_, _| {})
         .unwrap();
     assert_eq!(values(&copy.path().join("copy")).len(), count);
 }

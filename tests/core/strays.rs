@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use crate::real::*;
+use puro::check::{Problem, Verdict as Found};
 use puro::error::Failure;
 use puro::internals::dir::parse_segment_name;
 use puro::internals::interpose::{Operation, Verdict};
-use puro::{Producer, ReadError, Start};
+use puro::{CheckOptions, Producer, ReadError, Start};
 use tempfile::TempDir;
 
 /// F-7: ten digits, and nothing else.
@@ -124,7 +125,8 @@ fn a_stray_under_a_lower_number_does_not_take_the_stream_over() {
 
 fn verify(dir: &Path) -> puro::CheckReport {
     let options = puro::CheckOptions::new().deep(true);
-    puro::check(puro::internals::os::OsVfs::new(), dir, &options, &mut |_, _| {}).unwrap()
+    puro::internals::check(puro::internals::os::OsVfs::new(), dir, &options, &mut |_, _| {})
+        .unwrap()
 }
 
 /// F-9: where as many segments are of one stream as of another, nobody guesses.
@@ -235,4 +237,32 @@ fn a_stray_under_the_next_name_is_noticed_before_the_seal() {
         append(&mut producer, &"e".repeat(3000));
         assert_eq!(crate::steward::segments(dir.path()), [0, 1]);
     }
+}
+
+/// A writer died between sealing a segment and naming the next one, and a segment of another stream was
+/// copied under that name. Readers and writers said *damaged*, and `verify` said *repairable*: but no
+/// writer could ever repair it (question 3 of the port in Python).
+#[test]
+fn a_stray_in_the_way_of_the_next_segment_is_damage() {
+    let other = foreign();
+    let dir = scratch();
+    let mut producer = small_segments().open(dir.path()).unwrap();
+    append(&mut producer, &"a".repeat(3000));
+    append(&mut producer, &"b".repeat(3000));
+    drop(producer);
+    let next = segment(dir.path(), 1);
+    std::fs::remove_file(&next).unwrap();
+    let verdict = || CheckOptions::new().check(dir.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(verdict().verdict(), Found::Repairable);
+
+    std::fs::copy(segment(other.path(), 3), &next).unwrap();
+    let report = verdict();
+    assert_eq!(report.verdict(), Found::Damaged, "{:?}", report.findings);
+    assert!(report.findings.iter().any(|finding| finding.problem == Problem::NextNameTaken));
+    let appended = Producer::open(dir.path()).map(|mut producer| producer.append(&record("c")));
+    assert!(!matches!(appended, Ok(Ok(_))), "{appended:?}");
+
+    std::fs::remove_file(&next).unwrap();
+    append(&mut Producer::open(dir.path()).unwrap(), "d");
+    assert_eq!(verdict().verdict(), Found::Sound);
 }

@@ -1,9 +1,11 @@
 //! The handle: what is reached from it obeys the options that it was opened with.
 
+use std::time::Duration;
+
 use crate::real::*;
 use puro::error::Failure;
 use puro::{
-    AppendError, Batch, LockWait, NewRecord, OpenError, Start, Stream, StreamOptions, Trim,
+    AppendError, Batch, LockWait, NewRecord, OpenError, Setting, Start, Stream, StreamOptions, Trim,
 };
 
 #[test]
@@ -44,10 +46,13 @@ fn everything_is_reached_from_it() {
     named.close().unwrap();
     assert_eq!(stream.positions().unwrap()[0].position.offset, 12);
 
-    stream.set("retention_ms", Some("60000")).unwrap();
+    stream.set(&Setting::Retention(Some(Duration::from_secs(60)))).unwrap();
     let settings = stream.settings().unwrap();
-    assert!(settings.contains(&("retention_ms".to_owned(), "60000".to_owned())), "{settings:?}");
-    assert!(matches!(stream.set("no_such", Some("1")), Err(AppendError::Setting(_))));
+    assert_eq!(settings.retention, Some(Duration::from_secs(60)));
+    assert!(matches!(stream.set(&Setting::SegmentBytes(1)), Err(AppendError::Setting(_))));
+    assert!(matches!(stream.unset("no_such"), Err(AppendError::Setting(_))));
+    stream.unset("retention_ms").unwrap();
+    assert_eq!(stream.settings().unwrap().retention, None);
 
     assert!(stream.verify(true).unwrap().findings.is_empty());
     assert!(stream.repair().unwrap().is_empty());

@@ -11,17 +11,19 @@ use crate::real::*;
 use proptest::prelude::*;
 use puro::check::{Problem, Verdict};
 use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, Link};
+use puro::internals::check;
+use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
 use puro::internals::interpose::{Call, Operation, Verdict as Goes};
 use puro::internals::layout::BLOCK_ALIGN;
 use puro::internals::os::OsVfs;
 use puro::internals::record::Fields;
-use puro::internals::segment::{Scan, SegmentHeader};
+use puro::internals::segment::SegmentHeader;
 use puro::internals::topics::{TOPICS, TopicIndex, index_in, wanted_blocks};
 use puro::internals::vfs::{OpenMode, Vfs};
 use puro::{
     Batch, CheckOptions, CheckReport, Consumer, ConsumerOptions, NewRecord, OwnedRecord, Producer,
-    ProducerOptions, Start, check,
+    ProducerOptions, Start,
 };
 
 fn options(segment_bytes: u64) -> ProducerOptions {
@@ -307,35 +309,41 @@ fn in_the_active_segment_who_skips_believes_its_own_boot_only() {
     }
 }
 
+/// Builds a block anew at its place in a sealed segment, its index or its offset being another.
+fn rebuilt(
+    segment: &SegmentHeader,
+    position: u64,
+    (block, next_offset): (&Block<'_>, u64),
+    records: &[Fields<'_>],
+) -> Vec<u8> {
+    let mut builder = BlockBuilder::default();
+    records.iter().for_each(|record| builder.push(&record.to_new()).unwrap());
+    let start = block.start;
+    let meta = BlockMeta {
+        kind: start.kind,
+        link: Link { prev_crc: start.prev_crc, next_offset, may_jump: false },
+        timestamp_ms: start.timestamp_ms,
+        durable_to: start.durable_to,
+        epoch: start.epoch,
+        committed: true,
+    };
+    builder.finish(&meta, segment.place(position)).unwrap().bytes.to_vec()
+}
+
 /// Replaces the index in the last block of a sealed segment.
 fn forge_last_index(path: &Path, forge: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let dir = Directory::new(OsVfs::new(), path.parent().unwrap());
     let segment = dir.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let mut scan = Scan::new(&segment.file, segment.header);
-    while !scan.ended {
-        let (position, block) = scan.next().unwrap().unwrap();
+    let mut scan = Scan::new(&segment);
+    while !scan.at.ended {
+        let (position, block) = scan.next().unwrap().block().unwrap();
         if block.start.kind == BlockKind::SegmentEnd {
             let value = forge(index_in(&block).unwrap().to_vec());
-            let mut builder = BlockBuilder::default();
             let headers = puro::Headers::default();
-            let fields =
+            let index =
                 Fields { control: true, topic: TOPICS, key: None, value: Some(&value), headers };
-            builder.push(&fields.to_new()).unwrap();
-            let start = block.start;
-            let meta = BlockMeta {
-                kind: start.kind,
-                link: Link {
-                    prev_crc: start.prev_crc,
-                    next_offset: start.first_offset,
-                    may_jump: false,
-                },
-                timestamp_ms: start.timestamp_ms,
-                durable_to: start.durable_to,
-                epoch: start.epoch,
-                committed: true,
-            };
-            let bytes =
-                builder.finish(&meta, segment.header.place(position)).unwrap().bytes.to_vec();
+            let same = (&block, block.start.first_offset);
+            let bytes = rebuilt(&segment.header, position, same, &[index]);
             let mut file = std::fs::read(path).unwrap();
             file.truncate(usize::try_from(position).unwrap());
             file.extend(bytes);
@@ -382,10 +390,10 @@ fn a_consumer_tells_an_index_that_names_a_wrong_block() {
     stream_with_a_rare_topic(OsVfs::new(), dir.path());
     let held = Directory::new(OsVfs::new(), dir.path());
     let held = held.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let (mut scan, mut last_begin) = (Scan::new(&held.file, held.header), 64);
+    let (mut scan, mut last_begin) = (Scan::new(&held), 64);
     let mut common = 0;
-    while !scan.ended {
-        let (position, block) = scan.next().unwrap().unwrap();
+    while !scan.at.ended {
+        let (position, block) = scan.next().unwrap().block().unwrap();
         match block.start.kind {
             BlockKind::Checkpoint => last_begin = position + block.start.block_bytes(),
             BlockKind::Records if block.topics().all(|topic| topic == b"common") => {
@@ -410,8 +418,36 @@ fn a_consumer_tells_an_index_that_names_a_wrong_block() {
     };
     assert!(error.to_string().contains("index of topics"), "{error}");
     let plain = puro::CheckOptions::new();
-    let report = puro::check(OsVfs::new(), dir.path(), &plain, &mut |_, _| {}).unwrap();
+    let report = puro::internals::check(OsVfs::new(), dir.path(), &plain, &mut |_, _| {}).unwrap();
     assert_eq!(report.verdict(), Verdict::Damaged);
+}
+
+/// A block that an index leads to claimed offsets that had been handed out before: a consumer of the topic was
+/// given record 50 a second time, where one of all topics was told of damage.
+#[test]
+fn a_jump_to_offsets_that_were_handed_out_is_damage() {
+    let dir = scratch();
+    let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
+    let path = segment(dir.path(), 0);
+    let held = Directory::new(OsVfs::new(), dir.path());
+    let held = held.open_segment(0, OpenMode::Read).unwrap().unwrap();
+    let mut scan = Scan::new(&held);
+    let (position, bytes) = loop {
+        let (position, block) = scan.next().unwrap().block().unwrap();
+        if block.start.kind == BlockKind::Records && block.start.first_offset == rare[1] {
+            let (fields, _) = Fields::split(block.body).unwrap();
+            break (position, rebuilt(&held.header, position, (&block, rare[0]), &[fields]));
+        }
+    };
+    let mut file = std::fs::read(&path).unwrap();
+    let at = usize::try_from(position).unwrap();
+    file[at..at + bytes.len()].copy_from_slice(&bytes);
+    std::fs::write(&path, file).unwrap();
+
+    let mut consumer = ConsumerOptions::new().topic("rare").open(dir.path()).unwrap();
+    assert_eq!(consumer.try_next().unwrap().unwrap().offset, rare[0]);
+    let error = consumer.try_next().unwrap_err().to_string();
+    assert!(error.contains(&format!("byte {position} ")), "{error}");
 }
 
 /// F-42, F-47: an index that no encoder makes is not believed.
@@ -448,11 +484,11 @@ fn what_stands_before_an_index_is_read() {
     let rare = stream_with_a_rare_topic(OsVfs::new(), dir.path());
     let held = Directory::new(OsVfs::new(), dir.path());
     let held = held.open_segment(0, OpenMode::Read).unwrap().unwrap();
-    let mut scan = Scan::new(&held.file, held.header);
+    let mut scan = Scan::new(&held);
     let mut index = TopicIndex::new(BLOCK_ALIGN, 1 << 20);
     // It knows all that follows the last block with the rare topic.
-    while !scan.ended {
-        let (position, block) = scan.next().unwrap().unwrap();
+    while !scan.at.ended {
+        let (position, block) = scan.next().unwrap().block().unwrap();
         if block.topics().any(|topic| topic == b"rare") {
             index = TopicIndex::new(position + block.start.block_bytes(), 1 << 20);
         } else {
@@ -469,7 +505,7 @@ fn what_stands_before_an_index_is_read() {
 fn a_compacted_segment_has_no_index_and_is_read() {
     let dir = scratch();
     let mut producer = options(8192).open(dir.path()).unwrap();
-    producer.set_setting("cleanup", Some("compact")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
     for number in 0..200 {
         let key = (number % 7).to_string();
         let topic = if number % 20 == 0 { "rare" } else { "common" };

@@ -16,7 +16,8 @@ const BLOCK: u64 = 192;
 /// A stream of two small records and the block under test, whose position is told.
 fn stream(durable: bool, followed: bool) -> (TempDir, u64) {
     let dir = scratch();
-    let mut producer = ProducerOptions::new().durable(durable).open(dir.path()).unwrap();
+    let options = ProducerOptions::new().durable(durable).zeros_ahead_bytes(0);
+    let mut producer = options.open(dir.path()).unwrap();
     append(&mut producer, "first");
     append(&mut producer, "second");
     let position = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();

@@ -11,9 +11,8 @@ use std::time::Duration;
 use crate::fixed::Fixed;
 use crate::real::{self, blocks, flip, scratch, segment, set_len};
 use puro::check::Verdict;
-use puro::{
-    Batch, CheckOptions, ConsumerOptions, NewRecord, Producer, ProducerOptions, Token, check,
-};
+use puro::internals::check;
+use puro::{Batch, CheckOptions, ConsumerOptions, NewRecord, Producer, ProducerOptions, Token};
 
 /// A golden stream: its name, what makes it, what verification says of it, and how many
 /// records a consumer gets out of it.

@@ -239,7 +239,7 @@ fn zeros_behind_a_segment_end_are_nothing() {
     assert_eq!(drain(&mut some).len(), 9);
     drop(producer);
     let mut producer = Producer::open(dir.path()).unwrap();
-    producer.set_setting("retention_ms", Some("1")).unwrap();
+    producer.set(&"retention_ms=1".parse().unwrap()).unwrap();
     let clock = Clock::at(FAR);
     let error = clock.steward(dir.path()).run_once().err();
     assert!(error.is_none(), "{error:?}");

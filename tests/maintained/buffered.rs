@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::time::Duration;
 
 use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
@@ -70,27 +70,38 @@ fn a_full_buffer_and_a_dropped_one_are_appended() {
     assert_eq!(values(dir.path()), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
-/// Eight threads append durably: every record once, each thread's in its order, and fewer syncs
-/// than records.
+/// Eight threads append durably, again and again. Whoever is first in a round syncs alone or with a
+/// few; while it does, the others have pushed. One more sync does for all of them.
+///
+/// The first sync of a round ends only once all have pushed, so that the figure is exact.
 #[test]
 fn threads_share_syncs() {
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 50;
     let dir = tempfile::tempdir().unwrap();
-    let syncs = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&syncs);
+    let (syncs, pushed) = (Arc::new(AtomicU64::new(0)), Arc::new(Pushed::default()));
+    let (counter, all) = (Arc::clone(&syncs), Arc::clone(&pushed));
     let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
         if call.operation == Operation::SyncData {
             counter.fetch_add(1, Ordering::Relaxed);
+            all.until_multiple_of(THREADS);
         }
         Verdict::Proceed
     });
     let producer = ProducerOptions::new().durable(true).open_in(system, dir.path()).unwrap();
     let buffered = BufferedProducer::new(producer, unhurried());
+    syncs.store(0, Ordering::Relaxed);
+    let round = Barrier::new(THREADS);
     std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let buffered = &buffered;
+        for thread in 0..THREADS {
+            let (buffered, pushed, round) = (&buffered, &pushed, &round);
             scope.spawn(move || {
-                for number in 0..100 {
-                    buffered.append(&NewRecord::new("t", &format!("{thread} {number}"))).unwrap();
+                for number in 0..ROUNDS {
+                    round.wait();
+                    let value = format!("{thread} {number}");
+                    let ticket = buffered.push(&NewRecord::new("t", &value)).unwrap();
+                    pushed.one_more();
+                    buffered.wait(ticket).unwrap();
                 }
             });
         }
@@ -102,9 +113,47 @@ fn threads_share_syncs() {
         assert_eq!(number, expected.to_string());
         (*expected, count) = (*expected + 1, count + 1);
     }
-    assert_eq!(count, 800);
-    let syncs = syncs.load(Ordering::Relaxed);
-    assert!(syncs < 800, "{syncs} syncs for 800 appends");
+    assert_eq!(count, THREADS * ROUNDS);
+    let syncs = syncs.load(Ordering::Relaxed) as usize;
+    assert!((ROUNDS..=2 * ROUNDS).contains(&syncs), "{syncs} syncs in {ROUNDS} rounds");
+}
+
+/// How many records were pushed by all threads.
+#[derive(Default)]
+struct Pushed {
+    count: Mutex<usize>,
+    more: Condvar,
+}
+
+impl Pushed {
+    fn one_more(&self) {
+        *self.count.lock().unwrap() += 1;
+        self.more.notify_all();
+    }
+
+    /// Returns once all have pushed as often as each other: the barrier lets none be a round ahead.
+    fn until_multiple_of(&self, threads: usize) {
+        let count = self.count.lock().unwrap();
+        drop(self.more.wait_while(count, |count| !count.is_multiple_of(threads)).unwrap());
+    }
+}
+
+/// The system starts no thread for what lingers. That was a panic; every push tells of it, for
+/// nobody would append what is pushed. The producer can be had back.
+#[test]
+fn a_thread_that_cannot_be_started_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let system = Interpose::new(OsVfs::new(), |call: &Call<'_>| match call.operation {
+        Operation::Spawn => Verdict::Fail(std::io::ErrorKind::WouldBlock.into()),
+        _ => Verdict::Proceed,
+    });
+    let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
+    let buffered = BufferedProducer::new(producer, BufferOptions::new());
+    let refused = buffered.push(&NewRecord::new("t", "lost")).unwrap_err();
+    assert!(refused.to_string().contains("cannot start a thread"), "{refused}");
+    let mut producer = buffered.close().unwrap();
+    producer.append(&NewRecord::new("t", "alone")).unwrap();
+    assert_eq!(values(dir.path()), ["alone"]);
 }
 
 /// A system whose writes fail while the value is 1.

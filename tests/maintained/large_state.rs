@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::real::*;
 use crate::steward::*;
 use puro::internals::block::{BlockBuilder, BlockKind};
+use puro::internals::check;
 use puro::internals::dir::Directory;
 use puro::internals::layout::CHECKPOINT_BODY_BYTES;
 use puro::internals::os::OsVfs;
@@ -19,7 +20,7 @@ use puro::internals::state::{POSITION, Position, SETTING, State};
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::{LockWait, OpenMode, Vfs};
 use puro::internals::writer::{Writer, WriterLock};
-use puro::{Batch, CheckOptions, ConsumerOptions, NamedOptions, NewRecord, StewardOptions, check};
+use puro::{Batch, CheckOptions, ConsumerOptions, NamedOptions, NewRecord, StewardOptions};
 
 const MANY: u64 = 100_000;
 
@@ -72,6 +73,7 @@ fn resident_bytes() -> u64 {
 
 /// Opens a stream in a process of its own, and says what that took.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child_memory() {
     let Ok(dir) = std::env::var("PURO_CHILD_MEMORY") else { return };
     let before = resident_bytes();
@@ -149,7 +151,7 @@ fn a_stream_with_a_hundred_thousand_topics_rolls() {
     let dir = scratch();
     let options = puro::ProducerOptions::new().segment_bytes(1 << 20);
     let mut producer = options.open(dir.path()).unwrap();
-    producer.set_setting("cleanup", Some("compact")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
     let mut batch = Batch::new();
     for round in 0..2 {
         for thousand in 0..MANY / 1000 {
@@ -190,8 +192,8 @@ fn a_hundred_thousand_topics_with_settings_of_their_own() {
     roll(&mut producer, dir.path(), 2);
     drop(producer);
     let producer = small_segments().open(dir.path()).unwrap();
-    assert!(producer.settings().cleanup(b"topic-099999").compact);
-    assert!(!producer.settings().cleanup(b"topic-100000").compact);
+    assert!(producer.settings().cleanup(b"topic-099999").compacts());
+    assert!(!producer.settings().cleanup(b"topic-100000").compacts());
     let report = StewardOptions::new().roll(true).open(dir.path()).unwrap().run_once().unwrap();
     assert!(report.sealed.is_some());
     assert_sound(dir.path());
@@ -243,7 +245,7 @@ fn very_many_positions_are_listed_in_one_go() {
     });
     std::fs::create_dir_all(dir.path().join("consumers")).unwrap();
     let begun = std::time::Instant::now();
-    let reports = puro::positions::list(dir.path()).unwrap();
+    let reports = puro::Stream::open(dir.path()).unwrap().positions().unwrap();
     let took = begun.elapsed();
     assert_eq!(reports.len() as u64, MANY);
     let mut lengths = Vec::new();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::fixed::Fixed;
 use crate::real::{self, EIO, blocks, copy, errno, flip, interpose, scratch, segment, set_len};
+use puro::SalvageOptions;
 use puro::check::{Problem, Verdict};
 use puro::internals::block::BlockKind;
 use puro::internals::interpose::{Operation, Verdict as Call};
@@ -13,10 +14,10 @@ use puro::internals::layout::block_bytes;
 use puro::internals::os::OsVfs;
 use puro::internals::record::OwnedRecord;
 use puro::internals::vfs::Vfs;
-use puro::salvage::{SalvageOptions, salvage_with};
+use puro::internals::{check, salvage};
 use puro::{
     Batch, Blame, CheckOptions, Consumer, NewRecord, OpenError, Producer, ProducerOptions,
-    SalvageError, SalvageReport, check, salvage,
+    SalvageError, SalvageReport,
 };
 use tempfile::TempDir;
 
@@ -34,7 +35,7 @@ fn save_in<V: Vfs>(vfs: V, dir: &Path) -> Saved {
 fn save_with<V: Vfs>(vfs: V, dir: &Path, options: &SalvageOptions) -> Saved {
     let scratch = scratch();
     let out = scratch.path().join("out");
-    let report = salvage_with(vfs, dir, &out, options, &mut |_| {}).unwrap();
+    let report = salvage(vfs, dir, &out, options, &mut |_| {}).unwrap();
     let records = read(&out);
     assert_eq!(records.len() as u64, report.records);
     assert!(records.iter().map(|record| record.offset).eq(0..report.records));
@@ -117,10 +118,7 @@ fn of_a_sound_stream_all_is_saved() {
     let (dir, original) = stream();
     let saved = save(dir.path());
     assert_eq!(offsets(&saved, &original, false).len(), original.len());
-    assert_eq!(
-        saved.report,
-        SalvageReport { records: original.len() as u64, ..Default::default() }
-    );
+    assert_eq!(saved.report, all_of(original.len() as u64));
 }
 
 /// One byte in every 64-byte unit of a sealed segment, its first, its last and one between:
@@ -331,7 +329,13 @@ fn read_errors_cost_what_cannot_be_read() {
         }
     });
     let out = scratch();
-    let refused = salvage(world.clone(), dir.path(), &out.path().join("out"), &mut |_| {});
+    let refused = salvage(
+        world.clone(),
+        dir.path(),
+        &out.path().join("out"),
+        &SalvageOptions::new(),
+        &mut |_| {},
+    );
     let refused = refused.unwrap_err();
     assert!(matches!(refused, SalvageError::Unreadable { position: 7.., .. }), "{refused}");
     assert_eq!(refused.blame(), Blame::Environment);
@@ -375,9 +379,17 @@ fn nothing_is_written_into_a_directory_that_holds_something() {
     let (dir, _) = stream();
     let out = scratch();
     std::fs::write(out.path().join("something"), "").unwrap();
-    let refused = salvage(OsVfs::new(), dir.path(), out.path(), &mut |_| {}).unwrap_err();
+    let refused =
+        salvage(OsVfs::new(), dir.path(), out.path(), &SalvageOptions::new(), &mut |_| {})
+            .unwrap_err();
     assert!(matches!(refused, SalvageError::Create(OpenError::NotEmpty { .. })), "{refused}");
-    let refused = salvage(OsVfs::new(), out.path(), &out.path().join("new"), &mut |_| {});
+    let refused = salvage(
+        OsVfs::new(),
+        out.path(),
+        &out.path().join("new"),
+        &SalvageOptions::new(),
+        &mut |_| {},
+    );
     assert!(matches!(refused.unwrap_err(), SalvageError::Read(_)));
     assert!(!out.path().join("new").exists());
 }
@@ -395,7 +407,8 @@ fn a_segment_that_may_not_be_read_is_not_left_out_unasked() {
     });
     let out = scratch();
     let target = out.path().join("out");
-    let refused = salvage(world.clone(), dir.path(), &target, &mut |_| {}).unwrap_err();
+    let refused = salvage(world.clone(), dir.path(), &target, &SalvageOptions::new(), &mut |_| {})
+        .unwrap_err();
     let SalvageError::Unreadable { file, why, .. } = &refused else { panic!("{refused}") };
     assert_eq!(file, "0000000001.puro");
     assert!(why.contains("os error 13"), "{why}");
@@ -435,7 +448,7 @@ fn one_flipped_bit_of_a_length_costs_nothing_and_forges_nothing() {
     let mut producer = Producer::open(dir.path()).unwrap();
     let mut batch = Batch::new();
     batch.push(&NewRecord::new("t", &value)).unwrap();
-    producer.append_once("me", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("me", 1).commit().unwrap();
     let (at, ..) = records_blocks(dir.path(), 0)[0];
     for bit in 0..8 {
         let copy = copy(dir.path());
@@ -456,7 +469,7 @@ fn what_a_search_finds_is_told_as_doubtful() {
     let mut producer = Producer::open(dir.path()).unwrap();
     let mut batch = Batch::new();
     batch.push(&NewRecord::new("t", &value)).unwrap();
-    producer.append_once("me", 1, &mut batch).unwrap();
+    producer.transaction(&mut batch).once("me", 1).commit().unwrap();
     let (at, ..) = records_blocks(dir.path(), 0)[0];
     flip(&segment(dir.path(), 0), at + 48 + 4, 0x6B);
     let saved = save(dir.path());
@@ -481,7 +494,7 @@ fn what_a_repair_saved_is_salvaged() {
     drop(producer);
     let original = read(dir.path());
     let out = scratch();
-    let none = salvage_with(
+    let none = salvage(
         OsVfs::new(),
         dir.path(),
         &out.path().join("none"),
@@ -517,7 +530,15 @@ fn a_body_made_to_mislead_is_searched_in_linear_time() {
     flip(&segment(dir.path(), 0), at + 48 + 4, 0x6B);
     let begun = std::time::Instant::now();
     let out = scratch();
-    salvage(OsVfs::new(), dir.path(), &out.path().join("out"), &mut |_| {}).unwrap();
+    salvage(OsVfs::new(), dir.path(), &out.path().join("out"), &SalvageOptions::new(), &mut |_| {})
+        .unwrap();
     // Quadratic it takes a quarter of an hour.
     assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
+/// The report of a salvage that saved so many records, and lost none.
+fn all_of(records: u64) -> SalvageReport {
+    let mut report = SalvageReport::default();
+    report.records = records;
+    report
 }

@@ -14,7 +14,7 @@ const WEEK: u64 = 7 * DAY;
 /// A stream of a day, some segments long, whose retention is a week.
 fn of_a_day(dir: &Path, clock: &Clock) -> Producer<Interpose<OsVfs>> {
     let mut producer = clock.producer(dir);
-    producer.set_setting("retention_ms", Some(&WEEK.to_string())).unwrap();
+    producer.set(&format!("retention_ms={WEEK}").parse().unwrap()).unwrap();
     for hour in 0..24 {
         clock.set(NOON + hour * HOUR);
         append(&mut producer, &"x".repeat(900));
@@ -133,7 +133,7 @@ fn a_jump_while_it_runs_is_slept_over() {
 fn a_clock_that_is_ahead_takes_no_marker() {
     let (dir, clock) = (scratch(), Clock::at(NOON));
     let mut producer = clock.producer(dir.path());
-    producer.set_setting("cleanup", Some("compact")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
     producer.append(&NewRecord::new("t", "v").key("k")).unwrap();
     producer.append(&NewRecord::delete_marker("t", "k")).unwrap();
     roll(&mut producer, dir.path(), 2);
@@ -158,12 +158,12 @@ fn a_limit_that_spares_the_active_segment_says_so() {
         let mut producer = clock.producer(dir.path());
         append(&mut producer, &"x".repeat(900));
         assert_eq!(clock.pass(dir.path()).kept, [], "no limit, nothing to say");
-        producer.set_setting(setting, Some(value)).unwrap();
+        producer.set(&format!("{setting}={value}").parse().unwrap()).unwrap();
         clock.set(NOON + HOUR);
         let report = clock.pass(dir.path());
         assert_eq!((why(&report), report.kept[0].sequence), (&Why::Active, 0));
         // What helps is what it says.
-        producer.set_setting("roll_ms", Some("1")).unwrap();
+        producer.set(&"roll_ms=1".parse().unwrap()).unwrap();
         clock.set(NOON + 2 * HOUR);
         let mut steward = clock.steward(dir.path());
         let passes = [steward.run_once().unwrap(), steward.run_once().unwrap()];

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use crate::real::*;
 use crate::steward::*;
+use puro::internals::check;
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::Vfs;
 use puro::steward::{Report, Task, Why};
 use puro::{
-    CheckOptions, ConsumerOptions, NewRecord, OwnedRecord, Producer, Start, StewardOptions, check,
+    CheckOptions, ConsumerOptions, NewRecord, OwnedRecord, Producer, Start, StewardOptions,
 };
 
 type Table = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -41,8 +42,8 @@ fn assert_sound(dir: &Path) {
 
 fn compacting(dir: &Path) -> Producer {
     let mut producer = small_segments().open(dir).unwrap();
-    producer.set_setting("cleanup", Some("compact")).unwrap();
-    producer.set_setting("marker_grace_ms", Some("0")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
+    producer.set(&"marker_grace_ms=0".parse().unwrap()).unwrap();
     producer
 }
 
@@ -87,8 +88,8 @@ fn a_compaction_leaves_the_age_of_a_segment_as_it_is() {
     let dir = scratch();
     let clock = Clock::at(NOON);
     let mut producer = clock.producer(dir.path());
-    producer.set_setting("cleanup", Some("compact,delete")).unwrap();
-    producer.set_setting("retention_ms", Some(&(3 * DAY).to_string())).unwrap();
+    producer.set(&"cleanup=compact,delete".parse().unwrap()).unwrap();
+    producer.set(&format!("retention_ms={}", (3 * DAY)).parse().unwrap()).unwrap();
     clock.set(FAR);
     put(&mut producer, "far", "ahead");
     clock.set(NOON);
@@ -133,7 +134,7 @@ fn of_each_key_the_latest_value_stays() {
     for map_bytes in [200, 2_000, 1 << 20] {
         let (dir, clock) = (scratch(), Clock::at(NOON));
         let mut producer = clock.producer(dir.path());
-        producer.set_setting("cleanup", Some("compact")).unwrap();
+        producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
         fill(&mut producer, &mut random, 2_000, 97);
         let before = read(dir.path(), Start::Beginning);
         assert_eq!(before.len(), 2_000);
@@ -171,7 +172,7 @@ fn of_each_key_the_latest_value_stays() {
 fn every_start_works_in_gaps() {
     let (dir, clock) = (scratch(), Clock::at(NOON));
     let mut producer = clock.producer(dir.path());
-    producer.set_setting("cleanup", Some("compact")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
     for number in 0..60u64 {
         clock.set(NOON + number * 1000);
         put(&mut producer, if number % 7 == 0 { "rare" } else { "often" }, &"v".repeat(300));
@@ -203,7 +204,7 @@ fn every_start_works_in_gaps() {
 fn only_keyed_records_of_compacted_topics_go() {
     let dir = scratch();
     let mut producer = small_segments().open(dir.path()).unwrap();
-    producer.set_setting("cleanup:c", Some("compact")).unwrap();
+    producer.set(&"cleanup:c=compact".parse().unwrap()).unwrap();
     for _ in 0..40 {
         producer.append(&NewRecord::new("c", "v").key("k")).unwrap();
         producer.append(&NewRecord::new("c", &"x".repeat(100))).unwrap();
@@ -223,8 +224,8 @@ fn only_keyed_records_of_compacted_topics_go() {
 fn a_marker_stays_for_its_grace_and_while_a_lower_segment_is_held() {
     let (dir, clock) = (scratch(), Clock::at(NOON));
     let mut producer = clock.producer(dir.path());
-    producer.set_setting("cleanup", Some("compact")).unwrap();
-    producer.set_setting("marker_grace_ms", Some(&DAY.to_string())).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
+    producer.set(&format!("marker_grace_ms={DAY}").parse().unwrap()).unwrap();
     put(&mut producer, "gone", "v");
     roll(&mut producer, dir.path(), 1);
     let marker = delete(&mut producer, "gone");
@@ -262,7 +263,7 @@ fn a_marker_stays_for_its_grace_and_while_a_lower_segment_is_held() {
 fn a_marker_stays_while_somebody_is_on_the_way_to_it() {
     let (dir, clock) = (scratch(), Clock::at(NOON));
     let mut producer = clock.producer(dir.path());
-    producer.set_setting("cleanup", Some("compact")).unwrap();
+    producer.set(&"cleanup=compact".parse().unwrap()).unwrap();
     let value = put(&mut producer, "gone", "v");
     roll(&mut producer, dir.path(), 2);
     let marker = delete(&mut producer, "gone");

@@ -84,7 +84,7 @@ fn places_may_be_times_and_tokens() {
     let trim = |place| clock.steward(dir.path()).trim(&Trim::before(place));
     assert_eq!(deleted(&trim(Start::Time(NOON)).unwrap()), []);
     assert_eq!(deleted(&trim(Start::Time(NOON + 1500)).unwrap()), [0, 1]);
-    let other = Token { stream_id: [7; 16], ..token };
+    let other = Token { stream_id: [7; 16].into(), ..token };
     assert_eq!(trim(Start::Token(other)).unwrap_err().blame(), Blame::Data);
     assert_eq!(deleted(&trim(Start::Token(token)).unwrap()), [2]);
 }
@@ -118,7 +118,7 @@ fn what_is_protected_stays_and_is_told() {
     let dir = stream();
     let all = Trim::keep_bytes(0);
     let mut producer = small_segments().open(dir.path()).unwrap();
-    producer.set_setting("pin_grace_ms", Some("0")).unwrap();
+    producer.set(&"pin_grace_ms=0".parse().unwrap()).unwrap();
     let place = Start::Offset(begins(dir.path(), 1));
     let mut reader = fast_consumer().start(place).open(dir.path()).unwrap();
     reader.try_next().unwrap().unwrap();
@@ -127,7 +127,7 @@ fn what_is_protected_stays_and_is_told() {
     assert!(matches!(why(&report), (1, Why::Held { until_ms: None, .. })), "{report:?}");
     drop(reader);
 
-    producer.set_setting("keep_unconsumed", Some("true")).unwrap();
+    producer.set(&"keep_unconsumed=true".parse().unwrap()).unwrap();
     let place = Start::Offset(begins(dir.path(), 2));
     drop(NamedOptions::new().start(place).open(dir.path(), "n").unwrap());
     let report = trim(dir.path(), &all);
@@ -137,11 +137,11 @@ fn what_is_protected_stays_and_is_told() {
     let place = Start::Offset(begins(dir.path(), 3));
     assert_eq!(deleted(&trim(dir.path(), &Trim::before(place).unconsumed(true))), [2]);
 
-    producer.set_setting("cleanup:t", Some("compact")).unwrap();
+    producer.set(&"cleanup:t=compact".parse().unwrap()).unwrap();
     let report = trim(dir.path(), &all.clone().unconsumed(true));
     assert_eq!(deleted(&report), []);
     assert!(matches!(why(&report), (3, Why::CompactedTopic { topic }) if topic == b"t"));
-    producer.set_setting("cleanup:t", Some("compact,delete")).unwrap();
+    producer.set(&"cleanup:t=compact,delete".parse().unwrap()).unwrap();
     assert_eq!(deleted(&trim(dir.path(), &all.unconsumed(true))), [3, 4]);
 }
 

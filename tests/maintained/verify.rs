@@ -14,13 +14,14 @@ use crate::real::{
 use puro::check::{Problem, Severity, Verdict};
 use puro::error::Failure;
 use puro::internals::block::{BlockKind, Cause};
+use puro::internals::check;
 use puro::internals::codec::crc;
 use puro::internals::interpose::{Operation, Verdict as Call};
 use puro::internals::layout::{header, start};
 use puro::internals::os::OsVfs;
 use puro::internals::record::RecordCause;
 use puro::internals::vfs::Vfs;
-use puro::{Batch, CheckOptions, CheckReport, Producer, ProducerOptions, check};
+use puro::{Batch, CheckOptions, CheckReport, Producer, ProducerOptions};
 use tempfile::TempDir;
 
 fn check_in<V: Vfs>(vfs: V, dir: &Path, deep: bool) -> CheckReport {
@@ -417,8 +418,13 @@ fn verification_decodes_records_and_a_deep_one_compares_checkpoints() {
     // Field report D11: a backup of such a stream asked whether the disk was failing.
     let out = scratch();
     let options = puro::BackupOptions::new();
-    let backed_up =
-        puro::backup(OsVfs::new(), copy.path(), &out.path().join("b"), &options, &mut |_, _| {});
+    let backed_up = puro::internals::backup(
+        OsVfs::new(),
+        copy.path(),
+        &out.path().join("b"),
+        &options,
+        &mut |_, _| {},
+    );
     let error = backed_up.unwrap_err();
     assert!(matches!(error, puro::BackupError::Source { .. }), "{error}");
     assert_eq!(error.blame(), puro::Blame::Data);

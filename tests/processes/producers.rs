@@ -20,6 +20,7 @@ const CONSUMERS: usize = 3;
 /// The life of one producer process: appends from its first number on until all are done or
 /// it is killed, and says so after each append.
 #[test]
+#[ignore = "a process that other tests start"]
 fn worker_producer() {
     let Ok(job) = std::env::var("PURO_TEST_PRODUCER") else { return };
     let [dir, name, first, count, seed] = job.split('|').collect::<Vec<_>>()[..] else {
@@ -68,6 +69,7 @@ fn world_with_a_death(random: &mut Random) -> Interpose<OsVfs> {
 
 /// The life of one consumer process: writes down all records to the one that says "end".
 #[test]
+#[ignore = "a process that other tests start"]
 fn worker_consumer() {
     let Ok(job) = std::env::var("PURO_TEST_CONSUMER") else { return };
     let (dir, notes) = job.split_once('|').unwrap();

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use crate::real::{Random, Reaped, again, blocks, fast_consumer, flip, number, scratch, segment};
 use puro::internals::os::OsVfs;
-use puro::{BackupOptions, Batch, NewRecord, Producer, backup, restore};
+use puro::internals::{backup, restore};
+use puro::{BackupOptions, Batch, NewRecord, Producer};
 
 fn append(producer: &mut Producer, transfers: &[(u64, i64)]) {
     let mut batch = Batch::new();
@@ -45,6 +46,7 @@ fn balances(database: &Path) -> BTreeMap<String, i64> {
 
 /// The example in a process of its own, to be killed.
 #[test]
+#[ignore = "a process that other tests start"]
 fn child() {
     let (Ok(stream), Ok(database)) = (std::env::var("STREAM"), std::env::var("DATABASE")) else {
         return;

@@ -38,7 +38,7 @@ fn fill(dir: &Path, segment_bytes: u64, blocks: u64, value_len: usize, rare: boo
             let topic = if is_rare { RARE_TOPIC } else { TOPIC };
             batch.push(&NewRecord::new(topic, record.value).key(&record.key))?;
         }
-        producer.append_copy(&mut batch, block * STEP)?;
+        producer.transaction(&mut batch).timestamp_ms(block * STEP).commit()?;
     }
     Ok(())
 }

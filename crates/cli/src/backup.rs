@@ -4,11 +4,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use puro::internals::os::OsVfs;
-use puro::{BackupError, BackupOptions, BackupReport, backup};
+use puro::{BackupError, BackupOptions, BackupReport};
 use serde_json::json;
 
-use crate::common::{CliError, Progress, check_output, hex};
+use crate::common::{CliError, Progress, check_output};
 use crate::limits;
 use crate::printable::shown_path;
 use crate::streams;
@@ -46,7 +45,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = BackupOptions::new().allow_network(args.allow_network);
     let mut shown = Shown::new("backup");
     limits::raise_open_files();
-    let made = backup(OsVfs::new(), &args.dir, &args.out, &options, &mut |done, total| {
+    let made = options.backup(&args.dir, &args.out, &mut |done, total| {
         shown.set(done, total);
     });
     drop(shown);
@@ -63,7 +62,7 @@ pub fn tell(
     report: &BackupReport,
     as_json: bool,
 ) -> io::Result<()> {
-    let BackupReport { segments, bytes, blocks, base_offset, token } = report;
+    let BackupReport { segments, bytes, blocks, base_offset, token, .. } = report;
     let text = if as_json {
         let report = json!({
             "segments": segments,
@@ -71,7 +70,7 @@ pub fn tell(
             "blocks": blocks,
             "base_offset": base_offset,
             "next_offset": token.offset,
-            "stream_id": hex(&token.stream_id),
+            "stream_id": token.stream_id.to_string(),
             "token": token.to_string(),
         });
         report.to_string()

@@ -102,8 +102,8 @@ macro_rules! from_blaming_errors {
 
 from_blaming_errors!(OpenError, AppendError, ReadError, NamedError, StewardError, Failure);
 
-impl From<puro::settings::SettingError> for CliError {
-    fn from(error: puro::settings::SettingError) -> Self {
+impl From<puro::SettingError> for CliError {
+    fn from(error: puro::SettingError) -> Self {
         Self::usage(error)
     }
 }

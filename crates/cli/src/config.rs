@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use puro::{ProducerOptions, settings};
+use puro::internals::setting_entries;
+use puro::{Setting, SettingError, Stream};
 use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, message};
@@ -59,8 +60,11 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
 }
 
 fn set(dir: &Path, name: &str, value: Option<&str>, json: bool) -> Result<(), CliError> {
-    let mut producer = ProducerOptions::new().create(false).open(dir)?;
-    producer.set_setting(name, value)?;
+    let stream = Stream::open(dir)?;
+    match value {
+        Some(value) => stream.set(&Setting::parse(name, value)?)?,
+        None => stream.unset(name)?,
+    }
     match value {
         value if json => streams::report(|out| writeln!(out, "{}", json!({ name: value })))?,
         Some(value) => message(format_args!("{name} is {value} from now on")),
@@ -76,20 +80,25 @@ fn get(dir: &Path, name: &str, json: bool) -> Result<(), CliError> {
     })?)
 }
 
-/// The settings that are set. What cannot be one counts as not set, for all who use the stream.
+/// The settings that are set, as texts. What cannot be one counts as not set, for all who use the
+/// stream.
 fn read(dir: &Path) -> Result<Vec<(String, String)>, CliError> {
-    let (set, others): (Vec<_>, Vec<_>) =
-        settings::read(dir)?.into_iter().partition(|(name, value)| counts(name, value));
-    for (name, value) in others {
-        let why = settings::check(&name, &value).err().map(|why| why.to_string());
-        message(format_args!("{name} = {value} counts as not set: {}", why.unwrap_or_default()));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let entries = setting_entries(dir)?.into_iter();
+    let mut set = Vec::new();
+    for (name, value) in entries.map(|(name, value)| (text(name), text(value))) {
+        match Setting::parse(&name, &value) {
+            Ok(_) => set.push((name, value)),
+            Err(why) => message(format_args!("{name} = {value} counts as not set: {why}")),
+        }
     }
     Ok(set)
 }
 
 /// Whether a setting that stands in a stream is obeyed (F-34).
-pub fn counts(name: &str, value: &str) -> bool {
-    settings::check(name, value).is_ok()
+pub fn counts(name: &[u8], value: &[u8]) -> bool {
+    let texts = str::from_utf8(name).ok().zip(str::from_utf8(value).ok());
+    texts.is_some_and(|(name, value)| Setting::parse(name, value).is_ok())
 }
 
 fn value_of(dir: &Path, name: &str) -> Result<String, CliError> {
@@ -97,14 +106,14 @@ fn value_of(dir: &Path, name: &str) -> Result<String, CliError> {
     if let Some((_, value)) = set.into_iter().find(|(known, _)| known == name) {
         return Ok(value);
     }
-    if let Some((_, default)) = settings::defaults().find(|(known, _)| *known == name) {
-        return Ok(default.to_owned());
+    if let Some(default) = Setting::defaults().into_iter().find(|default| default.name() == name) {
+        return Ok(default.value());
     }
     // A topic without a cleanup of its own has the one for all.
     if name.strip_prefix("cleanup:").is_some_and(|topic| !topic.is_empty()) {
         return value_of(dir, "cleanup");
     }
-    Err(CliError::usage(settings::SettingError::Unknown { name: name.to_owned() }))
+    Err(CliError::usage(SettingError::Unknown { name: name.to_owned() }))
 }
 
 fn list(dir: &Path, json: bool) -> Result<(), CliError> {
@@ -118,9 +127,10 @@ fn write_list(out: &mut impl Write, set: Vec<(String, String)>, json: bool) -> i
             set.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
         return writeln!(out, "{}", Value::Object(object));
     }
-    for (name, default) in settings::defaults() {
-        let known = set.iter().find(|(known, _)| known == name);
-        let (mark, value) = known.map_or((' ', default), |(_, value)| ('*', value.as_str()));
+    for default in Setting::defaults() {
+        let (name, default) = (default.name(), default.value());
+        let known = set.iter().find(|(known, _)| *known == name);
+        let (mark, value) = known.map_or((' ', &default), |(_, value)| ('*', value));
         writeln!(out, "{mark} {name} {value}")?;
     }
     for (name, value) in set.iter().filter(|(name, _)| name.starts_with("cleanup:")) {

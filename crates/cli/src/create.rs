@@ -4,8 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use puro::ProducerOptions;
-use puro::internals::os::OsVfs;
+use puro::StreamOptions;
 use serde_json::json;
 
 use crate::common::{CliError, message};
@@ -30,12 +29,12 @@ pub struct Args {
 
 /// Makes the stream, or says that it is there.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut options = ProducerOptions::new().allow_network(args.allow_network);
+    let mut options = StreamOptions::new().allow_network(args.allow_network);
     if let Some(bytes) = args.segment_bytes {
         options = options.segment_bytes(bytes);
     }
     let dir = args.dir.display();
-    let created = options.create_in(OsVfs::new(), &args.dir)?;
+    let created = options.make(&args.dir)?;
     if args.json {
         streams::report(|out| writeln!(out, "{}", json!({ "created": created })))?;
     } else if created {

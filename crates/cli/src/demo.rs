@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use puro::internals::dir::Directory;
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::Vfs;
-use puro::{NewRecord, ProducerOptions};
+use puro::{NewRecord, ProducerOptions, StreamOptions};
 
 use self::crew::{Crew, Id};
 use self::proof::{Acknowledged, Reading};
@@ -146,8 +146,7 @@ impl<'d> Demo<'d> {
     }
 
     fn make_stream(&self) -> Result<(), CliError> {
-        let options = ProducerOptions::new().segment_bytes(SEGMENT_BYTES);
-        if !options.create_in(OsVfs::new(), self.dir)? {
+        if !StreamOptions::new().segment_bytes(SEGMENT_BYTES).make(self.dir)? {
             let dir = self.dir.display();
             return Err(CliError::usage(format_args!("{dir} is a stream already; choose another")));
         }

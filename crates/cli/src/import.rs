@@ -132,7 +132,9 @@ impl Importer {
         check_interrupt()?;
         let count = self.batch.len() as u64;
         let appended = match self.time_ms {
-            Some(time_ms) => self.producer.append_copy(&mut self.batch, time_ms),
+            Some(time_ms) => {
+                self.producer.transaction(&mut self.batch).timestamp_ms(time_ms).commit()
+            }
             None => self.producer.append_batch(&mut self.batch),
         };
         // Whatever the outcome: appended again, records might stand there twice.

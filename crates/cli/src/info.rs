@@ -4,15 +4,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use puro::internals::dir::Directory;
-use puro::internals::os::OsVfs;
-use puro::internals::state::SETTING;
-use puro::internals::tail::open_tail;
-use puro::internals::vfs::OpenMode;
-use puro::{Failure, SegmentInfo, StreamInfo, StreamOptions, TopicInfo};
+use puro::internals::setting_entries;
+use puro::{SegmentInfo, StreamInfo, StreamOptions, TopicInfo};
 use serde_json::{Map, Value, json};
 
-use crate::common::{CliError, Progress, check_interrupt, format_time, hex, insert_json_bytes};
+use crate::common::{CliError, Progress, check_interrupt, format_time, insert_json_bytes};
+use crate::config::counts;
 use crate::printable::{shown, shown_path};
 use crate::streams::report;
 
@@ -56,7 +53,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
 fn gather(args: &Args) -> Result<Info, CliError> {
     let opened = StreamOptions::new().allow_network(args.allow_network).open(&args.dir)?;
     let stream = opened.info()?;
-    let settings = settings_as_bytes(&args.dir)?;
+    let settings = setting_entries(&args.dir)?;
     let mut bar = Progress::of_bytes("count", stream.bytes());
     let (low, high) = (stream.lowest_offset(), stream.end.offset);
     let bytes_per_record = stream.bytes() as f64 / high.saturating_sub(low).max(1) as f64;
@@ -71,18 +68,9 @@ fn gather(args: &Args) -> Result<Info, CliError> {
     Ok(Info { stream, settings, topics })
 }
 
-/// The settings as they stand there: one that is no text counts as not set, and is shown.
-fn settings_as_bytes(dir: &Path) -> Result<Settings, CliError> {
-    let Some((tail, _)) = open_tail(&Directory::new(OsVfs::new(), dir), OpenMode::Read)? else {
-        return Err(Failure::NotAStream { dir: dir.to_owned() }.into());
-    };
-    let settings = tail.state.of_kind(SETTING);
-    Ok(settings.map(|(name, value)| (name.to_vec(), value.to_vec())).collect())
-}
-
 fn write_text(out: &mut impl Write, dir: &Path, info: &Info) -> io::Result<()> {
     writeln!(out, "stream    {}", shown_path(dir))?;
-    writeln!(out, "id        {}", hex(&info.stream.end.stream_id))?;
+    writeln!(out, "id        {}", info.stream.end.stream_id)?;
     writeln!(
         out,
         "offsets   {} to {} (the next)",
@@ -110,12 +98,6 @@ fn write_text(out: &mut impl Write, dir: &Path, info: &Info) -> io::Result<()> {
         writeln!(out, "topic     {records:>12} {}", shown(topic))?;
     }
     Ok(())
-}
-
-/// Whether a setting is obeyed (F-34).
-fn counts(name: &[u8], value: &[u8]) -> bool {
-    let texts = str::from_utf8(name).ok().zip(str::from_utf8(value).ok());
-    texts.is_some_and(|(name, value)| crate::config::counts(name, value))
 }
 
 fn named(name: &[u8], field: &str, value: Value) -> Value {
@@ -152,7 +134,7 @@ fn info_json(info: &Info) -> Value {
         topic
     };
     json!({
-        "stream_id": hex(&info.stream.end.stream_id),
+        "stream_id": info.stream.end.stream_id.to_string(),
         "lowest_offset": info.stream.lowest_offset(),
         "next_offset": info.stream.end.offset,
         "epoch": info.stream.end.epoch,

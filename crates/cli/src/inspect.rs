@@ -14,7 +14,7 @@ use puro::internals::record::Fields;
 use puro::internals::segment::{HeaderCause, SegmentHeader, read_header};
 use puro::internals::vfs::{OpenMode, VfsFile};
 use puro::internals::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
-use puro::salvage::{SavedTail, parse_saved_tail_name};
+use puro::internals::{SavedTail, parse_saved_tail_name};
 use serde_json::{Map, Value, json};
 
 use crate::common::{CliError, format_time, hex, insert_json_bytes};
@@ -65,8 +65,7 @@ fn show_saved_tail(out: &mut impl Write, args: &Args, path: &Path) -> Result<boo
     let Some(stream) = full.parent().and_then(Path::parent) else { return Ok(false) };
     let dir = Directory::new(OsVfs::new(), stream);
     let Some(tail) = SavedTail::open(&dir, &name)? else { return Ok(false) };
-    let error =
-        |source| IoError { operation: "look at", path: path.to_owned(), position: None, source };
+    let error = |source| IoError::of("look at", path.to_owned(), source);
     let (bytes, header) = (tail.bytes().map_err(error)?, Some(tail.header()));
     if args.json {
         writeln!(out, "{}", segment_json(&name, bytes, header, None))?;
@@ -83,10 +82,11 @@ fn show_segment(out: &mut impl Write, args: &Args, path: &Path) -> Result<(), Cl
     }
     let error = |operation: &'static str| {
         let path = path.to_owned();
-        move |source| IoError { operation, path, position: None, source }
+        move |source| IoError::of(operation, path, source)
     };
     let file = open_path(&OsVfs::new(), path, OpenMode::Read).map_err(error("open"))?;
-    let read = read_header(&file, false).map_err(error("read"))?;
+    let bytes = read_header(&file).map_err(error("read"))?;
+    let read = SegmentHeader::decode(&bytes, false);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
     let header = match &read {
@@ -292,7 +292,7 @@ fn block_json(found: &FoundBlock<'_>, reached: bool, records: bool) -> Value {
         "start_crc": format!("{:08x}", start.start_crc),
         "crc": found.stored_crc().map(|crc| format!("{crc:08x}")),
         "crc_good": found.block.as_ref().err().is_none_or(|cause| *cause == Cause::Pad),
-        "chained": found.chained,
+        "chained": found.chained(),
         "state": block_state(found, reached),
         "problem": found.committed().err().map(|cause| cause.to_string()),
     });

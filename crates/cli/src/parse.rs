@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn starts_are_told_apart() {
-        let token = Token { stream_id: [0xAB; 16], epoch: 2, offset: 7 };
+        let token = Token { stream_id: [0xAB; 16].into(), epoch: 2, offset: 7 };
         let noon = 1_769_860_800_000; // 2026-01-31T12:00:00Z
         let starts = [
             ("beginning", Start::Beginning),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use puro::Start;
-use puro::positions::{self, PositionReport};
+use puro::{PositionReport, Start, Stream};
+
 use serde_json::json;
 
 use crate::common::{CliError, format_time, message};
@@ -71,7 +71,12 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
 }
 
 fn change(dir: &Path, name: &str, to: Option<Start>, json: bool) -> Result<(), CliError> {
-    match positions::change(dir, name, to)? {
+    let stream = Stream::open(dir)?;
+    let now = match to {
+        Some(start) => stream.set_position(name, start)?,
+        None => stream.remove_position(name).map(|()| None)?,
+    };
+    match now {
         position if json => {
             let offset = position.map(|position| position.offset);
             let told = json!({ "name": name, "offset": offset });
@@ -84,7 +89,7 @@ fn change(dir: &Path, name: &str, to: Option<Start>, json: bool) -> Result<(), C
 }
 
 fn list(dir: &Path, json: bool) -> Result<(), CliError> {
-    let listed = positions::list(dir)?;
+    let listed = Stream::open(dir)?.positions()?;
     Ok(streams::report(|out| {
         listed.iter().try_for_each(|report| {
             if json {

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use puro::repair::repair_with;
-use puro::{ProducerOptions, RepairReport};
+use puro::{RepairReport, StreamOptions};
 use serde_json::json;
 
 use crate::common::CliError;
@@ -31,8 +30,8 @@ pub struct Args {
 
 /// Opens the stream for writing, which repairs it, and says what was done.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let options = ProducerOptions::new().create(false).allow_network(args.allow_network);
-    let reports = repair_with(&options, &args.dir)?;
+    let options = StreamOptions::new().allow_network(args.allow_network);
+    let reports = options.repair(&args.dir)?;
     report(|out| write_reports(out, args, &reports))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -53,7 +52,7 @@ fn write_reports(out: &mut impl Write, args: &Args, reports: &[RepairReport]) ->
 
 /// What a repair did, in words.
 pub fn describe(report: &RepairReport) -> String {
-    let RepairReport { path, label, position, cut_bytes, saved } = report;
+    let RepairReport { path, label, position, cut_bytes, saved, .. } = report;
     let why = match (*label, saved) {
         ("unseen", _) => "a block whose writer died before it was committed".to_owned(),
         (_, Some(saved)) => format!("perhaps it was visible: saved as {}", saved.display()),
@@ -66,7 +65,7 @@ pub fn describe(report: &RepairReport) -> String {
 }
 
 fn to_json(report: &RepairReport) -> serde_json::Value {
-    let RepairReport { path, label, position, cut_bytes, saved } = report;
+    let RepairReport { path, label, position, cut_bytes, saved, .. } = report;
     json!({
         "segment": path.to_string_lossy(),
         "label": label,

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use puro::internals::os::OsVfs;
-use puro::{BackupOptions, restore};
+use puro::BackupOptions;
 
 use crate::backup::{Shown, tell};
 use crate::common::CliError;
@@ -33,7 +32,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options = BackupOptions::new().allow_network(args.allow_network);
     let mut shown = Shown::new("restore");
-    let made = restore(OsVfs::new(), &args.backup, &args.dir, &options, &mut |done, total| {
+    let made = options.restore(&args.backup, &args.dir, &mut |done, total| {
         shown.set(done, total);
     });
     drop(shown);

@@ -4,9 +4,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use puro::internals::os::OsVfs;
-use puro::salvage::{Doubtful, Gap, SalvageOptions, Trouble, salvage_with};
-use puro::{SalvageError, SalvageReport};
+use puro::salvage::{Doubtful, Gap, Trouble};
+use puro::{SalvageError, SalvageOptions, SalvageReport};
 use serde_json::json;
 
 use crate::common::{CliError, Progress, at_work, check_output};
@@ -49,7 +48,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let options =
         SalvageOptions::new().lost(args.lost).leave_out_unreadable(args.leave_out_unreadable);
     let tell = &mut |done| bar.set(done);
-    let report = salvage_with(OsVfs::new(), &args.dir, &args.out, &options, tell)?;
+    let report = options.salvage(&args.dir, &args.out, tell)?;
     drop((bar, working));
     streams::report(|out| {
         if args.json {
@@ -70,7 +69,7 @@ fn stream_bytes(args: &Args) -> u64 {
 }
 
 fn place(trouble: &Trouble) -> String {
-    let Trouble { segment, position, problem } = trouble;
+    let Trouble { segment, position, problem, .. } = trouble;
     format!("{segment:010}.puro at byte {position}: {problem}")
 }
 
@@ -78,7 +77,7 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
     for trouble in &report.without_loss {
         writeln!(out, "no record lost: {}", place(trouble))?;
     }
-    for Gap { from, to, lost, trouble } in &report.gaps {
+    for Gap { from, to, lost, trouble, .. } in &report.gaps {
         let place = place(trouble);
         match (to, lost) {
             (Some(to), Some(lost)) => {
@@ -87,7 +86,7 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
             _ => writeln!(out, "lost: whatever followed from offset {from} on: {place}")?,
         }
     }
-    for Doubtful { first_offset, records, trouble } in &report.doubtful {
+    for Doubtful { first_offset, records, trouble, .. } in &report.doubtful {
         let last = first_offset + records - 1;
         writeln!(
             out,
@@ -117,7 +116,7 @@ fn write_text(out: &mut impl Write, args: &Args, report: &SalvageReport) -> io::
 }
 
 fn trouble_json(trouble: &Trouble) -> serde_json::Map<String, serde_json::Value> {
-    let Trouble { segment, position, problem } = trouble;
+    let Trouble { segment, position, problem, .. } = trouble;
     let fields = json!({
         "segment": segment,
         "position": position,

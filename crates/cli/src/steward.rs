@@ -140,11 +140,12 @@ pub fn lines(report: &Report, holders: &WhoReport) -> Vec<String> {
     let would = if report.dry_run { "would have " } else { "" };
     let mut lines = Vec::new();
     lines.extend(report.sealed.map(|sequence| format!("{would}sealed segment {sequence}")));
-    for Deleted { sequence, bytes, forced } in &report.deleted {
+    for Deleted { sequence, bytes, forced, .. } in &report.deleted {
         let held = if *forced { ", though it was held: the pin grace is over" } else { "" };
         lines.push(format!("{would}deleted segment {sequence} ({bytes} bytes){held}"));
     }
-    for Compacted { sequence, records_removed, bytes_before, bytes_after } in &report.compacted {
+    for Compacted { sequence, records_removed, bytes_before, bytes_after, .. } in &report.compacted
+    {
         lines.push(format!(
             "{would}compacted segment {sequence}: {records_removed} records went, \
              {bytes_before} bytes became {bytes_after}"
@@ -205,11 +206,11 @@ fn holders_of<'w>(kept: &Kept, holders: &'w WhoReport) -> impl Iterator<Item = &
 }
 
 pub fn to_json(report: &Report, holders: &WhoReport) -> Value {
-    let deleted = report.deleted.iter().map(|Deleted { sequence, bytes, forced }| {
+    let deleted = report.deleted.iter().map(|Deleted { sequence, bytes, forced, .. }| {
         json!({ "segment": sequence, "bytes": bytes, "forced": forced })
     });
     let compacted = report.compacted.iter().map(|done| {
-        let Compacted { sequence, records_removed, bytes_before, bytes_after } = done;
+        let Compacted { sequence, records_removed, bytes_before, bytes_after, .. } = done;
         json!({
             "segment": sequence,
             "records_removed": records_removed,

@@ -4,12 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use puro::check::{Finding, Severity, Verdict};
-use puro::internals::os::OsVfs;
-use puro::{CheckOptions, CheckReport, check};
+use puro::check::{Finding, Verdict};
+use puro::{CheckOptions, CheckReport};
 use serde_json::json;
 
-use crate::common::{CliError, Progress, exit, hex};
+use crate::common::{CliError, Progress, exit};
 use crate::printable::{one_line, shown_path};
 use crate::streams;
 
@@ -38,7 +37,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut progress = |done, total| {
         bar.get_or_insert_with(|| Progress::of_bytes("verify", total)).set(done);
     };
-    let report = check(OsVfs::new(), &args.dir, &options, &mut progress)?;
+    let report = options.check(&args.dir, &mut progress)?;
     drop(bar);
     streams::report(|out| {
         if args.json {
@@ -55,31 +54,13 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     }))
 }
 
-fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Sound => "sound",
-        Verdict::Repairable => "repairable",
-        Verdict::Unreadable => "unreadable",
-        Verdict::Damaged => "damaged",
-    }
-}
-
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Note => "note",
-        Severity::Repairable => "repairable",
-        Severity::Unreadable => "unreadable",
-        Severity::Damage => "damage",
-    }
-}
-
 fn write_text(out: &mut impl Write, args: &Args, report: &CheckReport) -> io::Result<()> {
     for finding in &report.findings {
         let finding_line = one_line(&finding.to_string());
-        writeln!(out, "{}: {finding_line}", severity_name(finding.severity()))?;
+        writeln!(out, "{}: {finding_line}", finding.severity())?;
     }
     let CheckReport { segments, bytes, blocks, records, .. } = report;
-    let verdict = verdict_name(report.verdict());
+    let verdict = report.verdict();
     let what =
         format_args!("{segments} segments, {bytes} bytes, {blocks} blocks, {records} records");
     writeln!(out, "{}: {verdict} ({what})", shown_path(&args.dir))
@@ -87,8 +68,8 @@ fn write_text(out: &mut impl Write, args: &Args, report: &CheckReport) -> io::Re
 
 fn report_json(report: &CheckReport) -> serde_json::Value {
     json!({
-        "verdict": verdict_name(report.verdict()),
-        "stream_id": report.stream_id.map(|id| hex(&id)),
+        "verdict": report.verdict().to_string(),
+        "stream_id": report.stream_id.map(|id| id.to_string()),
         "segments": report.segments,
         "bytes": report.bytes,
         "blocks": report.blocks,
@@ -99,7 +80,7 @@ fn report_json(report: &CheckReport) -> serde_json::Value {
 
 fn finding_json(finding: &Finding) -> serde_json::Value {
     json!({
-        "severity": severity_name(finding.severity()),
+        "severity": finding.severity().to_string(),
         "problem": finding.problem.label(),
         "cause": finding.problem.to_string(),
         "file": finding.path.to_string_lossy(),

@@ -242,6 +242,25 @@ impl Disk {
         Some(self.directories.get(dir)?.cache.keys().cloned().collect())
     }
 
+    /// Gives a file a second name. Of a directory it makes another one, with second names for all
+    /// files in it, as `cp -al` does.
+    pub fn link(&mut self, from: &Path, to: &Path) -> bool {
+        let (to_dir, to_name) = split(to);
+        match self.look_up(from) {
+            Some(node @ Node::File(_)) => {
+                let Some(names) = self.names(to_dir) else { return false };
+                names.set(to_name, Some(node));
+                true
+            }
+            Some(Node::Directory) => {
+                let inside = self.list(from).unwrap_or_default();
+                self.create_directory(to)
+                    && inside.iter().all(|name| self.link(&from.join(name), &to.join(name)))
+            }
+            None => false,
+        }
+    }
+
     /// Renames a file or a directory. On the disk, that the new name is there and that the old
     /// one is gone are two things.
     pub fn rename(&mut self, from: &Path, to: &Path) -> bool {

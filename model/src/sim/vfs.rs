@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use puro::internals::os::{OsMonitor, OsVfs};
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
+    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
 };
 
 use super::disk::{DirNumber, FileNumber, Node};
@@ -270,6 +271,7 @@ impl Vfs for SimVfs {
     type File = SimFile;
     type Dir = SimDir;
     type Watch = NoWatch;
+    type Monitor<T: Send + 'static> = OsMonitor<T>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.call(|machine| create_directory(machine, path))
@@ -304,6 +306,9 @@ impl Vfs for SimVfs {
             let path = path_in(machine, dir, name)?;
             if machine.disk.look_up(&path).is_some() {
                 return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            if machine.full {
+                return Err(io::ErrorKind::StorageFull.into());
             }
             machine.note_step(None);
             machine.disk.create(&path).map_or_else(not_found, Ok)
@@ -394,5 +399,17 @@ impl Vfs for SimVfs {
             machine.random += 1;
             Ok((u128::from(machine.random) << 64 | 0x1D).to_le_bytes())
         })
+    }
+
+    fn monitor<T: Send + 'static>(&self, value: T) -> OsMonitor<T> {
+        OsMonitor::new(value)
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        OsVfs::new().spawn(work)
+    }
+
+    fn yield_now(&self) {
+        OsVfs::new().yield_now();
     }
 }

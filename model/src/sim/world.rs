@@ -70,6 +70,8 @@ pub(super) struct Machine {
     pub free_bytes: u64,
     /// Names that listings do not show, though they are there.
     pub hidden: BTreeSet<String>,
+    /// No file can be made: the disk has no room for one more name.
+    pub full: bool,
     pub fork: Option<Fork>,
 }
 
@@ -254,6 +256,11 @@ impl World {
         self.machine().disk.rename(from, to)
     }
 
+    /// Gives a file a second name, or copies a directory so (`cp -al`), as people do.
+    pub fn link(&self, from: &Path, to: &Path) -> bool {
+        self.machine().disk.link(from, to)
+    }
+
     /// Flips the bits of a byte, in the cache and on the disk (M-8).
     pub fn harm(&self, path: &Path, position: usize) {
         let mut machine = self.machine();
@@ -268,6 +275,11 @@ impl World {
     /// read (V-11).
     pub fn hide_from_listings(&self, name: &str) {
         self.machine().hidden.insert(name.to_owned());
+    }
+
+    /// From now on the disk has no room for one more name, or has it again.
+    pub fn set_full(&self, full: bool) {
+        self.machine().full = full;
     }
 
     /// From now on it is a child that runs what belongs to this process, with duplicates of all

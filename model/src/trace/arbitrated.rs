@@ -276,7 +276,9 @@ pub fn play(
 
 fn set_up(dir: &Path, cast: &Cast) -> io::Result<()> {
     let mut producer = options(SEGMENT_BYTES).open(dir).map_err(other)?;
-    let mut set = |name, value: &str| producer.set_setting(name, Some(value)).map_err(other);
+    let mut set = |name, value: &str| {
+        producer.set(&format!("{name}={value}").parse().unwrap()).map_err(other)
+    };
     set("cleanup:kept", "compact,delete")?;
     set("marker_grace_ms", &GRACE_MS.to_string())?;
     set("retention_bytes", "9000")?;

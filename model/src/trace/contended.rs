@@ -73,7 +73,7 @@ fn set_up(stage: &Stage, cast: &Cast) {
     let (_, vfs) = stage.process("producer");
     let mut producer = options(SEGMENT_BYTES).open_in(vfs, STREAM).expect("a new stream");
     let mut set = |name, value: &str| {
-        producer.set_setting(name, Some(value)).expect("a setting");
+        producer.set(&format!("{name}={value}").parse().unwrap()).expect("a setting");
     };
     set("retention_bytes", "9000");
     set("expiry_ms", &EXPIRY_MS.to_string());
@@ -101,7 +101,7 @@ fn append_all(scene: Scene, mut rng: Rng) {
         let value = vec![number as u8; VALUE_BYTES];
         batch.push(&NewRecord::new("t", &value)).expect("a small record");
         // It may find the lock taken.
-        let _ = producer.append_once(&format!("p{process}"), number + 1, &mut batch);
+        let _ = producer.transaction(&mut batch).once(&format!("p{process}"), number + 1).commit();
     }
 }
 

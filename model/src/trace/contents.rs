@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use puro::internals::cursor::{Scan, Step};
 use puro::internals::dir::{Directory, open_path};
-use puro::internals::segment::{Scan, read_header};
+use puro::internals::segment::{OpenSegment, SegmentHeader, read_header};
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::{OpenMode, Vfs};
 
@@ -15,9 +16,11 @@ use crate::sim::{Disk, SimVfs, World};
 pub fn offsets_in<V: Vfs>(vfs: &V, path: &Path) -> Option<Vec<u64>> {
     let file = open_path(vfs, path, OpenMode::Read).ok()?;
     let mut offsets = Vec::new();
-    let Ok(Ok(header)) = read_header(&file, false) else { return Some(offsets) };
-    let mut scan = Scan::new(&file, header);
-    while let Ok(Ok((_, block))) = scan.next() {
+    let Ok(bytes) = read_header(&file) else { return Some(offsets) };
+    let Ok(header) = SegmentHeader::decode(&bytes, false) else { return Some(offsets) };
+    let segment = OpenSegment { file, header, path: path.to_owned() };
+    let mut scan = Scan::new(&segment);
+    while let Ok(Step::Block(_, block)) = scan.next() {
         let mut cursor = block.records();
         while let Some(record) = cursor.next(block.body) {
             offsets.push(record.offset);

@@ -107,7 +107,7 @@ fn set_up(stage: &Stage, cast: &Cast) {
     let (_, vfs) = stage.process("producer");
     let mut producer = options(SEGMENT_BYTES).open_in(vfs, STREAM).expect("a new stream");
     let mut set = |name, value: &str| {
-        producer.set_setting(name, Some(value)).expect("a setting");
+        producer.set(&format!("{name}={value}").parse().unwrap()).expect("a setting");
     };
     set("cleanup:kept", "compact,delete");
     set("marker_grace_ms", &GRACE_MS.to_string());

@@ -232,7 +232,7 @@ impl Run {
         batch.push(&NewRecord::new("t", &value)).expect("a small record");
         let identity = format!("p{who}");
         let done = if self.cast.named {
-            producer.append_once(&identity, self.sequences[who], &mut batch)
+            producer.transaction(&mut batch).once(&identity, self.sequences[who]).commit()
         } else {
             producer.append_batch(&mut batch)
         };

@@ -111,9 +111,9 @@ impl<V: Vfs, M: Fn(u32) -> V> WriterThread<V, M> {
                 return Answer::Opened;
             }
             let elsewhere = Token { offset: u64::MAX, ..producer.token() };
-            producer.append_if(&elsewhere, &mut batch)
+            producer.transaction(&mut batch).if_end(&elsewhere).commit()
         } else {
-            producer.append_once(&self.identity, order.sequence, &mut batch)
+            producer.transaction(&mut batch).once(&self.identity, order.sequence).commit()
         };
         match appended {
             Ok(appended) => Answer::Appended { duplicate: appended.duplicate },

@@ -14,7 +14,7 @@ use puro::internals::block::BlockStart;
 use puro::internals::layout::start;
 use puro::internals::trace::Action;
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
 
 use super::cast::UNIT;
@@ -252,6 +252,7 @@ impl<V: Vfs> Vfs for GateVfs<V> {
     type File = GateFile<V::File>;
     type Dir = V::Dir;
     type Watch = V::Watch;
+    type Monitor<T: Send + 'static> = V::Monitor<T>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.inner.create_dir(path)
@@ -345,6 +346,18 @@ impl<V: Vfs> Vfs for GateVfs<V> {
 
     fn random(&self) -> io::Result<[u8; 16]> {
         self.inner.random()
+    }
+
+    fn monitor<T: Send + 'static>(&self, value: T) -> V::Monitor<T> {
+        self.inner.monitor(value)
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        self.inner.spawn(work)
+    }
+
+    fn yield_now(&self) {
+        self.inner.yield_now();
     }
 
     fn trace(&self, action: &Action<'_>) {

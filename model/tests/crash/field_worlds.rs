@@ -89,6 +89,40 @@ fn a_producer_goes_on_in_the_directory_that_it_opened() {
     assert!(world.disk().bytes_of("/stream/0000000001.puro".as_ref()).is_none());
 }
 
+/// Field report A4: before each call of an append in turn somebody copied the directory by hard links,
+/// and removed the lock file of the copy, so that two locks stood for one file. Whoever appended to the
+/// copy, and whoever went on in the stream, wrote over what the other was told is there. Now all but
+/// the one append that had begun are refused until the copy is gone, and nothing is lost.
+#[test]
+fn a_segment_under_two_names_has_one_writer_at_most() {
+    let (copy, copied_lock) = (Path::new("/copy"), Path::new("/copy/writer.lock"));
+    let mut appended_beside_the_copy = 0;
+    for calls in 0.. {
+        let world = World::new(Disk::default());
+        let mut producer = open(&world, 1);
+        offset(&mut producer, 1, 1, 0);
+        let inner = world.clone();
+        world.interrupt(1, calls, move || {
+            assert!(inner.link(Path::new(STREAM), copy) && inner.remove(copied_lock));
+            let other = options(SEGMENT_BYTES).open_in(SimVfs::new(&inner, 2), "/copy");
+            let appended = other.map(|mut other| other.append_batch(&mut batch(2, 1, 200)));
+            assert!(!matches!(appended, Ok(Ok(_))), "two append to one file before call {calls}");
+        });
+        let begun = producer.append_batch(&mut batch(3, 1, 0)).is_ok();
+        if world.has_interruption() {
+            assert!(calls >= 6 && appended_beside_the_copy > 0, "{calls} calls");
+            return;
+        }
+        appended_beside_the_copy += u32::from(begun);
+        let refused = producer.append_batch(&mut batch(4, 1, 0));
+        assert!(refused.is_err(), "appended beside a copy that was made before call {calls}");
+        assert!(world.remove(Path::new("/copy/0000000000.puro")));
+        let there = offset(&mut producer, 5, 1, 0);
+        assert_eq!(there, 1 + u64::from(begun), "a copy was made before call {calls}");
+        assert_eq!(count(&world, STREAM) as u64, there + 1);
+    }
+}
+
 /// Field report A6: listings showed a segment and not the one before it, for both were made while
 /// the directory was read. Consumers took that for damage (V-11, V-9).
 #[test]

@@ -11,3 +11,4 @@ mod planted_bugs;
 mod random;
 mod regressions;
 mod steward;
+mod trim_worlds;

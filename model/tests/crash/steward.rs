@@ -280,7 +280,7 @@ fn a_compaction_deletes_meanwhile() {
     let options = puro::StewardOptions::new().roll(true).map_bytes(400);
     let mut steward = options.open_in(SimVfs::new(&world, 1_000_001), STREAM).unwrap();
     world.interrupt(1_000_001, 700, move || {
-        producer.set_setting("retention_bytes", Some("20000")).unwrap();
+        producer.set(&"retention_bytes=20000".parse().unwrap()).unwrap();
         for _ in 0..10 {
             producer.append(&puro::NewRecord::new("log", &"x".repeat(1300))).unwrap();
         }
@@ -317,7 +317,7 @@ fn markers_stay_where_something_was_deleted_between_two_looks() {
             let other = SimVfs::new(&world, 1_000_001);
             let mut producer = puro::ProducerOptions::new().open_in(other.clone(), STREAM).unwrap();
             world.interrupt(1_000_000, calls * 2 / 3, move || {
-                producer.set_setting("retention_bytes", Some("60000")).unwrap();
+                producer.set(&"retention_bytes=60000".parse().unwrap()).unwrap();
                 other.sleep(std::time::Duration::from_secs(2));
             });
         }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use puro::Start;
+use puro_model::buffered_roles::{Do, End, Keep, Process, holds, shares};
 use puro_model::judge::stream;
 use puro_model::loom_world::{Exploration, Loom, manners};
 use puro_model::roles::{self, Role};
@@ -84,4 +85,55 @@ fn sync_that_lies() {
     let cast = [roles::appends_durably(&[&["a"]]), roles::appends(&[&["b"]])];
     let what = failure(&["x"], sabotaged(Sabotage::LyingSync), &cast);
     assert_begins(&what, &["Durable"]);
+}
+
+/// Two threads that append through one producer, and wait for it.
+const TWO: Process = Process {
+    durable: true,
+    lingers: false,
+    batch_bytes: 1000,
+    threads: &[&[Do::Append("a")], &[Do::Append("b")]],
+    end: End::Drop,
+};
+
+/// Who waits for another thread's append, and misses its end, waits for ever.
+#[test]
+fn thread_that_misses_a_wake_up() {
+    let deaf = sabotaged(Sabotage::DeafMonitor);
+    assert_begins(&failure(&["x"], deaf, &[shares(TWO)]), &["deadlock"]);
+}
+
+/// what threads are told to be durable is on the disk.
+#[test]
+fn threads_that_are_told_before_the_sync() {
+    let what = failure(&["x"], sabotaged(Sabotage::LyingSync), &[shares(TWO)]);
+    assert_begins(&what, &["Durable"]);
+}
+
+/// A buffer that is forgotten, not dropped, leaves in memory what nobody waited for.
+#[test]
+fn buffer_that_is_not_flushed() {
+    let process = Process { threads: &[&[Do::Push("a")]], end: End::Forget, ..TWO };
+    assert_begins(&failure(&["x"], Manner::default(), &[shares(process)]), &["Durable"]);
+}
+
+/// L-1: a lock that is kept, and keeps nobody out.
+#[test]
+fn held_lock_that_excludes_nobody() {
+    let cast = [
+        holds(false, &[Keep::Append(&["a"]), Keep::Append(&["b"])], &["c"]),
+        roles::appends(&[&["d"]]),
+    ];
+    let what = failure(&["x"], sabotaged(Sabotage::LockExcludesNobody), &cast);
+    assert_begins(&what, &["Prefix", "Atomic", "Durable", "Progress"]);
+}
+
+/// whoever cannot tell one lock file from another goes on under one that lost its name.
+#[test]
+fn held_lock_that_lost_its_name_unseen() {
+    let same = Manner { every_look: true, ..sabotaged(Sabotage::ConstantId) };
+    let lost = [Keep::Append(&["a"]), Keep::LoseName, Keep::Append(&["b"])];
+    let cast = [holds(false, lost.to_vec().leak(), &["c"]), roles::opens_and_appends(&["d"])];
+    let what = failure(&["x"], same, &cast);
+    assert_begins(&what, &["Prefix", "Atomic", "Durable", "Progress"]);
 }

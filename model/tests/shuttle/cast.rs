@@ -58,7 +58,7 @@ fn durable_cast() -> Vec<Role<Shuttle>> {
 }
 
 fn run(name: &'static str, cast: Vec<Role<Shuttle>>, fate: fn() -> Plan, schedules: Schedules) {
-    let campaign = Campaign { name, before: &BEFORE, cast, manner: FREE, fate };
+    let campaign = Campaign { name, module: "cast", before: &BEFORE, cast, manner: FREE, fate };
     let done = campaign.run(schedules, share_of(CAMPAIGNS), TARGET);
     done.unwrap_or_else(|what| panic!("{what}"));
 }

@@ -1,5 +1,6 @@
 //! Interleavings of a large cast, chosen at random, and what they found.
 
+mod buffered;
 mod cast;
 mod regressions;
 mod sabotage;

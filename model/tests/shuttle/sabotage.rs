@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use puro::Start;
+use puro_model::buffered_roles::{Do, End, Keep, Process, holds, shares};
 use puro_model::roles::{self, Role};
 use puro_model::shared_world::{Manner, Order, Plan, Sabotage};
 use puro_model::shuttle_world::{Campaign, Schedules, Shuttle, spared, tried};
@@ -15,7 +16,7 @@ fn failure(sabotage: Sabotage, cast: Vec<Role<Shuttle>>, fate: fn() -> Plan) -> 
     let manner =
         Manner { writes: any, reads: any, every_look: true, watched: true, sabotage, ..default };
     let before: &[&str] = vec![&*"x".repeat(3_700).leak()].leak();
-    let campaign = Campaign { name: "sabotage", before, cast, manner, fate };
+    let campaign = Campaign { name: "sabotage", module: "sabotage", before, cast, manner, fate };
     let done = campaign.run(Schedules::Random, ENOUGH, env!("CARGO_TARGET_TMPDIR"));
     done.expect_err("the sabotage goes unnoticed")
 }
@@ -65,4 +66,43 @@ fn sync_that_lies() {
         &failure(Sabotage::LyingSync, cast(), spared),
         &["Durable", "Prefix", "Progress"],
     );
+}
+
+/// Three threads that append through one producer.
+const THREE: Process = Process {
+    durable: true,
+    lingers: true,
+    batch_bytes: 1000,
+    threads: &[
+        &[Do::Append("a1"), Do::Push("a2")],
+        &[Do::Append("b1"), Do::Append("b2")],
+        &[Do::Push("c1"), Do::Append("c2")],
+    ],
+    end: End::Drop,
+};
+
+#[test]
+fn thread_that_misses_a_wake_up() {
+    let what = failure(Sabotage::DeafMonitor, vec![shares(THREE)], spared);
+    assert_begins(&what, &["deadlock"]);
+}
+
+#[test]
+fn threads_that_are_told_before_the_sync() {
+    let what = failure(Sabotage::LyingSync, vec![shares(THREE)], spared);
+    assert_begins(&what, &["Durable", "Prefix", "Progress"]);
+}
+
+#[test]
+fn buffer_that_is_not_flushed() {
+    let process = Process { lingers: false, end: End::Forget, ..THREE };
+    assert_begins(&failure(Sabotage::None, vec![shares(process)], spared), &["Durable"]);
+}
+
+#[test]
+fn held_lock_that_excludes_nobody() {
+    let kept = [Keep::Append(&["a1", "a2"]), Keep::Append(&["b"])];
+    let cast = vec![holds(false, kept.to_vec().leak(), &["c"]), roles::appends(&[&["d"], &["e"]])];
+    let what = failure(Sabotage::LockExcludesNobody, cast, spared);
+    assert_begins(&what, &["Prefix", "Atomic", "Durable", "Progress", "Quiet"]);
 }

@@ -96,8 +96,9 @@ pub fn in_page(page: &Path) -> BTreeSet<Pair> {
     let mut pairs = BTreeSet::new();
     for clause in text.split("\n- **").skip(1) {
         let Some((id, rest)) = clause.split_once("**") else { continue };
-        let body = rest.split("\n\n").next().unwrap_or(rest);
+        let body = rest.split("\n## ").next().unwrap_or(rest);
         for listed in body.split("Operator: ").skip(1).chain(body.split("Operators: ").skip(1)) {
+            let listed = listed.lines().next().unwrap_or(listed);
             for name in listed.split("`").skip(1).step_by(2) {
                 pairs.insert((id.trim().to_string(), name.to_string()));
             }

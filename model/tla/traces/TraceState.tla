@@ -28,12 +28,16 @@ Event(k) ==
 
 MayRefuse(p) == MayCommit(p) => p \in outdated
 
+\* The code looks no further than to the end before it says that it passed by the rest.
+PassByAll(p) == p \in Apart /\ PassBy(p) /\ base'[p] = Inputs
+
 Acts(e) ==
   CASE e.op = "LockName" -> LockName(e.a)
     [] e.op = "ReadEntry" -> ReadEntry(e.a) /\ base'[e.a] = e.n
     [] e.op = "Process" -> Process(e.a) /\ out'[e.a] = e.n
     [] e.op = "CommitBoth" -> CommitBoth(e.a) /\ base'[e.a] = e.n
     [] e.op = "CommitPosition" -> CommitPosition(e.a) /\ base'[e.a] = e.n
+    [] e.op = "PassBy" -> PassBy(e.a) /\ base'[e.a] = e.n
     [] e.op = "CommitRefused" -> CommitRefused(e.a) /\ MayRefuse(e.a)
        \* To an operator, who has made nothing.
     [] e.op = "SetRefused" -> UNCHANGED vars /\ MayRefuse(e.a)
@@ -43,16 +47,16 @@ Acts(e) ==
     [] e.op = "Die" -> Die(e.a)
     [] e.op = "PowerLoss" -> PowerLoss /\ Entry' = e.n
        \* The call in which somebody dies may have done its work, or not.
-    [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ UNCHANGED vars
+    [] e.op = "CommitMay" -> CommitBoth(e.a) \/ CommitPosition(e.a) \/ PassByAll(e.a) \/ UNCHANGED vars
     [] OTHER -> FALSE
 
 Happens(e) ==
   /\ Acts(e)
   /\ outdated' = CASE e.op = "SetPosition" -> Programs \ {e.a}
-                   [] e.op \in {"ReadEntry", "CommitBoth", "CommitPosition"} -> outdated \ {e.a}
+                   [] e.op \in {"ReadEntry", "CommitBoth", "CommitPosition", "PassBy"} -> outdated \ {e.a}
                    [] OTHER -> outdated
 
-Kept == TypeOK /\ ExactlyOnce /\ AtLeastOnce /\ SetsWhatItSaw
+Kept == TypeOK /\ ExactlyOnce /\ AtLeastOnce /\ SetsWhatItSaw /\ OnlyProgress
 
 TraceInit == Init /\ v \in {m \in 1..Len(Variants) : Variants[m].kind = "none"} /\ i = 0 /\ outdated = {}
 Mutate ==

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, PosixFadviseAdvice, fallocate, fcntl, posix_fadvise};
@@ -161,6 +161,13 @@ impl OsWatch {
     }
 }
 
+/// Readable once something was noticed.
+impl AsFd for OsWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+}
+
 impl Watch for OsWatch {
     fn clear(&mut self) {
         while self.inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
@@ -168,6 +175,8 @@ impl Watch for OsWatch {
 
     fn wait(&mut self, timeout: Duration) {
         // Noticed, interrupted or neither: the caller looks again.
+        // The system counts whole milliseconds; rounded down, the last one would be spun away.
+        let timeout = timeout.saturating_add(Duration::from_nanos(999_999));
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         let _ = poll(&mut [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)], timeout);
     }

@@ -1,12 +1,12 @@
 //! Seeking a time (R-10, F-22), though clocks jump.
 
-use super::{Found, Place, Seeker, Sought};
+use super::{Found, ReadPlace, Seeker, Sought};
 use crate::engine::dir::{OpenSegment, Segments};
 use crate::engine::error::IoContext;
-use crate::engine::segment::Window;
-use crate::engine::vfs::Vfs;
+use crate::engine::vfs::{Vfs, read_full};
 use crate::format::block::{BlockKind, BlockStart};
-use crate::format::layout::header;
+use crate::format::layout::{header, start};
+use crate::format::sure::part;
 
 /// A time that is sought, and the time of whoever seeks.
 struct SoughtTime {
@@ -40,9 +40,10 @@ impl<V: Vfs> Seeker<'_, V> {
     pub(super) fn time(&self, segments: &Segments, time_ms: u64) -> Sought<Found<V::File>> {
         let before = |segment: &OpenSegment<V::File>| {
             let place = segment.header.place(header::LEN as u64);
-            let start = Window::default().start(&segment.file, place, 0);
-            let start = start.while_doing_at("read", &segment.path, place.position)?;
-            let start = start.map_err(|cause| {
+            let mut bytes = [0; start::LEN];
+            let length = read_full(&segment.file, &mut bytes, place.position);
+            let length = length.while_doing_at("read", &segment.path, place.position)?;
+            let start = BlockStart::decode(part(&bytes, ..length), place).map_err(|cause| {
                 segment.damage(place.position, segment.header.base_offset, cause)
             })?;
             Ok(start.timestamp_ms < time_ms)
@@ -55,7 +56,7 @@ impl<V: Vfs> Seeker<'_, V> {
         let mut sought = SoughtTime { time_ms, now_ms: self.dir.vfs.now_ms(), ahead_from: None };
         loop {
             let Some(segment) = self.pin(segments, sequence)? else { return Ok(None) };
-            let mut place = Place::at_start_of(segment);
+            let mut place = ReadPlace::at_start_of(segment);
             let mut highest = 0;
             let _stop = place.skip(|block| Ok(!sought.begins_at(&block.start, &mut highest)))?;
             let next = sequence.checked_add(1).filter(|_| place.ended);

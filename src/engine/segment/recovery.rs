@@ -4,14 +4,15 @@ use std::io;
 
 use super::SegmentHeader;
 use super::zeros::{CHUNK_BYTES, is_zero};
-use crate::engine::vfs::{VfsFile, read_full};
+use crate::engine::vfs::{FIRST_PIECE_BYTES, VfsFile, read_full};
 use crate::format::block::{BlockStart, Cause, Place};
 use crate::format::codec::{crc_continue, get_u32};
 use crate::format::layout::{BLOCK_ALIGN, end, start};
+use crate::format::sure::{self, part_mut};
 
 /// The rows of the recovery table but for `unreadable`, which is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tail {
+pub enum TailKind {
     /// Bytes that must be valid are not: stop.
     Damaged {
         /// How it is known that they must be.
@@ -46,18 +47,19 @@ pub fn classify<F: VfsFile>(
     file: &F,
     segment: &SegmentHeader,
     part: &CommittedPart,
-) -> io::Result<Tail> {
+) -> io::Result<TailKind> {
     let mut tail = TailFacts::new(part);
     let mut position = part.end;
-    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut chunk = vec![0; FIRST_PIECE_BYTES];
     loop {
         let length = read_full(file, &mut chunk, position)?;
-        let bytes = chunk.get(..length).unwrap_or_default();
+        let bytes = sure::part(&chunk, ..length);
         let zeros = is_zero(bytes);
         tail.look_at(file, bytes, zeros, segment.place(position))?;
-        if length < CHUNK_BYTES {
+        if length < chunk.len() {
             break;
         }
+        chunk.resize(CHUNK_BYTES, 0);
         // Chunks overlap by one unit, so that no start is cut in two.
         let mut next = position + (length - BLOCK_ALIGN as usize) as u64;
         if zeros {
@@ -141,17 +143,17 @@ impl TailFacts {
         Ok(())
     }
 
-    fn decide(&self) -> Tail {
+    fn decide(&self) -> TailKind {
         if self.known > self.part.end {
-            return Tail::Damaged { cause: Cause::Synced { durable_to: self.known } };
+            return TailKind::Damaged { cause: Cause::Synced { durable_to: self.known } };
         }
         if let Some(position) = self.committed_behind {
-            return Tail::Damaged { cause: Cause::CommittedBehind { position } };
+            return TailKind::Damaged { cause: Cause::CommittedBehind { position } };
         }
         match self.first_byte {
-            _ if !self.nonzero => Tail::Clean,
-            Some(0) if !self.start_behind && self.part.current_boot => Tail::Unseen,
-            _ => Tail::Lost,
+            _ if !self.nonzero => TailKind::Clean,
+            Some(0) if !self.start_behind && self.part.current_boot => TailKind::Unseen,
+            _ => TailKind::Lost,
         }
     }
 }
@@ -164,9 +166,8 @@ fn is_valid<F: VfsFile>(file: &F, start: &BlockStart, place: Place) -> io::Resul
     let mut chunk = vec![0; CHUNK_BYTES.min(start::LEN + start.body_len)];
     let (mut position, mut crc) = (place.position + start::LEN as u64, start.start_crc);
     while position < covered_end {
-        let wanted = usize::try_from(covered_end - position).unwrap_or(usize::MAX);
-        let wanted = wanted.min(chunk.len());
-        let bytes = chunk.get_mut(..wanted).unwrap_or_default();
+        let wanted = (covered_end - position).min(chunk.len() as u64) as usize;
+        let bytes = part_mut(&mut chunk, ..wanted);
         if read_full(file, bytes, position)? < wanted {
             return Ok(false);
         }
@@ -175,8 +176,8 @@ fn is_valid<F: VfsFile>(file: &F, start: &BlockStart, place: Place) -> io::Resul
     }
     // From the body's end on: pad, and the end.
     let mut rest = [0; BLOCK_ALIGN as usize + end::LEN];
-    let length = usize::try_from(block_end - body_end).unwrap_or(usize::MAX);
-    let Some(rest) = rest.get_mut(..length) else { return Ok(false) };
+    let length = (block_end - body_end) as usize;
+    let rest = part_mut(&mut rest, ..length);
     if read_full(file, rest, body_end)? < length {
         return Ok(false);
     }

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::engine::vfs::{VfsFile, read_full};
 use crate::format::layout::{BLOCK_ALIGN, ZEROS_AHEAD_BYTES};
+use crate::format::sure::part;
 
 /// Bytes looked at in one go.
 pub(super) const CHUNK_BYTES: usize = 64 * 1024;
@@ -25,22 +26,22 @@ pub fn only_zeros<F: VfsFile>(file: &F, begin: u64, end: u64) -> io::Result<bool
     let mut position = begin;
     let mut chunk = Vec::new();
     while position < end {
-        // A sparse tail may be very long.
-        position = match file.next_data(position)? {
-            Some(data) => data.max(position),
-            None => return Ok(true),
-        };
-        let wanted = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(end - position).unwrap_or(usize::MAX);
         chunk.resize(wanted.min(CHUNK_BYTES), 0);
         let length = read_full(file, &mut chunk, position)?;
-        let bytes = chunk.get(..length).unwrap_or_default();
-        if !is_zero(bytes) {
+        if !is_zero(part(&chunk, ..length)) {
             return Ok(false);
         }
         if length < chunk.len() {
             return Ok(true);
         }
         position += length as u64;
+        // A sparse tail may be very long. Where the system cannot tell, it is read.
+        match file.next_data(position) {
+            Ok(Some(data)) => position = position.max(data),
+            Ok(None) => return Ok(true),
+            Err(_) => {}
+        }
     }
     Ok(true)
 }
@@ -61,9 +62,9 @@ pub fn data_end<F: VfsFile>(file: &F, length: u64) -> io::Result<u64> {
     let mut chunk = Vec::new();
     while end > limit {
         let begin = end.saturating_sub(size as u64).max(limit) / BLOCK_ALIGN * BLOCK_ALIGN;
-        chunk.resize(usize::try_from(end - begin).unwrap_or(CHUNK_BYTES), 0);
+        chunk.resize((end - begin) as usize, 0);
         let held = read_full(file, &mut chunk, begin)?;
-        let units = chunk.get(..held).unwrap_or_default().chunks(BLOCK_ALIGN as usize);
+        let units = part(&chunk, ..held).chunks(BLOCK_ALIGN as usize);
         let last = units.enumerate().filter(|(_, unit)| !is_zero(unit)).last();
         if let Some((index, unit)) = last {
             return Ok(begin + index as u64 * BLOCK_ALIGN + unit.len() as u64);

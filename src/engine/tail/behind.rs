@@ -3,17 +3,28 @@
 
 use std::io;
 
+use crate::engine::cursor::Step;
 use crate::engine::dir::OpenSegment;
 use crate::engine::error::{Failure, IoContext};
 use crate::engine::segment::{READ_AHEAD_BYTES, SegmentHeader, Window, data_end};
 use crate::engine::tail::Tail;
 use crate::engine::vfs::{VfsFile, read_full};
-use crate::format::block::{BlockKind, BlockStart, Link};
+use crate::format::block::{Block, BlockKind, BlockStart, Cause};
+use crate::format::chain::Chain;
 use crate::format::codec::get_u32;
 use crate::format::layout::{block_bytes, end, header, start};
+use crate::format::state::State;
+
+/// What came of it.
+pub enum FromBehind<F> {
+    /// The end.
+    Found(Box<Tail<F>>),
+    /// The segment must be read from its header on.
+    ReadAll(OpenSegment<F>),
+}
 
 /// Reads the end of a segment from its newest checkpoint on, if that is among the last
-/// `look_back_bytes`; gives the segment back where it must be read from its header on.
+/// `look_back_bytes`.
 ///
 /// # Errors
 /// Where the file cannot be read, or the state in it is damaged.
@@ -21,16 +32,18 @@ pub fn scan_from_behind<F: VfsFile>(
     segment: OpenSegment<F>,
     boot_id: Option<[u8; 16]>,
     look_back_bytes: u64,
-) -> Result<Result<Tail<F>, OpenSegment<F>>, Failure> {
+) -> Result<FromBehind<F>, Failure> {
     let path = segment.path.clone();
     let length = segment.file.status().while_doing("look at", &path)?.len;
     let length = data_end(&segment.file, length).while_doing("read", &path)?;
     let limit = length.saturating_sub(look_back_bytes);
     if boot_id.is_none() || limit <= header::LEN as u64 {
-        return Ok(Err(segment));
+        return Ok(FromBehind::ReadAll(segment));
     }
     let found = newest_checkpoint(&segment.file, &segment.header, length, limit);
-    let Some(checkpoint) = found.while_doing("read", &path)? else { return Ok(Err(segment)) };
+    let Some(checkpoint) = found.while_doing("read", &path)? else {
+        return Ok(FromBehind::ReadAll(segment));
+    };
     let mut tail = Tail::unread(segment);
     let sound = read_openings(&mut tail)? && tail.records_from <= checkpoint.0 && {
         jump(&mut tail, checkpoint);
@@ -41,7 +54,7 @@ pub fn scan_from_behind<F: VfsFile>(
         tail.step_over()?;
         tail.end >= length && tail.state.is_of_boot(boot_id)
     };
-    Ok(if sound { Ok(tail) } else { Err(tail.segment) })
+    Ok(if sound { FromBehind::Found(Box::new(tail)) } else { FromBehind::ReadAll(tail.segment) })
 }
 
 /// Position and start of the first of the newest checkpoints, if they begin behind `limit`.
@@ -69,48 +82,37 @@ pub fn newest_checkpoint<F: VfsFile>(
 
 /// Moves to the checkpoint as if all before it had been read.
 fn jump<F>(tail: &mut Tail<F>, (position, start): (u64, BlockStart)) {
-    let may_jump = tail.segment.header.may_jump();
-    tail.link = Link { prev_crc: start.prev_crc, next_offset: start.first_offset, may_jump };
-    tail.end = position;
+    tail.move_to(Chain::before(&tail.segment.header, position, &start));
     tail.max_timestamp_ms = start.timestamp_ms;
 }
 
 /// Passes the opening checkpoints; `false` if there are none.
 fn read_openings<F: VfsFile>(tail: &mut Tail<F>) -> Result<bool, Failure> {
-    let mut window = Window::default();
-    loop {
-        let place = tail.segment.header.place(tail.end);
-        let file = &tail.segment.file;
-        let found = window.committed_block(file, place, &tail.link, READ_AHEAD_BYTES);
-        let found = found.while_doing_at("read", &tail.segment.path, tail.end)?;
-        match found {
-            Ok(block) if block.start.kind == BlockKind::Checkpoint => {
-                tail.absorb(&block).map_err(|cause| tail.damage(cause))?;
-            }
-            _ => return Ok(tail.end > header::LEN as u64),
-        }
-    }
+    each_checkpoint(tail, |_| Ok(()))
 }
 
 /// Takes the state from the checkpoints at the tail's end; `false` if they are not sound.
 fn read_checkpoints<F: VfsFile>(tail: &mut Tail<F>) -> Result<bool, Failure> {
+    let mut state = State::default();
+    let found = each_checkpoint(tail, |block| state.apply(block))?;
+    tail.state = state;
+    Ok(found)
+}
+
+/// Passes the checkpoints at the tail's end; `false` if there are none.
+fn each_checkpoint<F: VfsFile>(
+    tail: &mut Tail<F>,
+    mut take: impl FnMut(&Block<'_>) -> Result<(), Cause>,
+) -> Result<bool, Failure> {
     let mut window = Window::default();
-    let mut state = crate::format::state::State::default();
     let begin = tail.end;
     loop {
-        let place = tail.segment.header.place(tail.end);
-        let file = &tail.segment.file;
-        let found = window.committed_block(file, place, &tail.link, READ_AHEAD_BYTES);
-        let found = found.while_doing_at("read", &tail.segment.path, tail.end)?;
-        match found {
-            Ok(block) if block.start.kind == BlockKind::Checkpoint => {
-                state.apply(&block).map_err(|cause| tail.damage(cause))?;
+        match tail.segment.look(&tail.chain(), &mut window, READ_AHEAD_BYTES)? {
+            Step::Block(_, block) if block.start.kind == BlockKind::Checkpoint => {
+                take(&block).map_err(|cause| tail.damage(cause))?;
                 tail.absorb(&block).map_err(|cause| tail.damage(cause))?;
             }
-            _ => {
-                tail.state = state;
-                return Ok(tail.end > begin);
-            }
+            _ => return Ok(tail.end > begin),
         }
     }
 }

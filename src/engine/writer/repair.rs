@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::dir::{Directory, LOST};
 use crate::engine::error::{Failure, IoContext};
-use crate::engine::segment::{Tail as Finding, classify, is_zero};
-use crate::engine::vfs::{OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::engine::segment::{PIECE_BYTES, TailKind, classify, is_zero};
+use crate::engine::vfs::{FIRST_PIECE_BYTES, OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::engine::writer::{Writer, WriterGuard};
 use crate::format::block::Cause;
 use crate::format::codec::crc_continue;
-use crate::format::layout::header;
+use crate::format::layout::{BLOCK_ALIGN, header};
+use crate::format::sure::part;
 
 /// What a repair found and did (X-8).
 ///
@@ -30,6 +31,7 @@ use crate::format::layout::header;
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RepairReport {
     /// The segment that was repaired.
     pub path: PathBuf,
@@ -42,9 +44,6 @@ pub struct RepairReport {
     /// Where they were saved, if they may have been visible.
     pub saved: Option<PathBuf>,
 }
-
-/// Bytes of a tail that are copied in one go.
-const COPY_BYTES: usize = 1024 * 1024;
 
 impl<V: Vfs> Writer<V> {
     /// Classifies what stands behind the committed end, and does what the table says.
@@ -61,21 +60,22 @@ impl<V: Vfs> Writer<V> {
         let finding = classify(&tail.segment.file, &tail.segment.header, &part);
         let finding = finding.map_err(|error| tail.io_error("read", error))?;
         let label = match finding {
-            Finding::Damaged { cause } => {
+            TailKind::Damaged { cause } => {
                 self.trace(tail.action("Classify").label("damaged"));
                 self.trace(tail.action("StopDamaged"));
                 return Err(tail.damage(cause));
             }
-            Finding::Clean => return Ok(()),
-            Finding::Unseen => "unseen",
-            Finding::Lost => "lost",
+            TailKind::Clean => return Ok(()),
+            TailKind::Unseen => "unseen",
+            TailKind::Lost => "lost",
         };
         self.trace(tail.action("Classify").label(label));
-        let lost = finding == Finding::Lost;
+        let lost = finding == TailKind::Lost;
         let saved = if lost { Some(self.save()?) } else { None };
         let cut_bytes = self.cut(guard)?;
         let (path, position) = (self.tail.segment.path.clone(), self.tail.end);
         self.repairs.push(RepairReport { path, label, position, cut_bytes, saved });
+        self.dir.counters.repairs.add(1);
         if lost && !self.tail.sealed {
             self.raise_epoch(guard)?;
         }
@@ -190,22 +190,25 @@ impl<V: Vfs> Writer<V> {
         mut take: impl FnMut(&[u8], u64) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let tail = &self.tail;
-        let mut chunk = vec![0; COPY_BYTES];
+        let mut chunk = vec![0; FIRST_PIECE_BYTES];
         let mut at = 0;
         loop {
             let count = read_full(&tail.segment.file, &mut chunk, tail.end + at);
             let count = count.map_err(|error| tail.io_error("read", error))?;
-            take(chunk.get(..count).unwrap_or_default(), at)?;
+            take(part(&chunk, ..count), at)?;
             at += count as u64;
-            if count < COPY_BYTES {
+            if count < chunk.len() {
                 return Ok(());
             }
+            chunk.resize(PIECE_BYTES, 0);
         }
     }
 
     /// Cuts the segment to its committed end, on disk too (X-5).
     fn cut(&mut self, guard: &WriterGuard<V>) -> Result<u64, Failure> {
         let tail = &mut self.tail;
+        let whole = tail.end > header::LEN as u64 && tail.end.is_multiple_of(BLOCK_ALIGN);
+        assert!(whole, "a segment is cut between two blocks");
         tail.reserved_to = tail.end;
         let file = &tail.segment.file;
         let before = file.status().map_err(|error| tail.io_error("look at", error))?.len;

@@ -1,26 +1,22 @@
-//! Creating a stream, and going on in a new segment (O-1, protocol.md, chapter 7).
+//! Going on in a new segment (protocol.md, chapter 7).
 
 use std::io;
 use std::path::Path;
 
-use crate::engine::dir::{
-    Directory, OpenSegment, new_segment_name, open_owner_lock, parent_of, segment_name,
-};
-use crate::engine::error::{Failure, IoContext, IoError, OpenError};
+use crate::engine::dir::{Directory, new_segment_name, open_owner_lock, segment_name};
+use crate::engine::error::{Failure, IoContext, IoError};
+use crate::engine::maker::{SegmentMaker, give_name};
 use crate::engine::seek::lowest_offset;
 use crate::engine::segment::SegmentHeader;
 use crate::engine::tail::Tail;
 use crate::engine::trace::Action;
-use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, write_full};
-use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock, reserve};
+use crate::engine::vfs::{LockKind, OpenMode, Vfs, VfsFile, millis};
+use crate::engine::writer::{CommitError, Writer, WriterGuard, reserve};
 use crate::format::block::{BlockBuilder, BlockKind, BlockMeta};
 use crate::format::layout::{CHECKPOINT_BODY_BYTES, MAX_INDEX_BYTES, header};
 use crate::format::record::NewRecord;
 use crate::format::record::RecordError;
-use crate::format::state::{
-    EPOCH, POSITION, PRODUCER, ProducerEntry, SETTING, State, encode_epoch,
-};
-use crate::format::token::Epoch;
+use crate::format::state::{POSITION, PRODUCER, ProducerEntry, State};
 use crate::format::topics::TOPICS;
 
 /// Room that must be left beside what is about to be written (V-2).
@@ -102,8 +98,7 @@ impl<V: Vfs> Writer<V> {
         let tail = &self.tail;
         let Some(expiry) = tail.state.settings().expiry else { return Ok(()) };
         let now_ms = self.dir.vfs.now_ms().min(tail.began_ms());
-        let expiry_ms = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
-        let limit_ms = now_ms.saturating_sub(expiry_ms);
+        let limit_ms = now_ms.saturating_sub(millis(expiry));
         let mut builder = BlockBuilder::default();
         let mut low = None;
         for (kind, key) in tail.state.expired(limit_ms) {
@@ -123,6 +118,10 @@ impl<V: Vfs> Writer<V> {
         }
         if builder.body_len() == 0 {
             return Ok(());
+        }
+        if low.is_some() {
+            // What was deleted below stays so, whatever becomes of the power (C-10).
+            self.dir.sync()?;
         }
         self.prepare(guard)?;
         let now_ms = self.dir.vfs.now_ms();
@@ -185,7 +184,6 @@ impl<V: Vfs> Writer<V> {
         Ok(())
     }
 
-    /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
     /// Sees to it that a block of this length will find room: here, or in the next segment.
     ///
     /// # Errors
@@ -202,6 +200,7 @@ impl<V: Vfs> Writer<V> {
         reserve(&self.dir, &mut self.tail, block_end)
     }
 
+    /// Meets a full disk before a segment is begun, not in the middle of a block (V-2).
     fn check_space(&self, block_bytes: u64) -> Result<(), Failure> {
         let dir = &self.dir;
         // A look ahead: where the system cannot tell, the write itself does.
@@ -215,54 +214,49 @@ impl<V: Vfs> Writer<V> {
     }
 }
 
-/// Writes a segment under its temporary name, syncs it, names it, and syncs that (V-4, V-5).
-/// `like` is the one before (O-9).
-fn make_segment<V: Vfs>(
+/// Makes a segment that opens with a state, and names it (V-4, V-5). `like` is the one before (O-9).
+pub(super) fn make_segment<V: Vfs>(
     dir: &Directory<V>,
     _guard: &WriterGuard<V>,
-    mut header: SegmentHeader,
+    header: SegmentHeader,
     state: &State,
     max_timestamp_ms: u64,
     like: Option<&V::File>,
 ) -> Result<Tail<V::File>, Failure> {
-    let (made, named) = (new_segment_name(header.sequence), segment_name(header.sequence));
-    let (temporary, path) = (dir.path.join(&made), dir.path.join(&named));
-    let file = dir.create_anew(&made, like)?;
-    let bytes = header.encode();
-    write_full(&file, &bytes, 0).while_doing_at("write", &temporary, 0)?;
-    let segment = OpenSegment { file, header, path: temporary.clone() };
-    let mut tail = Tail::unread(segment);
-    let mut checkpoints = checkpoints(state).map_err(|error| impossible(&temporary, &error))?;
-    let length = fit_all(&mut checkpoints, &header);
-    let length = length.map_err(|error| impossible(&temporary, &error))?;
+    let (temporary, name) = (new_segment_name(header.sequence), segment_name(header.sequence));
+    let impossible = |error| impossible(&dir.path.join(&temporary), &error);
+    let mut maker = SegmentMaker::begin(dir, &temporary, header, like)?;
+    let mut checkpoints = checkpoints(state).map_err(impossible)?;
+    let length = fit_all(&mut checkpoints, &maker.header()).map_err(impossible)?;
+    let mut opening = Vec::new();
     for checkpoint in &mut checkpoints {
         let meta = BlockMeta {
+            kind: BlockKind::Checkpoint,
+            link: maker.link(header.base_offset),
+            timestamp_ms: max_timestamp_ms,
             durable_to: length,
             epoch: header.epoch,
             committed: true,
-            ..tail.meta(BlockKind::Checkpoint, max_timestamp_ms)
         };
-        let built = checkpoint.finish(&meta, header.place(tail.end));
-        let built = built.map_err(|error| impossible(&temporary, &error))?;
-        let written = write_full(&tail.segment.file, built.bytes, tail.end);
-        written.map_err(|error| tail.io_error("write", error))?;
-        tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
+        let built = checkpoint.finish(&meta, maker.place()).map_err(impossible)?;
+        maker.add(&built)?;
+        opening.push(built.block);
     }
-    let trace = |action: Action<'_>| dir.vfs.trace(&action.value(tail.next_offset()));
-    trace(tail.action("Make"));
-    tail.segment.file.sync_data().while_doing("sync", &temporary)?;
-    trace(tail.action("SyncMade"));
+    let action = |name| Action::new(name).at(header.sequence, length).value(header.base_offset);
+    let segment = maker.finish(Some([action("Make"), action("SyncMade")]))?;
+    let mut tail = Tail::unread(segment);
+    for checkpoint in opening {
+        tail.absorb(&checkpoint).map_err(|cause| tail.damage(cause))?;
+    }
+    debug_assert!(tail.state.entries().eq(state.entries()), "F-37: the state opens the segment");
+    assert!(tail.end == length && tail.next_offset() == header.base_offset, "F-23, F-21");
     // Another writer, which took the lock while that had lost its name, began it anew.
     if !dir.still_names(&tail.segment)? {
         let source = io::Error::other("another writer makes it too: writer.lock was removed");
-        return Err(source).while_doing("name", &temporary)?;
+        return Err(source).while_doing("name", &tail.segment.path)?;
     }
     check_name_is_free(dir, header.sequence)?;
-    dir.rename(&made, &named, "name")?;
-    trace(tail.action("Name"));
-    tail.segment.path = path;
-    dir.sync()?;
-    dir.vfs.trace(&tail.action("SyncName").value(tail.next_offset()));
+    give_name(dir, &mut tail.segment, &name, "name", [action("Name"), action("SyncName")])?;
     tail.named_durably = true;
     tail.seen_behind = true;
     tail.zeros_to = u64::MAX;
@@ -305,78 +299,8 @@ fn checkpoints(state: &State) -> Result<Vec<BlockBuilder>, RecordError> {
     Ok(done)
 }
 
-fn impossible(path: &Path, error: &dyn std::error::Error) -> IoError {
+/// An error of our own making, told instead of a panic.
+pub(super) fn impossible(path: &Path, error: &dyn std::error::Error) -> IoError {
     let source = io::Error::other(error.to_string());
-    IoError { operation: "encode the state for", path: path.to_owned(), position: None, source }
-}
-
-/// Makes the stream if there is none (O-1); tells whether it did.
-///
-/// # Errors
-/// Where the directory holds something else, or a step fails; done again, it goes on.
-pub(crate) fn create<V: Vfs>(
-    dir: &Directory<V>,
-    settings: &[(Vec<u8>, Vec<u8>)],
-    wait: LockWait,
-    allow_network: bool,
-) -> Result<bool, OpenError> {
-    dir.vfs.create_dir(&dir.path).while_doing("create", &dir.path).map_err(Failure::from)?;
-    if !allow_network {
-        dir.check_local()?;
-    }
-    refuse_strays(dir)?;
-    let mut lock = WriterLock::open(dir)?;
-    let guard = lock.take(wait)?;
-    let found = dir.segments()?.is_some();
-    dir.vfs.trace(&Action::new("Finish").label(if found { "" } else { "nothing" }));
-    if found {
-        return Ok(false);
-    }
-    sync_parent(dir)?;
-    dir.vfs.trace(&Action::new("SyncParent"));
-    let now_ms = dir.vfs.now_ms();
-    let header = SegmentHeader {
-        stream_id: dir
-            .vfs
-            .random()
-            .while_doing("get random bytes for", &dir.path)
-            .map_err(Failure::from)?,
-        created_ms: now_ms,
-        epoch: 1,
-        ..SegmentHeader::default()
-    };
-    let state = first_state(dir, settings, now_ms)?;
-    make_segment(dir, &guard, header, &state, 0, None)?;
-    Ok(true)
-}
-
-/// Puts the directory's own name on the disk: before there is a segment in it, for nobody
-/// does it afterwards.
-fn sync_parent<V: Vfs>(dir: &Directory<V>) -> Result<(), Failure> {
-    Ok(Directory::new(dir.vfs.clone(), parent_of(&dir.path)).sync()?)
-}
-
-fn refuse_strays<V: Vfs>(dir: &Directory<V>) -> Result<(), OpenError> {
-    let listing = dir.list().map_err(Failure::from)?.unwrap_or_default();
-    match listing.strays.into_iter().next() {
-        Some(found) if listing.segments.is_empty() => {
-            Err(OpenError::NotEmpty { dir: dir.path.clone(), found })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn first_state<V: Vfs>(
-    dir: &Directory<V>,
-    settings: &[(Vec<u8>, Vec<u8>)],
-    now_ms: u64,
-) -> Result<State, Failure> {
-    let epoch = Epoch { number: 1, first_offset: 0, boot_id: dir.vfs.boot_id(), time_ms: now_ms };
-    let (key, value) = encode_epoch(&epoch);
-    let mut state = State::default();
-    let entries = settings.iter().map(|(key, value)| (SETTING, key.as_slice(), value.as_slice()));
-    for (kind, key, value) in entries.chain([(EPOCH, key.as_slice(), value.as_slice())]) {
-        state.set(kind, key, value).map_err(|cause| impossible(&dir.path, &cause))?;
-    }
-    Ok(state)
+    IoError::of("encode the state for", path.to_owned(), source)
 }

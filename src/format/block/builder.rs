@@ -7,6 +7,7 @@ use crate::format::codec::{crc_continue, put};
 use crate::format::layout::{MAX_BODY_BYTES, block_bytes, end, start};
 use crate::format::record::NewRecord;
 use crate::format::record::RecordError;
+use crate::format::sure::{part, sure};
 
 /// What a block says beside its records.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,20 @@ pub struct BuiltBlock<'a> {
     pub bytes: &'a [u8],
     /// The same, decoded.
     pub block: Block<'a>,
+}
+
+impl BuiltBlock<'_> {
+    /// What is built is what a reader will take (F-15 to F-19).
+    fn assert_sound(&self, place: Place) {
+        let BlockStart { kind, body_len, record_count, .. } = self.block.start;
+        let records = kind == BlockKind::Records;
+        assert!(body_len <= MAX_BODY_BYTES && (body_len > 0 || !records), "F-16");
+        assert!(records || record_count == 0, "F-18");
+        assert!(self.bytes.len() == self.block.start.block_len(), "F-15");
+        debug_assert_eq!(BlockStart::decode(self.bytes, place), Ok(self.block.start));
+        debug_assert!(Block::verify(self.bytes, self.block.start).is_ok());
+        debug_assert_eq!(self.block.check_records(), Ok(()));
+    }
 }
 
 /// Builds one block after another in one buffer.
@@ -87,7 +102,7 @@ impl BlockBuilder {
 
     /// The body so far.
     pub(crate) fn body(&self) -> &[u8] {
-        self.bytes.get(start::LEN..self.body_end).unwrap_or_default()
+        part(&self.bytes, start::LEN..self.body_end)
     }
 
     /// Length of the block if it were finished now, where it was last fitted to.
@@ -111,7 +126,8 @@ impl BlockBuilder {
         }
         self.body_end = self.bytes.len();
         self.has_control |= record.is_control();
-        self.record_count = self.record_count.saturating_add(record.spanned_offsets());
+        let offsets = self.record_count.checked_add(record.spanned_offsets());
+        self.record_count = sure(offsets, "a body has no room for so many offsets");
         Ok(())
     }
 
@@ -130,7 +146,7 @@ impl BlockBuilder {
         self.has_control = mark.has_control;
     }
 
-    /// How many records of users were added.
+    /// How many offsets the records take that were added: a control record takes none (F-18).
     #[must_use]
     pub fn record_count(&self) -> u32 {
         self.record_count
@@ -168,11 +184,13 @@ impl BlockBuilder {
         let bytes = self.bytes.as_mut_slice();
         start.encode(bytes, place);
         put(bytes, length - end::END_BODY_LEN, &(body_len as u32).to_le_bytes());
-        let covered = bytes.get(start::LEN..length - end::CRC).unwrap_or_default();
+        let covered = part(bytes, start::LEN..length - end::CRC);
         let crc = crc_continue(start.start_crc, covered);
         put(bytes, length - end::CRC, &crc.to_le_bytes());
-        let body = self.bytes.get(start::LEN..self.body_end).unwrap_or_default();
-        BuiltBlock { bytes: &self.bytes, block: Block { start, body, crc } }
+        let built =
+            BuiltBlock { bytes: &self.bytes, block: Block { start, body: self.body(), crc } };
+        built.assert_sound(place);
+        built
     }
 
     fn block_start(&self, meta: &BlockMeta) -> BlockStart {

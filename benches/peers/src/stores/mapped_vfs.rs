@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use memmap2::Mmap;
-use puro::internals::os::{OsDir, OsFile, OsVfs, OsWatch};
-use puro::internals::vfs::{FileId, FileStatus, FileSystem, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::internals::os::{OsDir, OsFile, OsMonitor, OsVfs, OsWatch};
+use puro::internals::vfs::{FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 use super::mapped;
 
@@ -78,6 +78,7 @@ impl Vfs for MappedVfs {
     type File = MappedFile;
     type Dir = MappedDir;
     type Watch = OsWatch;
+    type Monitor<T: Send + 'static> = OsMonitor<T>;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.0.create_dir(path)
@@ -170,5 +171,17 @@ impl Vfs for MappedVfs {
 
     fn random(&self) -> io::Result<[u8; 16]> {
         self.0.random()
+    }
+
+    fn monitor<T: Send + 'static>(&self, value: T) -> OsMonitor<T> {
+        self.0.monitor(value)
+    }
+
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Join> {
+        self.0.spawn(work)
+    }
+
+    fn yield_now(&self) {
+        self.0.yield_now();
     }
 }

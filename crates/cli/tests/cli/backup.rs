@@ -10,8 +10,9 @@ use crate::real::{
     self, Random, Reaped, fast_consumer, files, flip, number, scratch, segment, small_segments,
 };
 use puro::check::Verdict;
+use puro::internals::check;
 use puro::internals::os::OsVfs;
-use puro::{Batch, CheckOptions, NewRecord, OwnedRecord, Producer, ProducerOptions, check};
+use puro::{Batch, CheckOptions, NewRecord, OwnedRecord, Producer, ProducerOptions};
 
 fn puro(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_puro"));
@@ -150,7 +151,7 @@ fn colourful(dir: &Path) {
         batch.push(&NewRecord::delete_marker("plain", &round.to_be_bytes())).unwrap();
         // Times go back, and to where no calendar reaches (F-5).
         let time_ms = [round, 1_700_000_000_000 - round, u64::MAX][round as usize % 3];
-        producer.append_copy(&mut batch, time_ms).unwrap();
+        producer.transaction(&mut batch).timestamp_ms(time_ms).commit().unwrap();
     }
 }
 

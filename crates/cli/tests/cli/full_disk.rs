@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::Place;
 use crate::disk::{Mounted, make_room};
+use crate::skipped::skipped;
 
 /// A place whose directory `d` is a disk of its own, of a mebibyte.
 struct Disk {
@@ -46,7 +47,7 @@ impl Disk {
 fn old_segments_go_from_a_full_disk() {
     for by_hand in [true, false] {
         let Some(disk) = Disk::new() else {
-            println!("skipped: cannot mount a file system");
+            skipped("cannot mount a file system");
             return;
         };
         let place = &disk.place;
@@ -85,7 +86,7 @@ fn stream_bytes(dir: &Path) -> u64 {
 fn a_named_consumer_prints_nothing_that_it_cannot_note() {
     for segment_bytes in ["64M", "4096"] {
         let Some(disk) = Disk::new() else {
-            println!("skipped: cannot mount a file system");
+            skipped("cannot mount a file system");
             return;
         };
         let place = &disk.place;

@@ -160,7 +160,7 @@ fn cut_as_lost(dir: &Path, position: u64) {
 fn a_setting_that_does_not_count_is_not_shown_as_if_it_did() {
     let dir = scratch();
     let mut producer = Producer::open(dir.path()).unwrap();
-    producer.set_setting("retention_ms", Some("86400000")).unwrap();
+    producer.set(&"retention_ms=86400000".parse().unwrap()).unwrap();
     drop(producer);
     let path = segment(dir.path(), 0);
     let bytes = std::fs::read(&path).unwrap();

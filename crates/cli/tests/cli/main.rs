@@ -8,6 +8,8 @@ mod disk;
 mod forge;
 #[path = "../../../../tests/common/real.rs"]
 mod real;
+#[path = "../../../../tests/common/skipped.rs"]
+mod skipped;
 
 mod backup;
 mod demo;
@@ -19,6 +21,7 @@ mod live;
 mod named;
 mod one_bit;
 mod produce_consume;
+mod readme;
 mod standard_streams;
 mod vectors;
 mod verify;

@@ -244,7 +244,7 @@ fn consume_takes_topics_a_count_and_places_to_start() {
     consumer.try_next().unwrap();
     let token = consumer.token().unwrap();
     assert_eq!(consume(&["--from", &token.to_string()]).text(), "b1\nc2\na3\n");
-    let foreign = puro::Token { stream_id: [1; 16], ..token };
+    let foreign = puro::Token { stream_id: [1; 16].into(), ..token };
     consume(&["--from", &foreign.to_string()]).fails(2, "another stream");
 }
 

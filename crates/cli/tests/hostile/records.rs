@@ -35,10 +35,16 @@ fn fields(fields: &[u8]) -> Vec<u8> {
 
 type Make = fn() -> Vec<u8>;
 
+/// Its own checksum is wrong, and that of its block is right: who only reads takes it.
+const MISSUMMED: (&str, Make) = ("crc wrong", || {
+    let mut bytes = plain().bytes();
+    bytes[0] ^= 1;
+    bytes
+});
+
 /// What no encoder makes.
 #[rustfmt::skip]
 const MALFORMED: &[(&str, Make)] = &[
-    ("crc wrong", || { let mut bytes = plain().bytes(); bytes[0] ^= 1; bytes }),
     ("three bytes", || vec![1, 2, 3]),
     ("only a crc", || crc(b"").to_le_bytes().to_vec()),
     ("length 0", || sealed(&[0], &[])),
@@ -139,6 +145,11 @@ fn try_records(records: &[(&str, Make)], active: &'static str, sealed: &'static 
 #[test]
 fn a_malformed_record_in_a_good_block() {
     try_records(MALFORMED, RECORD_ACTIVE, SEALED_DAMAGED);
+}
+
+#[test]
+fn a_record_with_a_wrong_checksum_in_a_good_block() {
+    try_records(&[MISSUMMED], RECORD_MISSUMMED, LIE);
 }
 
 #[test]

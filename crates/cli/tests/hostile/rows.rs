@@ -22,6 +22,8 @@ pub const END_DAMAGED: &str = "..22... 22222 222222 22.";
 pub const SEALED_DAMAGED: &str = "2.22... 222.2 2..... 22.";
 /// A malformed record in the active segment.
 pub const RECORD_ACTIVE: &str = "2.22... 22222 2..... 22.";
+/// A record in the active segment whose own checksum alone is wrong: told by who checks it.
+pub const RECORD_MISSUMMED: &str = "..22... ...2. ...... 22.";
 /// The active segment has no valid header.
 pub const NO_HEADER: &str = "2.22.22 22222 222222 22.";
 /// A segment's name on what is no file, perhaps behind the last one, of which it proves nothing.
@@ -45,7 +47,7 @@ pub const LOST_PLACE: &str = "....... ..... 2..... ...";
 /// The state cannot be read: who needs it stops.
 pub const STATE_DAMAGED: &str = "2.22.22 ..... 222222 22.";
 /// The lowest segment decides whose segments they are.
-pub const OTHER_STREAM: &str = "2.11... 22222 222222 ...";
+pub const OTHER_STREAM: &str = "2.22... 22222 222222 ...";
 /// Damage in the active segment before any record.
 pub const BEGIN_DAMAGED: &str = "..22... 22222 2222.2 22.";
 /// The lowest segment has no valid header.

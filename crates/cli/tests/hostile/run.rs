@@ -104,7 +104,7 @@ static SERVERS: Mutex<Vec<Server>> = Mutex::new(Vec::new());
 impl Server {
     fn start() -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["run::serve", "--exact", "--nocapture", "--test-threads=1"]);
+        command.args(["run::serve", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
         command.env("PURO_HOSTILE_SERVE", "1").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let asked = process.stdin.take().unwrap();
@@ -142,6 +142,7 @@ fn served(place: &Place, args: &[&[u8]]) -> Used {
 
 /// What a [`Server`] does: each line that it is asked is a place and the words of a call.
 #[test]
+#[ignore = "a process that other tests start"]
 fn serve() {
     if std::env::var_os("PURO_HOSTILE_SERVE").is_none() {
         return;

@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for producer in [&mut fast, &mut careful] {
             let mut batch = Batch::default();
             batch.push(&NewRecord::new("t", value.as_bytes()))?;
-            producer.append_once("once", number, &mut batch)?;
+            producer.transaction(&mut batch).once("once", number).commit()?;
         }
         println!("s record {number}");
     }

@@ -98,7 +98,7 @@ const STEWARD: [&str; 28] = [
     "LockSteward",
 ];
 
-const STATE: [&str; 11] = [
+const STATE: [&str; 12] = [
     "LockName",
     "ReadEntry",
     "Process",
@@ -106,6 +106,7 @@ const STATE: [&str; 11] = [
     "CommitPosition",
     "CommitRefused",
     "SetPosition",
+    "PassBy",
     "Sync",
     "LoseLock",
     "Die",
@@ -156,6 +157,9 @@ In runs of shuttle of Segment and Stream every part of a read or write is a step
 Steward, State and Locks each call to the simulator's disk is, and what happens under no lock is in order too.
 Processes run freely in Segment and Stream; in Steward one of them at a time is let go, before each of its calls.
 
+Not held against runs are *StewardTrim*, *Producers* and *Clock*: what goes when is looked at by tests of the library, and
+deletions beside each other by worlds of the crash simulator (`tests/crash/trim_worlds.rs`).
+
 One module has no runs of its own: *Tokens* is Segment with a question of its own, the same actions and
 the same `Next`; what readers do with their tokens is `Deliver` and `Resume` there.
 
@@ -164,9 +168,13 @@ back which lock while holding which, and that whoever could not have one was tol
 Nobody dies in them: what is left of a lock then is looked at in the runs of the other modules.
 `HopBack` needs a steward that deletes what is held (S-4), as in every fourth of these runs.
 
-Where a mutation of State passes, it changed to what a position was set by hand, and nobody read it any more.
+Where a mutation of State passes, it changed to what a position was set by hand, and nobody read it any more; or
+what was read after a program had died, which may have committed by then that it passed by the rest.
 
 In no run of Locks does a lock file lose its name, so `RemoveLockName` and `KeepLock` are not there.
+
+In the runs of State every third input is of a topic that nobody asks for: whose outputs are kept elsewhere commits that
+it passed by the last one (`PassBy`). Nothing is deleted in them, so `Delete` and `GoOnElsewhere` are not there.
 
 Settings (C-6) are set at the beginning of the runs of Steward and Locks: commits like any other, which no module
 tells apart.

@@ -265,10 +265,10 @@ pub fn states() -> Family {
     let mut take = |world, events: &[Event], apart, seed| {
         add(&mut family, world, state::project(events, apart), &state::Judged, seed);
     };
-    let inputs = 6;
+    let inputs = 12;
     let cast = |seed: u64| positions::Cast {
         inputs,
-        steps: if seed % 4 > 1 { 20 } else { 16 },
+        steps: if seed % 4 > 1 { 26 } else { 22 },
         apart: seed % 4 == 3,
         deaths: if seed % 2 == 1 { 6 } else { 0 },
         thefts: if seed.is_multiple_of(3) { 0 } else { 6 },

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use puro_model::generate::Rng;
 use puro_model::trace::Event;
+use puro_model::trace::positions::is_asked_for;
 
 use super::event::Step;
 use super::mutate::Meaning;
@@ -38,12 +39,16 @@ pub fn project(events: &[Event], apart: bool) -> Vec<Step> {
 /// Constants of the module; where it has bounds, they are out of reach.
 #[must_use]
 pub fn constants(inputs: u32) -> Vec<(&'static str, String)> {
+    let mine = (1..=inputs).filter(|input| is_asked_for(*input));
+    let mine: Vec<_> = mine.map(|input| input.to_string()).collect();
     vec![
         ("Programs", "{1, 2, 3, 4}".to_owned()),
         ("Apart", "{3, 4}".to_owned()),
         ("Inputs", inputs.to_string()),
         ("MaxDeaths", "999".to_owned()),
         ("MaxSets", "999".to_owned()),
+        ("Mine", format!("{{{}}}", mine.join(", "))),
+        ("MaxLow", "0".to_owned()),
         ("MaxBoots", "999".to_owned()),
     ]
 }
@@ -56,6 +61,8 @@ struct View {
     programs: BTreeMap<u32, u32>,
     /// Processes that set the position by hand.
     operators: BTreeSet<u32>,
+    /// Programs that have made something that they have not committed.
+    busy: BTreeSet<u32>,
     inputs: Vec<u64>,
     owner: Option<u32>,
     /// The lock's file was taken: who has that open may still lock it, beside a new one.
@@ -101,6 +108,7 @@ impl View {
             }
             ("PowerLoss", _) => {
                 let programs = std::mem::take(&mut self.programs);
+                self.busy.clear();
                 programs.into_values().for_each(|program| self.push("Die", program, 0));
                 self.owner = None;
                 self.push(name, 0, covers);
@@ -112,13 +120,23 @@ impl View {
                 self.owner = Some(program);
                 self.push(name, program, 0);
             }
-            ("Process", Some(program)) => self.push(name, program, covers + 1),
+            ("Process", Some(program)) => {
+                self.busy.insert(program);
+                self.push(name, program, covers + 1);
+            }
+            ("CommitPosition", Some(program)) if !self.busy.contains(&program) => {
+                self.push("PassBy", program, covers);
+            }
             (
                 "ReadEntry" | "CommitBoth" | "CommitPosition" | "CommitRefused" | "SetPosition",
                 Some(program),
-            ) => self.push(name, program, covers),
+            ) => {
+                self.busy.remove(&program);
+                self.push(name, program, covers);
+            }
             ("Die" | "Ends", Some(program)) => {
                 self.programs.remove(&event.actor);
+                self.busy.remove(&program);
                 if name == "Die" {
                     self.push("CommitMay", program, 0);
                 }
@@ -152,7 +170,8 @@ impl Meaning for Judged {
     }
 
     fn changed(&self, step: &Step, rng: &mut Rng) -> Option<Step> {
-        let numbered = ["ReadEntry", "Process", "CommitBoth", "CommitPosition", "SetPosition"];
+        let numbered =
+            ["ReadEntry", "Process", "CommitBoth", "CommitPosition", "PassBy", "SetPosition"];
         let further = if rng.one_in(2) { 1 } else { -1 };
         let to = Step { number: step.number + further, ..step.clone() };
         numbered.contains(&step.op.as_str()).then_some(to)
