@@ -240,6 +240,13 @@ PutZeros(w) ==    \* from where the file ends now, while it holds the lock
   /\ \E n \in (len + 1)..Min({Units, EndOf(mem[w]) - 1 + MaxZeros}) : PutZerosTo(n)
   /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
+\* Z-8
+CutZeros(w) ==    \* when it is closed: under the lock, after a look
+  /\ MaxZeros > 0 /\ pc[w] = "ready" /\ UNCHANGED pc
+  /\ len >= EndOf(mem[w]) /\ OnlyZeros(EndOf(mem[w]))
+  /\ SetLength(EndOf(mem[w]) - 1)
+  /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+
 TailBlocks(w) == {unit[u].b : u \in EndOf(mem[w])..len} \ {0}
 
 Truncated(w) ==   \* what the ghosts make of cutting off everything behind mem[w]

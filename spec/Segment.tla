@@ -134,7 +134,7 @@ Harm(u) ==       \* of a committed block, between two looks
 WriterStep(w) ==
   \/ Lock(w) \/ StepOver(w) \/ Classify(w) \/ StopDamaged(w) \/ SaveTail(w)
   \/ Truncate(w) \/ SyncCut(w) \/ RaiseEpoch(w) \/ SyncEpoch(w) \/ Duplicate(w)
-  \/ Leave(w) \/ PutZeros(w) \/ LookAgain(w) \/ Reserve(w) \/ WritePart(w) \/ Commit(w) \/ GiveUp(w) \/ SyncRaise(w)
+  \/ Leave(w) \/ PutZeros(w) \/ CutZeros(w) \/ LookAgain(w) \/ Reserve(w) \/ WritePart(w) \/ Commit(w) \/ GiveUp(w) \/ SyncRaise(w)
   \/ Unlock(w) \/ Sync(w) \/ Return(w) \/ Rewrite(w) \/ SyncAgain(w)
   \/ SyncFails(w) \/ SyncTells(w)
 ReaderStep(r) ==
