@@ -59,3 +59,4 @@ mod vectors;
 mod whole_streams;
 mod writing;
 mod zeros_ahead;
+mod zeros_at_work;
