@@ -440,6 +440,10 @@ impl<V: Vfs> Checker<'_, V> {
             None => self.unfinished(segment),
             Some(Stop { read_error: Some(error), .. }) => Problem::Unreadable(error),
             Some(stop) if course.blocks == 0 => stop.cause.into(),
+            // Whatever is cut off behind it, nobody can go on (K-13).
+            Some(_) if course.at.ended && self.next_name_is_taken(segment) => {
+                Problem::NextNameTaken
+            }
             Some(stop) => match self.classify(segment, course, stop.cause) {
                 None if course.at.ended => self.unfinished(segment), // only zeros are behind it
                 problem => problem?,

@@ -32,7 +32,7 @@ pub use self::transaction::Transaction;
 use crate::appended::Appended;
 use crate::engine::os::OsVfs;
 use crate::engine::trace::Action;
-use crate::engine::vfs::{LockWait, Vfs, VfsFile};
+use crate::engine::vfs::{LockWait, Vfs};
 use crate::engine::writer::RepairReport;
 use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock};
 use crate::error::{AppendError, Failure, OpenError, RecordError};
@@ -260,15 +260,13 @@ impl<V: Vfs> Producer<V> {
 
     /// Whether nobody else can have written since the last look under this lock: its name
     /// still leads to it, and one name to the segment.
-    pub(crate) fn still_alone(&self, guard: &WriterGuard<V>) -> Result<bool, AppendError> {
+    pub(crate) fn still_alone(&mut self, guard: &WriterGuard<V>) -> Result<bool, AppendError> {
         self.is_alone(guard).map_err(AppendError::NotAppended)
     }
 
-    fn is_alone(&self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+    fn is_alone(&mut self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
         self.writer.check_owner()?;
-        let tail = &self.writer.tail;
-        let status = tail.segment.file.status().map_err(|error| tail.io_error("look at", error))?;
-        Ok(status.links == 1 && guard.still_excludes()?)
+        Ok(self.writer.status()?.links == 1 && guard.still_excludes()?)
     }
 
     /// Appends under a lock that was held since the last look. It is told as if the lock had been

@@ -398,8 +398,8 @@ impl Vfs for PlantedVfs {
         Ok(self.file(dir, name, mode, inner))
     }
 
-    fn id_of(&self, dir: &PlantedDir, name: &str) -> io::Result<Option<FileId>> {
-        self.inner.id_of(&dir.inner, name)
+    fn status_of(&self, dir: &PlantedDir, name: &str) -> io::Result<Option<FileStatus>> {
+        self.inner.status_of(&dir.inner, name)
     }
 
     fn list(&self, dir: &PlantedDir) -> io::Result<Vec<String>> {

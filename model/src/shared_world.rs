@@ -399,6 +399,13 @@ impl<T: Threads> World<T> {
         FileId { device: 1, inode }
     }
 
+    /// What a file is like at this moment.
+    pub(crate) fn status(&self, inode: &Inode<T>) -> FileStatus {
+        let content = inode.content();
+        let (len, links) = (content.bytes.len() as u64, content.links);
+        FileStatus { len, id: self.id(inode), links }
+    }
+
     /// The two parts of a write of `length` bytes, in their order.
     #[allow(clippy::single_range_in_vec_init)] // one part, not a list of numbers
     pub(crate) fn parts(&self, length: usize) -> Vec<Range<usize>> {

@@ -101,12 +101,7 @@ impl<V: Vfs> Consumer<V> {
         if reader.place.was_taken_back()? {
             return self.begin_again_at_token(now);
         }
-        let place = &reader.place;
-        let sequence = place.segment.header.sequence;
-        let stream_id = place.segment.header.stream_id;
-        let next = sequence.checked_add(1);
-        let sealed = next.map_or(Ok(false), |next| self.dir.has_segment(&stream_id, next))?;
-        if !sealed {
+        if !self.dir.has_later(&reader.place.segment)? {
             return self.wait_on(now);
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.

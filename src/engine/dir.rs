@@ -18,7 +18,7 @@ use crate::engine::counters::Counters;
 use crate::engine::error::{Damage, Failure, IoContext, IoError};
 use crate::engine::segment::HeaderCause;
 pub use crate::engine::segment::OpenSegment;
-use crate::engine::vfs::{FileId, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::engine::vfs::{FileId, FileStatus, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// A stream's directory on some system, or one of those in it.
 ///
@@ -206,8 +206,16 @@ impl<V: Vfs> Directory<V> {
     /// # Errors
     /// What the system says.
     pub fn id_of(&self, name: &str) -> Result<Option<FileId>, IoError> {
-        let found = self.handle().and_then(|held| self.vfs.id_of(held, name));
-        found.while_doing("look at", &self.path.join(name))
+        Ok(self.status_of(name)?.map(|status| status.id))
+    }
+
+    /// What the regular file is like that a name leads to; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn status_of(&self, name: &str) -> Result<Option<FileStatus>, IoError> {
+        let found = self.handle().and_then(|held| self.vfs.status_of(held, name));
+        found.map_err(|error| IoError::of("look at", self.path.join(name), error))
     }
 
     /// Gives what has a name another one, over whatever had that. `operation` is for messages.

@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use crate::engine::trace::Action;
 use crate::engine::vfs::{
-    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
+    FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
 };
 
 /// A call of the seam that a [`Hook`] is asked about: all that can fail.
@@ -50,7 +50,7 @@ pub enum Operation {
     CreateDir,
     Create,
     Open,
-    IdOf,
+    StatusOf,
     List,
     Rename,
     Remove,
@@ -372,9 +372,9 @@ impl<V: Vfs> Vfs for Interpose<V> {
         Ok(InterposedFile { inner, path, hook: Arc::clone(&self.hook) })
     }
 
-    fn id_of(&self, dir: &Self::Dir, name: &str) -> io::Result<Option<FileId>> {
+    fn status_of(&self, dir: &Self::Dir, name: &str) -> io::Result<Option<FileStatus>> {
         let path = dir.path.join(name);
-        self.ask(Operation::IdOf, &path, || self.inner.id_of(&dir.inner, name))
+        self.ask(Operation::StatusOf, &path, || self.inner.status_of(&dir.inner, name))
     }
 
     fn list(&self, dir: &Self::Dir) -> io::Result<Vec<String>> {

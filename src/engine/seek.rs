@@ -6,7 +6,7 @@ mod time;
 pub use self::place::ReadPlace;
 
 use crate::engine::cursor::Step;
-use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments, segment_name};
+use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments};
 use crate::engine::error::{Failure, ReadError};
 use crate::engine::segment::Window;
 use crate::engine::tail::{Tail, open_tail};
@@ -201,11 +201,7 @@ impl<V: Vfs> Seeker<'_, V> {
     /// A segment ends below an offset that it should hold: damage, if it is sealed.
     fn ends_before<T>(&self, place: &ReadPlace<V::File>, offset: u64, cause: Cause) -> Sought<T> {
         let segment = &place.segment;
-        let Some(next) = segment.header.sequence.checked_add(1).map(segment_name) else {
-            return self.out_of_range(offset);
-        };
-        let sealed = self.dir.id_of(&next);
-        if sealed.map_err(Failure::from)?.is_none() {
+        if !self.dir.has_later(segment)? {
             return self.out_of_range(offset);
         }
         // Sealed between the two looks? Then its end is there by now.

@@ -25,6 +25,8 @@ use crate::format::topics::TopicIndex;
 pub struct Tail<F> {
     /// The segment.
     pub segment: OpenSegment<F>,
+    /// Which file that is, once it was asked.
+    pub file_id: Option<FileId>,
     /// The committed end, in bytes.
     pub end: u64,
     /// What the next block must continue.
@@ -74,6 +76,7 @@ impl<F> Tail<F> {
         let link = segment.header.first_link();
         Self {
             segment,
+            file_id: None,
             end: header::LEN as u64,
             link,
             last_bytes: [0; end::LEN],
@@ -246,14 +249,13 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
         }
     }
 
-    /// Looks whether the file still ends as remembered.
+    /// Looks whether the file, which is like this, still ends as remembered.
     ///
     /// # Errors
-    /// Where the file cannot be looked at.
-    pub fn look(&mut self) -> Result<Look, IoError> {
+    /// Where the file cannot be read.
+    pub fn look(&mut self, status: FileStatus) -> Result<Look, IoError> {
         let file = &self.segment.file;
-        let FileStatus { len, id, links } =
-            file.status().map_err(|error| self.io_error("look at", error))?;
+        let FileStatus { len, id, links } = status;
         let behind = len.saturating_sub(self.end).min(LOOK_BYTES as u64);
         self.length = len;
         let mut bytes = [0; end::LEN + LOOK_BYTES];
@@ -270,6 +272,14 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
             false => self.end,
         };
         Ok(Look { len, id, links, changed, zeros })
+    }
+
+    /// What the file is like, whatever leads to it.
+    ///
+    /// # Errors
+    /// Where the file cannot be looked at.
+    pub fn status(&self) -> Result<FileStatus, IoError> {
+        self.segment.file.status().map_err(|error| self.io_error("look at", error))
     }
 
     /// Whether nothing but zeros stands behind the end, up to the end of the file (Z-6). Asked once

@@ -23,7 +23,9 @@ use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::segment::PIECE_BYTES;
 use crate::engine::tail::{Look, Tail};
 use crate::engine::trace::Action;
-use crate::engine::vfs::{FIRST_PIECE_BYTES, OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::engine::vfs::{
+    FIRST_PIECE_BYTES, FileStatus, OpenMode, Vfs, VfsFile, read_full, write_full,
+};
 use crate::format::block::{BlockBuilder, BlockKind, Cause};
 use crate::format::layout::CHECKPOINT_EVERY_BYTES;
 use crate::format::record::NewRecord;
@@ -129,7 +131,7 @@ impl<V: Vfs> Writer<V> {
             if self.tail.sealed && self.hop(guard)? {
                 continue;
             }
-            let look = self.tail.look()?;
+            let look = self.look()?;
             if look.links > 0 && self.ends_as_remembered(&look)? {
                 self.refuse_other_names(&look)?;
                 break;
@@ -174,6 +176,30 @@ impl<V: Vfs> Writer<V> {
             self.finish_rollover(guard)?;
         }
         Ok(())
+    }
+
+    /// Looks at the file that the segment's name leads to.
+    fn look(&mut self) -> Result<Look, Failure> {
+        let status = self.status()?;
+        Ok(self.tail.look(status)?)
+    }
+
+    /// What the segment is like. One that has lost its name, for it was removed or moved away, is told
+    /// as one that no name leads to.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn status(&mut self) -> Result<FileStatus, Failure> {
+        let tail = &mut self.tail;
+        let held = match tail.file_id {
+            Some(held) => held,
+            None => *tail.file_id.insert(tail.status()?.id),
+        };
+        let named = self.dir.status_of(tail.segment.name())?;
+        match named.filter(|named| named.id == held) {
+            Some(named) => Ok(named),
+            None => Ok(FileStatus { links: 0, ..tail.status()? }),
+        }
     }
 
     /// Whether the committed end is the one remembered, with nothing but zeros behind it. The

@@ -37,6 +37,7 @@ mod lost_places;
 mod malformed_records;
 mod manners;
 mod modes;
+mod moved_away;
 mod named;
 mod names;
 mod once;

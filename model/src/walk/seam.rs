@@ -291,8 +291,8 @@ impl<V: Vfs> Vfs for GateVfs<V> {
         Ok(self.file(name, self.inner.open(dir, name, mode)?))
     }
 
-    fn id_of(&self, dir: &V::Dir, name: &str) -> io::Result<Option<FileId>> {
-        self.inner.id_of(dir, name)
+    fn status_of(&self, dir: &V::Dir, name: &str) -> io::Result<Option<FileStatus>> {
+        self.inner.status_of(dir, name)
     }
 
     fn list(&self, dir: &V::Dir) -> io::Result<Vec<String>> {

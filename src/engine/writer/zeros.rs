@@ -56,8 +56,8 @@ impl<V: Vfs> Writer<V> {
     /// Cuts off zeros, where the end is as remembered and nothing but zeros stands behind it (Z-8). A
     /// favour, too: others take them for nothing.
     pub fn cut_zeros(&mut self, _guard: &WriterGuard<V>) {
+        let Ok(look) = self.look() else { return };
         let tail = &mut self.tail;
-        let Ok(look) = tail.look() else { return };
         if look.links != 1 || look.changed || !look.zeros || look.len <= tail.end {
             return;
         }

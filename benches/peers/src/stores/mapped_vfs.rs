@@ -117,8 +117,8 @@ impl Vfs for MappedVfs {
         Ok(MappedFile { file, map })
     }
 
-    fn id_of(&self, dir: &MappedDir, name: &str) -> io::Result<Option<FileId>> {
-        self.0.id_of(&dir.inner, name)
+    fn status_of(&self, dir: &MappedDir, name: &str) -> io::Result<Option<FileStatus>> {
+        self.0.status_of(&dir.inner, name)
     }
 
     fn list(&self, dir: &MappedDir) -> io::Result<Vec<String>> {
