@@ -316,10 +316,12 @@ impl<V: Vfs> Shared<V> {
         let mut producer = buffer.producer.take();
         drop(buffer);
         self.buffer.wake_all(); // There is room again.
+        let unwinding = Unwinding(self);
         let appended = match &mut producer {
             Some(producer) if !batch.is_empty() => producer.append_batch(&mut batch).map(drop),
             _ => Ok(()),
         };
+        std::mem::forget(unwinding);
         let mut buffer = self.buffer.enter();
         buffer.producer = producer;
         match appended {
@@ -366,5 +368,18 @@ impl<V: Vfs> Shared<V> {
             let timeout = left.filter(|_| !buffer.leading);
             buffer = self.buffer.wait(buffer, timeout);
         }
+    }
+}
+
+/// Where an append panics, by a bug or by a system behind the seam, nobody leads any more: all others
+/// are told that nothing goes on, rather than left to wait for ever. What was to be appended is lost.
+struct Unwinding<'b, V: Vfs>(&'b Shared<V>);
+
+impl<V: Vfs> Drop for Unwinding<'_, V> {
+    fn drop(&mut self) {
+        let mut buffer = self.0.buffer.enter();
+        (buffer.leading, buffer.broken) = (false, true);
+        drop(buffer);
+        self.0.buffer.wake_all();
     }
 }

@@ -31,7 +31,7 @@ pub use appended::Appended;
 pub use backup::{BackupError, BackupOptions, BackupReport};
 pub use buffered::{BufferOptions, BufferedProducer, Ticket};
 pub use check::{CheckOptions, CheckReport};
-pub use consumer::{Consumer, ConsumerOptions, EndState, Start, Watcher};
+pub use consumer::{BlockRecords, Consumer, ConsumerOptions, EndState, Start, Watcher};
 pub use engine::counters::Stats;
 pub use engine::vfs::LockWait;
 pub use error::{

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoContext, ReadError};
+use crate::engine::os::OsVfs;
 use crate::engine::seek::{Found, ReadPlace, Topics};
 use crate::engine::segment::{READ_AHEAD_BYTES, Window};
 use crate::engine::skip::Skips;
@@ -145,8 +146,7 @@ impl<F: VfsFile> Reader<F> {
     #[cold]
     fn malformed(&self, cause: Cause) -> Failure {
         let body = self.body.map_or(self.place.position, |(position, _)| position);
-        let position = body.saturating_sub(start::LEN as u64);
-        self.place.segment.damage(position, self.cursor.next_offset, cause)
+        malformed(&self.place.segment, body, &self.cursor, cause)
     }
 
     /// Takes the record that the cursor stands at.
@@ -166,6 +166,25 @@ impl<F: VfsFile> Reader<F> {
                 Ok(record)
             }
             Err(cause) => Err(self.malformed(cause).into()),
+        }
+    }
+
+    /// The wanted records that are left of the current block.
+    pub fn rest_of_block<'a, V: Vfs<File = F>>(
+        &'a mut self,
+        topics: &'a Topics,
+    ) -> BlockRecords<'a, V> {
+        let Self { place, window, body, cursor, whole, first_offset, next_offset, .. } = self;
+        let (position, length) = body.unwrap_or((place.position, 0));
+        BlockRecords {
+            body: window.held(position, length),
+            position,
+            segment: &place.segment,
+            cursor,
+            next_offset,
+            first_offset: *first_offset,
+            topics: if *whole { None } else { Some(topics) },
+            failed: false,
         }
     }
 
@@ -260,5 +279,84 @@ impl<F: VfsFile> Reader<F> {
         dir.counters.syncs.add(1);
         self.synced_to = place.position;
         Ok(())
+    }
+}
+
+/// Says that the record that the cursor stands at, in a body that begins there, is malformed.
+#[cold]
+fn malformed<F>(
+    segment: &OpenSegment<F>,
+    body: u64,
+    cursor: &RecordCursor,
+    cause: Cause,
+) -> Failure {
+    segment.damage(body.saturating_sub(start::LEN as u64), cursor.next_offset, cause)
+}
+
+/// The records of a block, borrowed: an iterator that
+/// [`Consumer::next_block`](crate::Consumer::next_block) returns. Who stops on the way goes on behind
+/// what was taken.
+///
+/// An item is an error where a record is malformed, and the last one then.
+///
+/// ```
+/// use std::time::Duration;
+/// use puro::{Batch, BlockRecords, Consumer, NewRecord, Producer, ReadError};
+///
+/// /// How many bytes the values of a block have.
+/// fn bytes(block: BlockRecords<'_>) -> Result<usize, ReadError> {
+///     block.map(|record| Ok(record?.value.map_or(0, <[u8]>::len))).sum()
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let mut batch: Batch = ["3 apples", "1 pear"].map(|it| NewRecord::new("orders", it)).into_iter().collect();
+/// Producer::open(dir.path())?.append_batch(&mut batch)?;
+/// let mut consumer = Consumer::open(dir.path())?;
+/// let block = consumer.next_block(Duration::ZERO)?.ok_or("nothing there")?;
+/// assert_eq!(bytes(block)?, 14);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "what is not taken is not read"]
+pub struct BlockRecords<'a, V: Vfs = OsVfs> {
+    body: &'a [u8],
+    /// Where the body begins.
+    position: u64,
+    segment: &'a OpenSegment<V::File>,
+    cursor: &'a mut RecordCursor,
+    next_offset: &'a mut u64,
+    first_offset: u64,
+    /// `None` where every record is wanted.
+    topics: Option<&'a Topics>,
+    failed: bool,
+}
+
+impl<'a, V: Vfs> Iterator for BlockRecords<'a, V> {
+    type Item = Result<Record<'a>, ReadError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.failed && !self.cursor.is_behind(self.body.len()) {
+            match self.cursor.try_next(self.body) {
+                Ok(None) => {}
+                Ok(Some(record)) => {
+                    *self.next_offset = (*self.next_offset).max(record.offset + 1);
+                    let wanted = self.topics.is_none_or(|topics| {
+                        record.offset >= self.first_offset && topics.wants(record.topic)
+                    });
+                    if wanted {
+                        return Some(Ok(record));
+                    }
+                }
+                Err(cause) => {
+                    self.failed = true; // told once; the consumer stays before it
+                    let error = malformed(self.segment, self.position, self.cursor, cause);
+                    return Some(Err(error.into()));
+                }
+            }
+        }
+        None
     }
 }

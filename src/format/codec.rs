@@ -36,6 +36,12 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Appends a field behind its length.
+pub fn put_sized(out: &mut Vec<u8>, field: &[u8]) {
+    put_varint(out, field.len() as u64);
+    out.extend_from_slice(field);
+}
+
 /// Length of a varint in bytes.
 #[must_use]
 pub fn varint_len(value: u64) -> usize {

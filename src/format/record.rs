@@ -1,11 +1,12 @@
 //! Records: their fields, and how they become bytes and come back (format.md, chapter 6).
 
 mod read;
+mod write;
 
 use std::fmt;
 
 pub use self::read::{OwnedRecord, Record};
-use crate::format::codec::{crc, put, put_varint, split_varint, varint_len};
+use crate::format::codec::{crc, split_varint};
 use crate::format::layout::{
     MAX_HEADERS_BYTES, MAX_KEY_BYTES, MAX_TOPIC_BYTES, MAX_VALUE_BYTES, attribute,
 };
@@ -148,18 +149,14 @@ impl<'a> NewRecord<'a> {
         if self.headers.iter().any(|(name, _)| name.is_empty()) {
             return Err(RecordError::EmptyHeaderName);
         }
-        let limited = [
-            ("topic", self.topic.len(), MAX_TOPIC_BYTES),
-            ("key", self.key.map_or(0, <[u8]>::len), MAX_KEY_BYTES),
-            ("headers", self.headers_len(), MAX_HEADERS_BYTES),
-            ("value", self.value.map_or(0, <[u8]>::len), MAX_VALUE_BYTES),
-        ];
-        for (field, bytes, limit) in limited {
-            if bytes > limit {
-                return Err(RecordError::TooLong { field, bytes, limit });
-            }
-        }
-        Ok(())
+        let within = |field, bytes, limit| match bytes <= limit {
+            true => Ok(()),
+            false => Err(RecordError::TooLong { field, bytes, limit }),
+        };
+        within("topic", self.topic.len(), MAX_TOPIC_BYTES)?;
+        within("key", self.key.map_or(0, <[u8]>::len), MAX_KEY_BYTES)?;
+        within("headers", self.headers_len(), MAX_HEADERS_BYTES)?;
+        within("value", self.value.map_or(0, <[u8]>::len), MAX_VALUE_BYTES)
     }
 
     /// Whether this is a control record.
@@ -173,76 +170,6 @@ impl<'a> NewRecord<'a> {
         let offsets = offsets.and_then(|offsets| u32::try_from(offsets).ok());
         sure(offsets, "a gap does not say how many offsets it stands for")
     }
-
-    fn headers_len(&self) -> usize {
-        if self.headers.is_empty() {
-            return 0;
-        }
-        let fields = self.headers.iter().map(|(name, value)| sized_len(name) + sized_len(value));
-        varint_len(self.headers.len() as u64) + fields.sum::<usize>()
-    }
-
-    fn attributes(&self) -> u8 {
-        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-        bit(self.key.is_some(), attribute::KEY)
-            | bit(self.value.is_some(), attribute::VALUE)
-            | bit(!self.headers.is_empty(), attribute::HEADERS)
-            | bit(self.control, attribute::CONTROL)
-    }
-
-    /// The record's field `length`: bytes after that field.
-    fn length(&self) -> usize {
-        1 + sized_len(self.topic)
-            + self.key.map_or(0, sized_len)
-            + self.headers_len()
-            + self.value.map_or(0, <[u8]>::len)
-    }
-
-    /// Bytes that the record takes in a block.
-    #[must_use]
-    pub fn encoded_bytes(&self) -> u64 {
-        let length = self.length() as u64;
-        4 + varint_len(length) as u64 + length
-    }
-
-    /// Appends the encoding of a record that was checked.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let begin = out.len();
-        let length = self.length();
-        out.extend_from_slice(&[0; 4]);
-        put_varint(out, length as u64);
-        out.push(self.attributes());
-        put_sized(out, self.topic);
-        if let Some(key) = self.key {
-            put_sized(out, key);
-        }
-        if !self.headers.is_empty() {
-            put_varint(out, self.headers.len() as u64);
-            for (name, value) in &self.headers {
-                put_sized(out, name);
-                put_sized(out, value);
-            }
-        }
-        if let Some(value) = self.value {
-            out.extend_from_slice(value);
-        }
-        let crc = crc(part(out, begin + 4..));
-        put(out, begin, &crc.to_le_bytes());
-        debug_assert!((out.len() - begin) as u64 == self.encoded_bytes(), "a wrong length");
-        debug_assert_eq!(
-            Fields::split(part(out, begin..)).map(|(fields, rest)| (fields.to_new(), rest)),
-            Ok((self.clone(), &[][..]))
-        );
-    }
-}
-
-fn sized_len(field: &[u8]) -> usize {
-    varint_len(field.len() as u64) + field.len()
-}
-
-pub(crate) fn put_sized(out: &mut Vec<u8>, field: &[u8]) {
-    put_varint(out, field.len() as u64);
-    out.extend_from_slice(field);
 }
 
 /// The headers of a record that was read.

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::format::block::{Block, BlockKind};
-use crate::format::codec::{get_u64, put_varint, split_varint, varint_len};
+use crate::format::codec::{get_u64, put_sized, put_varint, split_varint, varint_len};
 use crate::format::layout::{BLOCK_ALIGN, MAX_TOPIC_BYTES};
-use crate::format::record::{put_sized, split_sized};
+use crate::format::record::split_sized;
 use crate::format::sure::sure;
 
 /// Kind of the control record that holds an index of topics.

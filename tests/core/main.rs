@@ -18,6 +18,7 @@ mod asking;
 mod at_the_end;
 mod behind;
 mod behind_the_end;
+mod by_blocks;
 mod catching_up;
 mod clauses;
 mod codec_props;

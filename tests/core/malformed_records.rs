@@ -3,6 +3,7 @@
 //! when it comes there, and stays before it. Verification tells of it in any case.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::real::*;
 use puro::error::Failure;
@@ -10,7 +11,7 @@ use puro::internals::block::Cause;
 use puro::internals::codec::crc_continue;
 use puro::internals::layout::{end, start};
 use puro::internals::record::RecordCause;
-use puro::{Batch, ConsumerOptions, Producer, ReadError, Stream, check::Verdict};
+use puro::{Batch, Consumer, ConsumerOptions, Producer, ReadError, Stream, check::Verdict};
 use tempfile::TempDir;
 
 /// A stream of one block with the records "a", "b" and "c", in which `change` did something, with
@@ -36,6 +37,26 @@ fn forged(change: impl Fn(&mut [u8])) -> (TempDir, u64) {
     block[crc_at..].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&path, bytes).unwrap();
     (dir, at)
+}
+
+/// A block is asked for as a whole: damage comes in its place among the records, each time anew.
+#[test]
+fn in_a_block_too() {
+    let (dir, at) = forged(|block| block[record_at(block, b'b') + 5] |= 0x80);
+    let mut consumer = Consumer::open(dir.path()).unwrap();
+    let mut block = consumer.next_block(Duration::ZERO).unwrap().unwrap();
+    assert!(block.next().unwrap().is_ok());
+    for _ in 0..2 {
+        let damage = match block.next() {
+            Some(Err(ReadError::Failure(Failure::Damage(damage)))) => damage,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(damage.position, at);
+        assert!(block.next().is_none());
+        drop(block);
+        assert_eq!(consumer.token().unwrap().offset, 1);
+        block = consumer.next_block(Duration::ZERO).unwrap().unwrap();
+    }
 }
 
 /// Where the record of this value begins in a block of records of one length.

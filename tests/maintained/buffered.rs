@@ -156,6 +156,31 @@ fn a_thread_that_cannot_be_started_is_told() {
     assert_eq!(values(dir.path()), ["alone"]);
 }
 
+/// A thread panics in the middle of the append that it does for all. The others waited for it for ever.
+#[test]
+fn who_waits_for_a_thread_that_panics_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let panics = Arc::new(AtomicU64::new(0));
+    let now = Arc::clone(&panics);
+    let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
+        let panics = call.operation == Operation::Write && now.load(Ordering::Relaxed) == 1;
+        assert!(!panics, "a bug");
+        Verdict::Proceed
+    });
+    let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
+    let buffered = BufferedProducer::new(producer, unhurried());
+    buffered.append(&NewRecord::new("t", "one")).unwrap();
+    let two = buffered.push(&NewRecord::new("t", "two")).unwrap();
+    panics.store(1, Ordering::Relaxed);
+    let waited = std::thread::scope(|scope| scope.spawn(|| buffered.wait(two)).join());
+    assert!(waited.is_err(), "the panic is the thread's own");
+    panics.store(0, Ordering::Relaxed);
+    assert!(matches!(buffered.wait(two), Err(BufferError::Closed)));
+    assert!(buffered.push(&NewRecord::new("t", "three")).is_err());
+    assert_eq!(values(dir.path()), ["one"]);
+    Producer::open(dir.path()).unwrap().append(&NewRecord::new("t", "another")).unwrap();
+}
+
 /// A system whose writes fail while the value is 1.
 fn full_disk() -> (Arc<AtomicU64>, Interpose<OsVfs>) {
     let failing = Arc::new(AtomicU64::new(0));

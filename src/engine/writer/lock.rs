@@ -12,6 +12,8 @@ use crate::engine::vfs::{LockWait, Vfs};
 #[derive(Debug)]
 pub struct WriterLock<V: Vfs> {
     shared: Arc<LockFile<V>>,
+    /// The process that opened it; nobody takes it in a forked child (L-3).
+    owner: u32,
 }
 
 /// Proof that `writer.lock` is held; gives it back when dropped, but not by a forked child, which
@@ -19,7 +21,7 @@ pub struct WriterLock<V: Vfs> {
 #[derive(Debug)]
 pub struct WriterGuard<V: Vfs> {
     lock: Arc<LockFile<V>>,
-    /// The process that took it.
+    /// The process that took it: the one that opened it.
     owner: u32,
     held: bool,
 }
@@ -30,7 +32,7 @@ impl<V: Vfs> WriterLock<V> {
     /// # Errors
     /// What the system says.
     pub fn open(dir: &Directory<V>) -> Result<Self, Failure> {
-        Ok(Self { shared: LockFile::open(dir, dir, WRITER_LOCK)? })
+        Ok(Self { shared: LockFile::open(dir, dir, WRITER_LOCK)?, owner: dir.vfs.pid() })
     }
 
     /// Takes the lock.
@@ -45,7 +47,7 @@ impl<V: Vfs> WriterLock<V> {
             return Err(Failure::lock_timeout(self.shared.path(), wait));
         }
         vfs.trace(&Action::new("Lock"));
-        Ok(WriterGuard { lock: Arc::clone(&self.shared), owner: vfs.pid(), held: true })
+        Ok(WriterGuard { lock: Arc::clone(&self.shared), owner: self.owner, held: true })
     }
 }
 
