@@ -289,6 +289,22 @@ fn low_blocks_are_saved_only_where_a_committed_one_follows() {
     }
 }
 
+/// F-56. A durable writer had put zeros behind the end: salvage told of bytes that were left out.
+#[test]
+fn zeros_behind_the_end_are_not_told_as_left_out() {
+    let dir = scratch();
+    real::append(&mut Producer::open(dir.path()).unwrap(), "0:a");
+    let original = read(dir.path());
+    let length = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
+    for zeros in [1, 64, 262_144] {
+        set_len(&segment(dir.path(), 0), length + zeros);
+        let saved = save(dir.path());
+        assert_eq!(offsets(&saved, &original, false), BTreeSet::from([0]));
+        let SalvageReport { gaps, without_loss, uncommitted, .. } = saved.report;
+        assert!(gaps.is_empty() && without_loss.is_empty() && uncommitted.is_none(), "{zeros}");
+    }
+}
+
 /// A committed block at the end, cut in the middle of its records: the whole ones are saved.
 #[test]
 fn of_a_torn_last_block_the_whole_records_are_saved() {
