@@ -13,7 +13,7 @@ use puro::internals::layout::{SIGNAL_HIGH, block_bytes, end, header, start};
 use puro::internals::os::OsMonitor;
 use puro::internals::segment::SegmentHeader;
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
 
 use crate::sim::vfs::{NoWatch, SimDir};

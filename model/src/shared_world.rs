@@ -27,7 +27,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use puro::internals::layout::BLOCK_ALIGN;
 use puro::internals::os::OsMonitor;
-use puro::internals::vfs::{FileId, Join, Monitor};
+use puro::internals::vfs::{FileId, FileStatus, Join, Monitor};
 
 use crate::shared_file::Inode;
 

@@ -14,7 +14,7 @@ use puro::internals::block::BlockStart;
 use puro::internals::layout::start;
 use puro::internals::trace::Action;
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
 
 use super::cast::UNIT;
