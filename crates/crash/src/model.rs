@@ -8,3 +8,4 @@ pub mod profile;
 pub mod random;
 pub mod stage;
 pub mod state;
+mod without;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -22,8 +23,8 @@ impl Bench {
     pub fn new(scratch: &Path) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("puro-crash-").tempdir_in(scratch);
         let dir = dir.at("make a directory in", scratch)?;
-        let kept = RefCell::new(Kept::new(dir.path().join("kept")));
-        Ok(Self { dir, kept })
+        let kept = Kept::new(dir.path().join("before"), dir.path().join("aside"));
+        Ok(Self { dir, kept: RefCell::new(kept) })
     }
 
     /// Where the image is.
@@ -43,14 +44,16 @@ impl Bench {
 
     /// Makes an image, and removes the one before.
     pub fn put(&self, disk: &Disk, acknowledged: &[u8]) -> Result<()> {
-        let image = self.image();
+        let (image, before) = (self.image(), self.dir.path().join("before"));
         let mut kept = self.kept.borrow_mut();
-        kept.set_aside();
-        if image.exists() {
-            fs::remove_dir_all(&image).at("remove", &image)?;
+        if image.symlink_metadata().is_ok() {
+            fs::rename(&image, &before).at("move", &image)?;
         }
+        kept.look(&image);
         fs::create_dir(&image).at("make", &image)?;
-        disk.write_by(&image, |node, content, path| kept.write(node, content, path))?;
+        disk.write_by(&image, |node, content, mode, path| kept.write(node, content, mode, path))?;
+        kept.set_aside();
+        remove(&before).at("remove", &before)?;
         kept.begin();
         let path = self.acknowledged();
         fs::write(&path, acknowledged).at("write", &path)
@@ -60,6 +63,15 @@ impl Bench {
     pub fn check(&self, checker: &Checker, disk: &Disk, acknowledged: &[u8]) -> Result<Verdict> {
         self.put(disk, acknowledged)?;
         checker.check(&self.image(), &self.acknowledged(), self.scratch())
+    }
+}
+
+/// Removes an image, or what a checker has put in its place.
+fn remove(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(_) => Ok(()),
     }
 }
 

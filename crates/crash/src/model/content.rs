@@ -3,19 +3,32 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use nix::sys::uio::pwritev;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-const PAGE: u64 = 4096;
+/// What is copied as one, and compared.
+pub const PAGE: u64 = 4096;
 
 /// A page, and its hash once somebody asked for it.
 #[derive(Clone, Debug)]
 struct Page {
     bytes: [u8; PAGE as usize],
     hash: OnceLock<u128>,
+}
+
+impl Page {
+    /// Whether two pages of one number are known to be the same.
+    fn is(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        Arc::ptr_eq(self, other) || same_hash(&self.hash, &other.hash)
+    }
+}
+
+fn same_hash(one: &OnceLock<u128>, other: &OnceLock<u128>) -> bool {
+    one.get().is_some_and(|hash| other.get() == Some(hash))
 }
 
 /// Pages that are copied and compared as one, where nothing in them differs: files may be large.
@@ -105,6 +118,27 @@ impl Content {
         self.len = len;
     }
 
+    /// Makes some pages those of another file; the length stays.
+    pub fn take_pages(&mut self, other: &Self, pages: Range<u64>) {
+        for number in pages.start / CHUNK..pages.end.div_ceil(CHUNK) {
+            let first = number * CHUNK;
+            if pages.start <= first && first + CHUNK <= pages.end {
+                match other.chunks.get(&number) {
+                    Some(chunk) => self.chunks.insert(number, Arc::clone(chunk)),
+                    None => self.chunks.remove(&number),
+                };
+                continue;
+            }
+            let some = pages.start.max(first)..pages.end.min(first + CHUNK);
+            let taken = other.chunks.get(&number);
+            let taken = taken.into_iter().flat_map(|chunk| chunk.pages.range(some.clone()));
+            let chunk = Arc::make_mut(self.chunks.entry(number).or_default());
+            chunk.hash = OnceLock::new();
+            some.clone().for_each(|page| _ = chunk.pages.remove(&page));
+            chunk.pages.extend(taken.map(|(page, bytes)| (*page, Arc::clone(bytes))));
+        }
+    }
+
     /// Some of its bytes, those that are there.
     #[must_use]
     pub fn read(&self, at: u64, len: u64) -> Vec<u8> {
@@ -113,6 +147,15 @@ impl Content {
             self.page(position / PAGE).map_or(0, |page| page.bytes[(position % PAGE) as usize])
         };
         (at..end).map(byte).collect()
+    }
+
+    /// Whether two files are known to be the same: true only if they are.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let mut pairs = self.chunks.iter().zip(&other.chunks);
+        self.len == other.len
+            && self.chunks.len() == other.chunks.len()
+            && pairs.all(|((number, one), (as_number, two))| number == as_number && one.is(two))
     }
 
     /// Makes a file of it.
@@ -124,16 +167,16 @@ impl Content {
     pub fn write_over(&self, before: &Self, file: &File) -> io::Result<()> {
         const ZEROS: &[u8] = &[0; PAGE as usize];
         let differs = |(number, chunk): &(&u64, &Arc<Chunk>)| {
-            before.chunks.get(number).is_none_or(|other| !Arc::ptr_eq(chunk, other))
+            before.chunks.get(number).is_none_or(|other| !chunk.is(other))
         };
         let written = self.chunks.iter().filter(differs).flat_map(|(_, chunk)| {
             let is_other = |(number, page): &(&u64, &Arc<Page>)| {
-                before.page(**number).is_none_or(|other| !Arc::ptr_eq(page, other))
+                before.page(**number).is_none_or(|other| !page.is(other))
             };
             chunk.pages.iter().filter(is_other).map(|(number, page)| (*number, &page.bytes[..]))
         });
         let changed = |(number, chunk): &(&u64, &Arc<Chunk>)| {
-            self.chunks.get(number).is_none_or(|other| !Arc::ptr_eq(chunk, other))
+            self.chunks.get(number).is_none_or(|other| !chunk.is(other))
         };
         let gone = before.chunks.iter().filter(changed).flat_map(|(_, chunk)| chunk.pages.keys());
         let gone = gone.filter(|number| self.page(**number).is_none());
@@ -165,6 +208,11 @@ impl Content {
 }
 
 impl Chunk {
+    /// Whether two chunks of one number are known to be the same.
+    fn is(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        Arc::ptr_eq(self, other) || same_hash(&self.hash, &other.hash)
+    }
+
     fn hash(&self) -> u128 {
         let hashes = self
             .pages

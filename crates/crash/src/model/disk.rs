@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -15,8 +16,8 @@ use crate::trace::{Blob, Effect, Kind, Node, Place, ROOT, Trace};
 /// Directories, files, and their bytes. Cheap to copy.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
-    nodes: Vec<Inode>,
-    names: BTreeMap<Place, Node>,
+    nodes: Vec<Arc<Inode>>,
+    names: Arc<BTreeMap<Place, Node>>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,11 +48,11 @@ impl Disk {
     #[must_use]
     pub fn before(trace: &Trace) -> Self {
         let root = Inode { kind: Kind::Dir, mode: 0o755, content: Content::default() };
-        let mut disk = Self { nodes: vec![root], names: BTreeMap::new() };
+        let mut disk = Self { nodes: vec![Arc::new(root)], names: Arc::default() };
         for base in &trace.header.base {
             let content = Content::new(trace.bytes(base.data));
             disk.make(base.node, Inode { kind: base.kind.clone(), mode: base.mode, content });
-            disk.names.extend(base.places.iter().map(|place| (place.clone(), base.node)));
+            base.places.iter().for_each(|place| disk.set_name(place, Some(base.node)));
         }
         for effect in trace.calls.iter().flat_map(|call| &call.effects) {
             if let Effect::Make { node, kind, mode, .. } = effect {
@@ -64,38 +65,52 @@ impl Disk {
 
     fn make(&mut self, node: Node, inode: Inode) {
         let nothing = Inode { kind: Kind::Other, mode: 0, content: Content::default() };
-        self.nodes.resize(self.nodes.len().max(node as usize + 1), nothing);
-        self.nodes[node as usize] = inode;
+        self.nodes.resize(self.nodes.len().max(node as usize + 1), Arc::new(nothing));
+        self.nodes[node as usize] = Arc::new(inode);
+    }
+
+    fn inode_mut(&mut self, node: Node) -> &mut Inode {
+        Arc::make_mut(&mut self.nodes[node as usize])
     }
 
     /// Carries out a change.
     pub fn apply(&mut self, change: &Change, trace: &Trace) {
         match change {
             Change::Names(names) => {
-                for (place, node) in names {
-                    match node {
-                        Some(node) => self.names.insert(place.clone(), *node),
-                        None => self.names.remove(place),
-                    };
-                }
+                names.iter().for_each(|(place, node)| self.set_name(place, *node));
             }
             Change::Bytes { node, at, data } => {
-                self.nodes[*node as usize].content.write(*at, trace.bytes(*data));
+                self.content_mut(*node).write(*at, trace.bytes(*data));
             }
-            Change::Length { node, len } => self.nodes[*node as usize].content.set_len(*len),
+            Change::Length { node, len } => self.content_mut(*node).set_len(*len),
             Change::Growth { node, len } => {
-                let content = &mut self.nodes[*node as usize].content;
+                let content = self.content_mut(*node);
                 content.set_len(content.len().max(*len));
             }
-            Change::Zero { node, at, len } => {
-                self.nodes[*node as usize].content.zero(*at, *len);
-            }
+            Change::Zero { node, at, len } => self.content_mut(*node).zero(*at, *len),
         }
     }
 
     /// New permissions of a file.
     pub fn set_mode(&mut self, node: Node, mode: u32) {
-        self.nodes[node as usize].mode = mode;
+        self.inode_mut(node).mode = mode;
+    }
+
+    /// Who has a name from now on.
+    pub fn set_name(&mut self, place: &Place, node: Option<Node>) {
+        if self.at(place) == node {
+            return;
+        }
+        let names = Arc::make_mut(&mut self.names);
+        match node {
+            Some(node) => names.insert(place.clone(), node),
+            None => names.remove(place),
+        };
+    }
+
+    /// The bytes of a file, to be changed.
+    pub fn content_mut(&mut self, node: Node) -> &mut Content {
+        &mut self.inode_mut(node).content
     }
 
     /// The bytes of a file.
@@ -136,7 +151,12 @@ impl Disk {
         let of = |(path, node): (String, Node)| {
             let inode = &self.nodes[node as usize];
             let mut text = path.into_bytes();
-            text.extend(format!("\0{:?}{:o}", inode.kind, inode.mode).into_bytes());
+            text.push(0);
+            match &inode.kind {
+                Kind::File => text.push(b'f'),
+                other => text.extend(format!("{other:?}").into_bytes()),
+            }
+            text.extend(inode.mode.to_le_bytes());
             text.extend(inode.content.hash().to_le_bytes());
             xxh3_128(&text)
         };
@@ -145,14 +165,17 @@ impl Disk {
 
     /// Makes a directory of it. `dir` must be there and empty.
     pub fn write_to(&self, dir: &Path) -> Result<()> {
-        self.write_by(dir, |_, content, path| content.write_to(path))
+        self.write_by(dir, |_, content, mode, path| {
+            content.write_to(path)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        })
     }
 
-    /// The same, where somebody else makes the files.
+    /// The same, where somebody else makes the files: each of them once, with its permissions.
     pub fn write_by(
         &self,
         dir: &Path,
-        mut make: impl FnMut(Node, &Content, &Path) -> io::Result<()>,
+        mut make: impl FnMut(Node, &Content, u32, &Path) -> io::Result<()>,
     ) -> Result<()> {
         let mut made: BTreeMap<Node, std::path::PathBuf> = BTreeMap::new();
         for (name, node) in self.paths() {
@@ -166,9 +189,7 @@ impl Disk {
                 Kind::File => match made.get(&node) {
                     Some(first) => fs::hard_link(first, &path).at("link", &path)?,
                     None => {
-                        make(node, &inode.content, &path).at("write", &path)?;
-                        let mode = fs::Permissions::from_mode(inode.mode);
-                        fs::set_permissions(&path, mode).at("set permissions of", &path)?;
+                        make(node, &inode.content, inode.mode, &path).at("write", &path)?;
                         made.insert(node, path);
                     }
                 },

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::plan::{AtomId, Plan};
+use super::plan::{Atom, AtomId, Plan};
 use super::random::Random;
 use super::stage::{Stage, node_of};
 use super::state::{State, under_way};
@@ -165,7 +165,7 @@ fn state(
             1 => without(at_stake.to_vec()),
             cut => State { cut: Some(cuts(plan, calls)[cut - 2]), ..State::complete(calls) },
         },
-        Round::Files => without(groups(plan, at_stake).swap_remove(variant)),
+        Round::Files => without(groups(plan, at_stake)[variant].of(plan, at_stake)),
         Round::Calls => {
             let call = stage.calls_at_stake()[variant / 2];
             let atoms = of_calls(&|other| other == call);
@@ -202,19 +202,39 @@ fn cuts(plan: &Plan<'_>, calls: usize) -> Vec<u64> {
         .collect()
 }
 
+/// Atoms that go together.
+#[derive(Clone, Copy)]
+enum Group {
+    BytesOf(Node),
+    NamesIn(Node),
+    AllBytes,
+    AllNames,
+}
+
 /// The bytes of each file; the names of each directory; all bytes; all names.
-fn groups(plan: &Plan<'_>, at_stake: &[AtomId]) -> Vec<Vec<AtomId>> {
-    let file = |atom: &AtomId| node_of(&plan.atoms[*atom].change);
-    let files: BTreeSet<Node> = at_stake.iter().filter_map(file).collect();
-    let dirs: BTreeSet<Node> =
-        at_stake.iter().flat_map(|atom| plan.atoms[*atom].dirs()).copied().collect();
-    let all = |which: &dyn Fn(&AtomId) -> bool| {
-        at_stake.iter().filter(|atom| which(atom)).copied().collect::<Vec<_>>()
-    };
-    let of_files = files.iter().map(|node| all(&|atom| file(atom) == Some(*node)));
-    let of_dirs = dirs.iter().map(|dir| all(&|atom| plan.atoms[*atom].dirs().contains(dir)));
-    let both = [all(&|atom| file(atom).is_some()), all(&|atom| file(atom).is_none())];
-    of_files.chain(of_dirs).chain(both).filter(|group| !group.is_empty()).collect()
+fn groups(plan: &Plan<'_>, at_stake: &[AtomId]) -> Vec<Group> {
+    let atoms = || at_stake.iter().map(|atom| &plan.atoms[*atom]);
+    let files: BTreeSet<Node> = atoms().filter_map(|atom| node_of(&atom.change)).collect();
+    let dirs: BTreeSet<Node> = atoms().flat_map(Atom::dirs).copied().collect();
+    let is_any_name = atoms().any(|atom| node_of(&atom.change).is_none());
+    let all_bytes = (!files.is_empty()).then_some(Group::AllBytes);
+    let all_names = is_any_name.then_some(Group::AllNames);
+    let of_files = files.into_iter().map(Group::BytesOf);
+    let of_dirs = dirs.into_iter().map(Group::NamesIn);
+    of_files.chain(of_dirs).chain(all_bytes).chain(all_names).collect()
+}
+
+impl Group {
+    /// Those of some atoms that belong to it.
+    fn of(self, plan: &Plan<'_>, at_stake: &[AtomId]) -> Vec<AtomId> {
+        let is_in = |atom: &Atom| match self {
+            Self::BytesOf(node) => node_of(&atom.change) == Some(node),
+            Self::NamesIn(dir) => atom.dirs().contains(&dir),
+            Self::AllBytes => node_of(&atom.change).is_some(),
+            Self::AllNames => node_of(&atom.change).is_none(),
+        };
+        at_stake.iter().copied().filter(|atom| is_in(&plan.atoms[*atom])).collect()
+    }
 }
 
 /// Of the last call that wrote: each half, all but the first piece, all but the last.

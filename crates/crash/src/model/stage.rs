@@ -9,6 +9,7 @@ use super::disk::{Change, Disk};
 use super::plan::{AtomId, Plan};
 use super::profile::SyncFile;
 use super::state::{State, cut_to, under_way};
+use super::without::without;
 use crate::trace::{Effect, Node, Place};
 
 /// A place in a trace.
@@ -17,6 +18,8 @@ pub struct Stage<'a> {
     calls: usize,
     /// All that is durable and before which nothing is at stake.
     settled: Disk,
+    /// The same, with all that was completed.
+    whole: Disk,
     /// The other atoms of completed calls, in order. Some are durable.
     open: Vec<AtomId>,
     /// Those of them that a crash here can lose, and their calls.
@@ -29,8 +32,9 @@ impl<'a> Stage<'a> {
     #[must_use]
     pub fn new(plan: &'a Plan<'a>) -> Self {
         let settled = Disk::before(plan.trace);
+        let whole = settled.clone();
         let (open, at_stake, calls_at_stake) = (Vec::new(), Vec::new(), Vec::new());
-        Self { plan, calls: 0, settled, open, at_stake, calls_at_stake }
+        Self { plan, calls: 0, settled, whole, open, at_stake, calls_at_stake }
     }
 
     /// How many calls are completed here.
@@ -47,12 +51,16 @@ impl<'a> Stage<'a> {
             if !atoms.is_empty() {
                 self.calls_at_stake.push(self.calls);
             }
+            for id in atoms.clone() {
+                self.whole.apply(&self.plan.atoms[id].change, self.plan.trace);
+            }
             self.open.extend(atoms.clone());
             self.at_stake.extend(atoms);
             passed_barrier |= self.plan.is_barrier(self.calls);
             for effect in &self.plan.trace.calls[self.calls].effects {
                 if let Effect::Mode { node, mode } = effect {
                     self.settled.set_mode(*node, *mode);
+                    self.whole.set_mode(*node, *mode);
                 }
             }
             self.calls += 1;
@@ -149,9 +157,9 @@ impl<'a> Stage<'a> {
     /// The disk in a state of this place.
     #[must_use]
     pub fn disk(&self, state: &State) -> Disk {
-        let mut disk = self.settled.clone();
-        for id in self.open.iter().filter(|id| !state.missing.contains(id)) {
-            disk.apply(&self.plan.atoms[*id].change, self.plan.trace);
+        let mut disk = self.whole.clone();
+        if !state.missing.is_empty() {
+            without(&mut disk, &self.settled, self.plan, &self.open, &state.missing);
         }
         if let Some(cut) = state.cut
             && let Some((change, _)) = under_way(self.plan, self.calls)
