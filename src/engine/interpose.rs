@@ -123,6 +123,10 @@ pub trait Hook: Send + Sync + 'static {
     fn pid(&self, real: u32) -> u32 {
         real
     }
+    /// Random bytes, given the real ones.
+    fn random(&self, real: [u8; 16]) -> [u8; 16] {
+        real
+    }
     /// Bytes that may still be written, given the real ones.
     fn free_bytes(&self, real: u64) -> u64 {
         real
@@ -436,7 +440,8 @@ impl<V: Vfs> Vfs for Interpose<V> {
     }
 
     fn random(&self) -> io::Result<[u8; 16]> {
-        self.ask(Operation::Random, Path::new(""), || self.inner.random())
+        let random = self.ask(Operation::Random, Path::new(""), || self.inner.random())?;
+        Ok(self.hook.random(random))
     }
 
     fn monitor<T: Send + 'static>(&self, value: T) -> V::Monitor<T> {

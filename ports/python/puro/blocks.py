@@ -4,7 +4,7 @@ import os
 import struct
 from dataclasses import dataclass
 
-from .errors import Damaged, LimitExceeded, Newer, Refused
+from .errors import Damaged, Foreign, LimitExceeded, Newer, Refused
 from .numbers import LARGEST_U64, crc32c
 from .records import MAX_BODY_BYTES, control_record, encode_record
 
@@ -41,8 +41,10 @@ class Header:
 
 def decode_header(data, to_write=False):
     """F-12: magic, crc, version, features, in this order."""
-    if len(data) < HEADER_BYTES or data[:8] != MAGIC:
-        raise Damaged("not a segment: the magic is wrong")
+    if data[:8] != MAGIC:
+        raise Foreign("not a segment: the magic is wrong")
+    if len(data) < HEADER_BYTES:
+        raise Damaged("the file is shorter than a segment header")
     fields = HEADER.unpack(data[:HEADER_BYTES])
     if crc32c(data[:60]) != fields[-1]:
         raise Damaged("the crc of the segment header is wrong")

@@ -17,6 +17,10 @@ class Damaged(PuroError):
     """Bytes that were committed are not what they were, or break a rule."""
 
 
+class Foreign(Damaged):
+    """A file that does not begin with the magic: no segment at all (F-12)."""
+
+
 class NeedsRepair(PuroError):
     """Invalid bytes at the end, where the recovery table would cut (R-6)."""
 

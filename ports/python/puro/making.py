@@ -70,7 +70,7 @@ def make_segment(directory, header, state, timestamp, mode, environment):
 
 
 def create_stream(path, settings, environment, lock_seconds, allow_network=False):
-    """O-1; fine if it is there already. Settings are of a new stream alone."""
+    """O-1; fine if it is there already. Settings are of a new stream alone. Was it made?"""
     made = False
     try:
         os.mkdir(path)
@@ -82,12 +82,12 @@ def create_stream(path, settings, environment, lock_seconds, allow_network=False
     try:
         names = os.listdir(directory.fd)
         if any(SEGMENT_NAME.fullmatch(name) for name in names):
-            return
+            return False
         if not all(KNOWN_NAME.fullmatch(name) for name in names):
             raise NotAStream(f"{path} holds other things, and no stream (O-2)")
         lock.lock(lock_seconds)
         if any(SEGMENT_NAME.fullmatch(name) for name in os.listdir(directory.fd)):
-            return  # somebody else was faster
+            return False  # somebody else was faster
         _sync_parent(path, environment)
         now = environment.clock()
         state = State()
@@ -100,6 +100,7 @@ def create_stream(path, settings, environment, lock_seconds, allow_network=False
         )  # fmt: skip
         mode = os.fstat(directory.fd).st_mode & 0o666 if made else 0o644
         make_segment(directory, header, state, 0, mode, environment)
+        return True
     finally:
         lock.close()
         directory.close()

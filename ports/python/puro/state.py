@@ -120,6 +120,19 @@ class State:
         text = self.entries.get((b"setting", name))
         return {b"true": True, b"false": False}.get(text, TRUTHS[name])
 
+    def setting_text(self, name):
+        """What holds of a setting, as its text; None for a name that is none (F-34, F-53)."""
+        if name in NUMBERS:
+            return str(self.number(name))
+        if name in TRUTHS:
+            return "true" if self.truth(name) else "false"
+        if name == b"cleanup" or name.startswith(b"cleanup:") and len(name) > len(b"cleanup:"):
+            text = self.entries.get((b"setting", name))
+            if text in (b"delete", b"compact", b"compact,delete"):
+                return text.decode("ascii")
+            return "delete" if name == b"cleanup" else None
+        return None
+
     def checkpoint_bodies(self):
         """The whole state, each entry once, ascending, in bodies of a limited size (F-37)."""
         bodies, body = [], b""
@@ -132,9 +145,9 @@ class State:
         return bodies + [body]
 
     def diverged(self, epoch, offset, next_offset):
-        """Is the history of a token gone (E-7)? Epoch 0 matches any."""
+        """Is the history of a token gone (E-7)? Epoch 0 matches any: only the second case is asked."""
         if epoch == 0:
-            return False
+            return next_offset < offset
         epochs = self.epochs()
         newest = epochs[-1].number if epochs else 0
         return (
