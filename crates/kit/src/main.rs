@@ -176,7 +176,9 @@ fn run_vectors(write: bool) -> Result<ExitCode, String> {
     for (name, text) in vectors::make::all() {
         let path = vectors::folder().join(format!("{name}.jsonl"));
         differ |= std::fs::read_to_string(&path).ok().as_deref() != Some(&text);
-        println!("{name}: {} lines, {} bytes", text.lines().count(), text.len());
+        let (cases, negative) =
+            (text.matches("\"steps\":").count(), text.matches("\"breaks\":").count());
+        println!("{name}: {cases} cases, {negative} of them negative, {} bytes", text.len());
         if write {
             std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         }
