@@ -65,7 +65,7 @@ pub fn data_end<F: VfsFile>(file: &F, length: u64) -> io::Result<u64> {
         chunk.resize((end - begin) as usize, 0);
         let held = read_full(file, &mut chunk, begin)?;
         let units = part(&chunk, ..held).chunks(BLOCK_ALIGN as usize);
-        let last = units.enumerate().filter(|(_, unit)| !is_zero(unit)).last();
+        let last = units.enumerate().rfind(|(_, unit)| !is_zero(unit));
         if let Some((index, unit)) = last {
             return Ok(begin + index as u64 * BLOCK_ALIGN + unit.len() as u64);
         }
