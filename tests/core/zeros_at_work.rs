@@ -56,38 +56,6 @@ fn a_repairer_that_dies_leaves_nothing_that_looks_lost() {
     }
 }
 
-/// T5, in another boot. What was committed but not synced was to be saved. Half of it was made zero by a repairer
-/// that died; the next one saved what was left of it, beside the first copy.
-#[test]
-fn a_repairer_that_dies_leaves_one_copy_of_what_it_saved() {
-    let opened = |world, dir: &Path| durable().open_in(world, dir).map(drop);
-    let whole = scratch();
-    let mut writer = ProducerOptions::new().open_in(boot(Some([8; 16])), whole.path()).unwrap();
-    append(&mut writer, "a");
-    let place = end(whole.path());
-    append(&mut writer, &"b".repeat(500));
-    flip(&segment(whole.path(), 0), place, 0xA5);
-    set_len(&segment(whole.path(), 0), place + 8192);
-    let saved = {
-        let dir = copy(whole.path());
-        durable().open(dir.path()).unwrap();
-        lost(dir.path())
-    };
-    assert_eq!(saved.len(), 1);
-    for part in [1, 64, 200] {
-        for n in 0.. {
-            let dir = copy(whole.path());
-            let (world, calls) = dead_from(n, part);
-            let _ = opened(world, dir.path());
-            append(&mut Producer::open(dir.path()).unwrap(), "c");
-            assert_eq!(lost(dir.path()), saved, "dead from call {n}");
-            if calls.count() <= n {
-                break;
-            }
-        }
-    }
-}
-
 /// T12. Another's block was not synced yet. The sync that was to bring an append, and the zeros behind it, failed; the
 /// system forgot that block, too. The next sync brought the append, and answered "durable" for it
 /// behind a block that a loss of power would take.
