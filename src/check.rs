@@ -179,7 +179,11 @@ impl<V: Vfs> Checker<'_, V> {
             .chain(temporaries)
             .map(|(name, problem)| Finding::of_file(self.dir.path.join(name), None, problem));
         self.report.findings.extend(findings);
-        self.without_strays(listing.segments)
+        let own = self.without_strays(listing.segments)?;
+        if own.is_empty() {
+            self.find(Finding::of_file(self.dir.path.clone(), None, Problem::OnlyStrays));
+        }
+        Ok(own)
     }
 
     /// Sets aside the segments of other streams (F-9), so that what is left is in order.

@@ -105,3 +105,16 @@ fn a_stray_under_the_next_name_is_damage_whatever_stands_behind_the_end() {
     assert_eq!(report.verdict(), Verdict::Damaged);
     assert!(report.findings.iter().any(|finding| finding.problem == Problem::NextNameTaken));
 }
+
+/// The only segment was given another number. `verify` found no segment, and called that sound (K-6).
+#[test]
+fn a_stream_of_which_nothing_is_left_under_its_number_is_damaged() {
+    let dir = scratch();
+    append(&mut Producer::open(dir.path()).unwrap(), "a");
+    std::fs::rename(segment(dir.path(), 0), segment(dir.path(), 7)).unwrap();
+    let report = CheckOptions::new().check(dir.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(report.verdict(), Verdict::Damaged);
+    assert!(report.findings.iter().any(|finding| finding.problem == Problem::OnlyStrays));
+    std::fs::rename(segment(dir.path(), 7), segment(dir.path(), 0)).unwrap();
+    assert_eq!(values(dir.path()), ["a"]);
+}
