@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::real::*;
 use puro::error::Failure;
 use puro::internals::block::Cause;
-use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::LockWait;
 use puro::{
@@ -23,7 +23,7 @@ fn noted() -> (Interpose<OsVfs>, Log) {
     let noted = Arc::clone(&log);
     let world = interpose(move |call| {
         noted.lock().unwrap().push(call.operation);
-        Verdict::Proceed
+        Answer::Proceed
     });
     (world, log)
 }

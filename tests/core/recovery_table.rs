@@ -9,7 +9,7 @@ use puro::error::Failure;
 use puro::internals::block::{BlockBuilder, BlockKind, BlockMeta, Cause, Link};
 use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
-use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::OpenMode;
 use puro::{EndState, OpenError, Producer, ProducerOptions};
@@ -63,11 +63,11 @@ fn unreadable_bytes_stop_and_change_nothing() {
             let reached = call.position + call.length as u64 > bad;
             if call.operation == Operation::Read && call.path == path && reached {
                 return match bad.saturating_sub(call.position) {
-                    0 => Verdict::Fail(errno(EIO)),
-                    good => Verdict::Short(good as usize),
+                    0 => Answer::Fail(errno(EIO)),
+                    good => Answer::Short(good as usize),
                 };
             }
-            Verdict::Proceed
+            Answer::Proceed
         });
         let error = ProducerOptions::new().open_in(world.clone(), dir.path()).unwrap_err();
         let OpenError::Failure(Failure::Io(error)) = error else { panic!("{error}") };
@@ -443,8 +443,8 @@ fn check_tail_behind_a_segment_end(tail: fn(&Path) -> Vec<u8>) {
     append(&mut small_segments().open(dir.path()).unwrap(), &big);
     // Dies between seal and name: at the rename.
     let world = interpose(|call| match call.operation {
-        Operation::Rename => Verdict::Fail(errno(EIO)),
-        _ => Verdict::Proceed,
+        Operation::Rename => Answer::Fail(errno(EIO)),
+        _ => Answer::Proceed,
     });
     let mut producer = ProducerOptions::new().open_in(world, dir.path()).unwrap();
     producer.append(&record(&big)).unwrap_err();
@@ -533,9 +533,9 @@ fn a_read_that_fails_once_costs_nothing() {
         let counter = reads.clone();
         let world = interpose(move |call| {
             if call.operation == Operation::Read && counter.next() == n {
-                return Verdict::Fail(errno(EIO));
+                return Answer::Fail(errno(EIO));
             }
-            Verdict::Proceed
+            Answer::Proceed
         });
         let opened = ProducerOptions::new().open_in(world, dir.path());
         if reads.count() <= n {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::real::*;
 use puro::error::{Diverged, Failure};
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::os::OsVfs;
 use puro::{Consumer, NewRecord, Producer, ProducerOptions, ReadError, Start};
 
@@ -210,8 +210,8 @@ struct Hasty {
 }
 
 impl Hook for Hasty {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
+    fn before(&self, _call: &Call<'_>) -> Answer {
+        Answer::Proceed
     }
     fn listed(&self, mut names: Vec<String>) -> Vec<String> {
         if self.misses.load(Ordering::Relaxed) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::real::*;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::trace::Action;
 use puro::{AutoCommit, Batch, NamedOptions, Producer};
@@ -19,12 +19,12 @@ struct Listener {
 }
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         let syncs = [Operation::SyncData, Operation::SyncAll].contains(&call.operation);
         if syncs && *self.syncs_fail.lock().unwrap() {
-            return Verdict::Fail(errno(EIO));
+            return Answer::Fail(errno(EIO));
         }
-        Verdict::Proceed
+        Answer::Proceed
     }
     fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
         Some([self.boot; 16])

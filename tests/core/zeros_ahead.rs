@@ -10,7 +10,7 @@ use crate::steward::{Clock, FAR};
 use puro::check::{CheckOptions, Verdict as Found, check};
 use puro::error::Diverged;
 use puro::internals::dir::Directory;
-use puro::internals::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Answer, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::tail::open_tail_behind;
 use puro::internals::vfs::OpenMode;
@@ -189,7 +189,7 @@ fn a_segment_is_cut_before_it_is_synced_and_another_made() {
         if to_tell && (call.path == path || call.operation == Create) {
             seen.lock().unwrap().push(call.operation);
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut producer = ProducerOptions::new().open_in(world, dir.path()).unwrap();
     append(&mut producer, &"x".repeat(3000));
@@ -309,7 +309,7 @@ fn the_end_is_found_from_behind_through_zeros() {
         if call.operation == Operation::Read && call.path == path && in_long {
             *sum.lock().unwrap() += call.length;
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let directory = Directory::new(world, dir.path());
     open_tail_behind(&directory, OpenMode::Read, 300).unwrap().unwrap();
@@ -404,9 +404,9 @@ fn an_append_succeeds_though_no_zeros_can_be_written() {
                 && call.length > 4096
                 && end.is_multiple_of(8192);
             match (zeros, room) {
-                (false, _) => Verdict::Proceed,
-                (true, 0) => Verdict::Fail(errno(ENOSPC)),
-                (true, room) => Verdict::Then(room, Box::new(|| errno(ENOSPC))),
+                (false, _) => Answer::Proceed,
+                (true, 0) => Answer::Fail(errno(ENOSPC)),
+                (true, room) => Answer::Then(room, Box::new(|| errno(ENOSPC))),
             }
         });
         let options = ProducerOptions::new().durable(true);

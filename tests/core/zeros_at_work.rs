@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::real::*;
 use puro::check::Verdict as Found;
-use puro::internals::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Answer, Operation};
 use puro::{CheckOptions, Producer, ProducerOptions};
 
 fn end(dir: &Path) -> u64 {
@@ -68,13 +68,13 @@ fn a_failed_sync_of_zeros_is_mended_with_all_before_it() {
     let world = interpose(move |call| match call.operation {
         Operation::SyncData if call.path == path && fails.load(Ordering::SeqCst) == 1 => {
             fails.store(2, Ordering::SeqCst);
-            Verdict::Fail(errno(EIO))
+            Answer::Fail(errno(EIO))
         }
         Operation::Write if fails.load(Ordering::SeqCst) == 2 => {
             written.fetch_min(call.position, Ordering::SeqCst);
-            Verdict::Proceed
+            Answer::Proceed
         }
-        _ => Verdict::Proceed,
+        _ => Answer::Proceed,
     });
     let mut first = durable().open_in(world, dir.path()).unwrap();
     append(&mut first, "a");
@@ -97,7 +97,7 @@ fn an_append_over_zeros_syncs_the_whole_file() {
     let world = interpose(move |call| {
         let synced = call.operation == Operation::SyncData && call.path == path;
         count.fetch_add(synced.into(), Ordering::SeqCst);
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut first = durable().open_in(world, dir.path()).unwrap();
     append(&mut first, "a");
@@ -172,7 +172,7 @@ fn who_waits_reads_little_of_the_zeros() {
         if call.operation == Operation::Read && call.path == path {
             lengths.lock().unwrap().push(call.length);
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut reader = fast_consumer().open_in(world, dir.path()).unwrap();
     assert_eq!(drain(&mut reader).len(), 100);

@@ -9,7 +9,7 @@ use crate::real::{self, EIO, blocks, copy, errno, flip, interpose, scratch, segm
 use puro::SalvageOptions;
 use puro::check::{Problem, Verdict};
 use puro::internals::block::BlockKind;
-use puro::internals::interpose::{Operation, Verdict as Call};
+use puro::internals::interpose::{Answer, Operation};
 use puro::internals::layout::block_bytes;
 use puro::internals::os::OsVfs;
 use puro::internals::record::OwnedRecord;
@@ -340,8 +340,8 @@ fn read_errors_cost_what_cannot_be_read() {
         let read = call.position..call.position + call.length as u64;
         let hit = read.start < unreadable.end && unreadable.start < read.end;
         match call.operation {
-            Operation::Read if hit && call.path == path => Call::Fail(errno(EIO)),
-            _ => Call::Proceed,
+            Operation::Read if hit && call.path == path => Answer::Fail(errno(EIO)),
+            _ => Answer::Proceed,
         }
     });
     let out = scratch();
@@ -418,8 +418,8 @@ fn a_segment_that_may_not_be_read_is_not_left_out_unasked() {
     let (dir, original) = stream();
     let path = segment(dir.path(), 1);
     let world = interpose(move |call| match call.operation {
-        Operation::Open if call.path == path => Call::Fail(errno(EACCES)),
-        _ => Call::Proceed,
+        Operation::Open if call.path == path => Answer::Fail(errno(EACCES)),
+        _ => Answer::Proceed,
     });
     let out = scratch();
     let target = out.path().join("out");

@@ -16,7 +16,7 @@ use puro::error::Failure;
 use puro::internals::block::{BlockKind, Cause};
 use puro::internals::check;
 use puro::internals::codec::crc;
-use puro::internals::interpose::{Operation, Verdict as Call};
+use puro::internals::interpose::{Answer, Operation};
 use puro::internals::layout::{header, start};
 use puro::internals::os::OsVfs;
 use puro::internals::record::RecordCause;
@@ -267,9 +267,9 @@ fn read_errors_are_told_as_such() {
         let (path, from) = (segment(dir.path(), sequence), at(dir.path(), sequence, 1));
         let world = interpose(move |call| match call.operation {
             Operation::Read if call.path == path && call.position + call.length as u64 > from => {
-                Call::Fail(errno(EIO))
+                Answer::Fail(errno(EIO))
             }
-            _ => Call::Proceed,
+            _ => Answer::Proceed,
         });
         let report = check_in(world, dir.path(), true);
         let finding = &report.findings[0];

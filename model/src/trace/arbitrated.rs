@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::os::OsVfs;
 use puro::internals::trace::Action;
 use puro::internals::vfs::LockWait;
@@ -97,10 +97,10 @@ impl Voice {
 struct Listener(Arc<Voice>);
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
-        let Some(bytes) = self.0.ask(call) else { return Verdict::Proceed };
+    fn before(&self, call: &Call<'_>) -> Answer {
+        let Some(bytes) = self.0.ask(call) else { return Answer::Proceed };
         let voice = Arc::clone(&self.0);
-        Verdict::Then(
+        Answer::Then(
             bytes,
             Box::new(move || {
                 voice.say("gone\n");

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::trace::Action;
 use puro::{Batch, ConsumerOptions, NewRecord, Producer, ProducerOptions};
@@ -84,12 +84,12 @@ pub(super) fn event_of(line: &str) -> io::Result<Event> {
 }
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         if call.operation == Operation::Read {
             let length = self.file.metadata().map_or(0, |metadata| metadata.len());
             self.begun.store(length, Ordering::Relaxed);
         }
-        Verdict::Proceed
+        Answer::Proceed
     }
 
     fn trace(&self, action: &Action<'_>) {

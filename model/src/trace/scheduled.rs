@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::trace::Action;
 use puro::{Batch, Consumer, ConsumerOptions, NewRecord, Producer, ProducerOptions};
 use shuttle::Runner;
@@ -62,11 +62,11 @@ struct Listener {
 }
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         if call.operation == Operation::Read && self.begun.load(Ordering::Relaxed) == 0 {
             self.begun.store(self.stage.log.tick(), Ordering::Relaxed);
         }
-        Verdict::Proceed
+        Answer::Proceed
     }
 
     fn trace(&self, action: &Action<'_>) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use puro::internals::dir::open_path;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::trace::Action;
 use puro::internals::vfs::{OpenMode, VfsFile};
 
@@ -50,7 +50,7 @@ struct Listener {
 }
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         self.stage.note_deaths();
         self.stage.pass();
         let now = self.stage.log.tick();
@@ -71,7 +71,7 @@ impl Hook for Listener {
             self.stage.world.set_fault(0, Fault::Io);
         }
         self.failed.store(fails, Ordering::Relaxed);
-        Verdict::Proceed
+        Answer::Proceed
     }
 
     fn trace(&self, action: &Action<'_>) {
