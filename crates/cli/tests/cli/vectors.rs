@@ -19,7 +19,8 @@ fn inspect_says_of_the_golden_streams_what_stands_beside_them() {
     let write = std::env::var_os("PURO_WRITE_VECTORS").is_some();
     let entries = std::fs::read_dir(vectors()).unwrap().map(|entry| entry.unwrap().path());
     let mut compared = 0;
-    for dir in entries.filter(|path| path.is_dir()) {
+    // `kit` holds no stream, but what `puro-kit` asks of ports.
+    for dir in entries.filter(|path| path.is_dir() && !path.ends_with("kit")) {
         let beside = dir.with_extension("jsonl");
         let said = inspect(&dir);
         if write {
