@@ -68,9 +68,9 @@ fn a_checker_may_replace_a_file_of_its_image() {
 fn a_checker_may_leave_somebody_who_goes_on_storing() {
     assert_never_spoilt(
         "
+map = mmap.mmap(os.open(path, os.O_RDWR), 1000000) # before the next image has that path
 if os.fork() == 0:
     os.setsid()
-    map = mmap.mmap(os.open(path, os.O_RDWR), 1000000)
     for _ in range(100):
         map[5000:5001] = b'Z'
         time.sleep(0.001)
