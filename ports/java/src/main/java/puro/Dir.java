@@ -42,7 +42,7 @@ final class Dir {
     if (s == null) return null;
     String type = Files.getFileStore(path).type(); // M-1
     if (!allowNetwork && (NETWORK.contains(type) || type.startsWith("fuse"))) {
-      throw PuroException.refused(path + " is on a network file system (" + type + ")");
+      throw PuroException.usage(path + " is on a network file system (" + type + ")");
     }
     return hold(path.toAbsolutePath(), s);
   }

@@ -78,14 +78,14 @@ public final class Reader implements AutoCloseable {
 
   public void seekLowest() {
     Calm.run(() -> {
-      seek(-1);
+      seek(0, true);
       return null;
     });
   }
 
   public void seekOffset(long offset) {
     Calm.run(() -> {
-      seek(offset);
+      seek(offset, false);
       return null;
     });
   }
@@ -99,7 +99,7 @@ public final class Reader implements AutoCloseable {
       } finally {
         m.segment.close();
       }
-      seek(token.offset());
+      seek(token.offset(), false);
       if (epoch == 0) epoch = token.epoch();
       return null;
     });
@@ -111,7 +111,7 @@ public final class Reader implements AutoCloseable {
       Memory m = history();
       long end = m.nextOffset;
       m.segment.close();
-      seek(end);
+      seek(end, false);
       return null;
     });
   }
@@ -126,8 +126,8 @@ public final class Reader implements AutoCloseable {
     throw PuroException.refused("the segments of " + dir.shown + " change all the time");
   }
 
-  /** in the segment with the highest base_offset at or below it. Below 0: the lowest offset. */
-  private void seek(long offset) throws IOException {
+  /** in the segment with the highest base_offset at or below it. Offsets are unsigned. */
+  private void seek(long offset, boolean lowest) throws IOException {
     for (int i = 0; i < Limits.START_OVER; i++) { // where the name is gone, list and seek anew
       Listing l = Listing.of(dir);
       long in = -1;
@@ -135,10 +135,10 @@ public final class Reader implements AutoCloseable {
         byte[] head = l.head(n);
         if (head == null || l.stray(n, streamId)) continue;
         if (Header.judge(head, false) != Header.Verdict.FINE) {
-          if (in < 0 && offset < 0) throw PuroException.damage("the header of " + Names.segment(n) + " is damaged");
+          if (in < 0 && lowest) throw PuroException.damage("the header of " + Names.segment(n) + " is damaged");
           continue; // told by whoever gets there
         }
-        if (offset < 0) {
+        if (lowest) {
           in = n;
           break;
         }
@@ -151,11 +151,60 @@ public final class Reader implements AutoCloseable {
       release();
       fate = null;
       enter(s);
-      epoch = offset > 0 ? s.header.epoch() : 0; // of the block before; 0: nothing was read (E-7)
-      if (offset >= 0) walkTo(offset);
+      epoch = !lowest && offset != 0 ? s.header.epoch() : 0; // of the block before; 0: nothing was read (E-7)
+      if (!lowest) walkTo(offset);
       return;
     }
     throw PuroException.refused("the segments of " + dir.shown + " change all the time");
+  }
+
+  /** R-10, F-22: the first records block at which the running maximum is at least this time; or the end. */
+  public void seekTime(long time) {
+    Calm.run(() -> {
+      for (int i = 0; i < Limits.START_OVER; i++) {
+        Listing l = Listing.of(dir);
+        long in = -1;
+        for (long n : l.numbers) {
+          if (l.stray(n, streamId)) continue;
+          if (in >= 0 && !beginsBefore(n, time)) break; // timestamps of checkpoints never go back
+          in = n;
+        }
+        Segment s = in < 0 ? null : pin(in);
+        if (s == null) continue;
+        release();
+        fate = null;
+        enter(s);
+        epoch = 0;
+        walkToTime(time);
+        return null;
+      }
+      throw PuroException.refused("the segments of " + dir.shown + " change all the time");
+    });
+  }
+
+  private boolean beginsBefore(long n, long time) throws IOException {
+    Segment s = Segment.open(dir, n, false, streamId);
+    if (s == null) return false;
+    try {
+      Block.Look first = Block.look(s, Limits.HEADER, s.header.crc(), s.header.crc(), s.header.baseOffset(), s.compacted());
+      return first.state() == Block.State.COMMITTED && Long.compareUnsigned(first.block().timestamp(), time) < 0;
+    } finally {
+      s.close();
+    }
+  }
+
+  private void walkToTime(long time) throws IOException {
+    boolean reached = false;
+    for (Block b; (b = committed()) != null; ) {
+      if (b.kind() == Block.SEGMENT_END) {
+        if (!hop(b)) return;
+        reached = false; // the maximum is of the blocks of one segment
+        continue;
+      }
+      reached |= Long.compareUnsigned(b.timestamp(), time) >= 0;
+      if (reached && b.kind() == Block.RECORDS) return;
+      take(b, b.nextOffset());
+    }
   }
 
   private void walkTo(long offset) throws IOException {
@@ -274,7 +323,7 @@ public final class Reader implements AutoCloseable {
 
   /** Goes behind a block; its records from this offset on become ready. */
   private void take(Block b, long from) {
-    List<Block.Placed> all = b.kind() == Block.RECORDS ? b.records(segment.compacted()) : List.of(); // or damage
+    List<Block.Placed> all = b.kind() == Block.RECORDS ? b.records(true) : List.of(); // or damage
     for (Block.Placed p : all) {
       if (p.rec().control() || Long.compareUnsigned(p.offset(), from) < 0) continue; // F-31
       Token t = new Token(streamId(), b.epoch(), p.offset() + 1);
@@ -353,7 +402,7 @@ public final class Reader implements AutoCloseable {
 
   void seekAnew() throws IOException {
     long was = epoch;
-    seek(next);
+    seek(next, false);
     if (epoch == 0) epoch = was;
   }
 

@@ -8,7 +8,7 @@ import java.util.List;
 
 /** Verification (protocol.md, chapter 11). It changes nothing, and makes no file (K-1). */
 public final class Verify {
-  public enum Weight { DAMAGE, UNREADABLE, REPAIR, NOTE }
+  public enum Weight { DAMAGE, UNREADABLE, REPAIRABLE, NOTE }
 
   /** K-2. Place and offset are -1 where they are not known. */
   public record Finding(Weight weight, String file, long place, long offset, String what) {
@@ -53,11 +53,11 @@ public final class Verify {
 
   /** The verdict (K-2), and with it the exit code. */
   public String verdict() {
-    return has(Weight.DAMAGE) ? "damaged" : has(Weight.UNREADABLE) ? "unreadable" : has(Weight.REPAIR) ? "needs repair" : "sound";
+    return has(Weight.DAMAGE) ? "damaged" : has(Weight.UNREADABLE) ? "unreadable" : has(Weight.REPAIRABLE) ? "repairable" : "sound";
   }
 
   public int exit() {
-    return has(Weight.DAMAGE) ? 2 : has(Weight.UNREADABLE) ? 74 : has(Weight.REPAIR) ? 1 : 0;
+    return has(Weight.DAMAGE) ? 2 : has(Weight.UNREADABLE) ? 74 : has(Weight.REPAIRABLE) ? 1 : 0;
   }
 
   private boolean has(Weight w) {
@@ -136,7 +136,7 @@ public final class Verify {
       bytes += active ? m.position : s.file.size();
       if (active) m = end(s, m);
       else if (!m.sealed) hole(s, m); // K-11
-      else if (s.file.size() != m.position) tell(Weight.DAMAGE, name, m.position, m.nextOffset, "bytes behind the segment end");
+      else if (!s.zerosBehind(m.position)) tell(Weight.DAMAGE, name, m.position, m.nextOffset, "bytes behind the segment end");
       before = findings.size() == found ? m : null;
       if (last && !active) one(Listing.later(dir, n, id), true); // K-4: what was added meanwhile
     } finally {
@@ -166,7 +166,7 @@ public final class Verify {
       if (b.kind() != Block.RECORDS && !timesKnown && opening) maxSeen = b.timestamp();
       fields(s, m, b, opening, maxSeen);
       try {
-        for (Block.Placed p : deep || b.hasControl() ? b.records(s.compacted()) : List.<Block.Placed>of()) {
+        for (Block.Placed p : deep || b.hasControl() ? b.records(!deep || s.compacted()) : List.<Block.Placed>of()) {
           if (deep && !p.rec().control()) records++;
         }
         if (deep && b.kind() == Block.CHECKPOINT && !opening) checkpoint(s, m, b);
@@ -204,10 +204,16 @@ public final class Verify {
       for (Block.Look l = next(s, b); l.state().compareTo(Block.State.VALID) >= 0 && l.block().kind() == Block.CHECKPOINT; l = next(s, l.block())) {
         end = l.block().end();
       }
-      limit = s.compacted() ? s.file.size() : end;
+      limit = s.compacted() ? length(s, b) : end;
     }
     boolean right = opening ? b.durableTo() == limit : Long.compareUnsigned(b.durableTo(), limit) <= 0;
     if (!right) tell(Weight.DAMAGE, s.name(), b.position, b.firstOffset(), "a wrong durable_to");
+  }
+
+  /** The length of a compacted segment; zeros behind its end do not count (F-56). */
+  private static long length(Segment s, Block b) throws IOException {
+    long said = b.durableTo(), size = s.file.size();
+    return said > 0 && said < size && s.zerosBehind(said) ? said : size;
   }
 
   private Block.Look next(Segment s, Block b) throws IOException {
@@ -216,7 +222,7 @@ public final class Verify {
 
   /** K-14: a checkpoint elsewhere changes nothing (F-37). Of several blocks only what they say is compared. */
   private void checkpoint(Segment s, Memory m, Block b) {
-    for (Block.Placed p : b.records(s.compacted())) {
+    for (Block.Placed p : b.records(true)) {
       Rec r = p.rec();
       if (r.key() != null && !Arrays.equals(r.value(), m.state.get(Bytes.text(r.topic()), r.key()))) {
         tell(Weight.DAMAGE, s.name(), b.position, b.firstOffset(), "a checkpoint that differs from the state");
@@ -249,8 +255,9 @@ public final class Verify {
     }
     switch (t.row) {
       case CLEAN -> { }
-      case UNREADABLE, DAMAGED -> tell(Weight.DAMAGE, s.name(), t.from, m.nextOffset, t.why);
-      default -> tell(Weight.REPAIR, s.name(), t.from, m.nextOffset, (t.to - t.from) + " bytes: " + t.why);
+      case UNREADABLE -> tell(Weight.UNREADABLE, s.name(), t.from, m.nextOffset, t.why); // K-12
+      case DAMAGED -> tell(Weight.DAMAGE, s.name(), t.from, m.nextOffset, t.why);
+      default -> tell(Weight.REPAIRABLE, s.name(), t.from, m.nextOffset, (t.to - t.from) + " bytes: " + t.why);
     }
     if (m.sealed && Listing.later(dir, s.number, id) < 0) {
       pause();
@@ -260,7 +267,7 @@ public final class Verify {
       } else if (dir.stat(Names.segment(s.number + 1)) != null) {
         tell(Weight.DAMAGE, s.name(), m.position, m.nextOffset, "a stray has the name of the next segment"); // K-13
       } else {
-        tell(Weight.REPAIR, s.name(), m.position, m.nextOffset, "sealed, and the next segment is not made"); // K-13
+        tell(Weight.REPAIRABLE, s.name(), m.position, m.nextOffset, "sealed, and the next segment is not made"); // K-13
       }
     }
     return m;

@@ -92,7 +92,7 @@ class ReaderTest {
       for (String gone : List.of(":1:2", ":2:3", ":4:3", ":3:4", ":0:4")) {
         Fixture.fails(PuroException.Kind.DIVERGED, () -> r.seek(Token.parse(id + gone)));
       }
-      Fixture.fails(PuroException.Kind.REFUSED, () -> r.seek(Token.parse("00" + id.substring(2) + ":1:1")));
+      Fixture.fails(PuroException.Kind.OTHER_STREAM, () -> r.seek(Token.parse("00" + id.substring(2) + ":1:1")));
       r.seek(Token.parse(id + ":1:1"));
       assertEquals(id + ":1:1", r.token().toString());
       assertEquals(id + ":2:2", r.poll().next().toString());
