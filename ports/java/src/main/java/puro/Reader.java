@@ -23,7 +23,7 @@ public final class Reader implements AutoCloseable {
   private int prevCrc;
   private byte[] eight; // before the position
   private long next; // the next offset to deliver
-  private long epoch; // of the block before; 0: nothing was read (E-7)
+  private long epoch; // of the block before, or of the header (E-7)
   private long blockNext; // where the next block has to continue; next may be within a block
   private final ArrayDeque<Message> ready = new ArrayDeque<>(); // of the current block
   private PuroException fate; // an answer that no later look can take back
@@ -100,7 +100,6 @@ public final class Reader implements AutoCloseable {
         m.segment.close();
       }
       seek(token.offset(), false);
-      if (epoch == 0) epoch = token.epoch();
       return null;
     });
   }
@@ -151,7 +150,7 @@ public final class Reader implements AutoCloseable {
       release();
       fate = null;
       enter(s);
-      epoch = !lowest && offset != 0 ? s.header.epoch() : 0; // of the block before; 0: nothing was read (E-7)
+      epoch = s.header.epoch(); // at the beginning of a segment (E-7)
       if (!lowest) walkTo(offset);
       return;
     }
@@ -174,7 +173,7 @@ public final class Reader implements AutoCloseable {
         release();
         fate = null;
         enter(s);
-        epoch = 0;
+        epoch = s.header.epoch();
         walkToTime(time);
         return null;
       }
@@ -401,9 +400,7 @@ public final class Reader implements AutoCloseable {
   }
 
   void seekAnew() throws IOException {
-    long was = epoch;
     seek(next, false);
-    if (epoch == 0) epoch = was;
   }
 
   @Override public void close() {
