@@ -207,6 +207,30 @@ class ReaderTest {
     t.join();
   }
 
+  @Test void byTime() throws Exception { // R-10, F-22
+    Path dir = tmp.resolve("s");
+    Fixture.Fixed w = new Fixture.Fixed();
+    long begin = w.now;
+    int[] times = {10, 20, 15, 30, 25, 40};
+    try (Producer p = Producer.open(dir, Fixture.small(w))) {
+      for (int t : times) {
+        w.now = begin + t;
+        p.append(Fixture.recs(t + "x".repeat(1500)));
+      }
+      assertTrue(p.memory().segment.number > 0);
+    }
+    try (Reader r = Reader.open(dir)) {
+      int[] sought = {0, 10, 11, 20, 21, 30, 31, 40}, wanted = {10, 10, 20, 20, 30, 30, 40, 40};
+      for (int i = 0; i < sought.length; i++) {
+        r.seekTime(begin + sought[i]);
+        assertTrue(r.poll().value().startsWith(wanted[i] + "x"), "" + sought[i]);
+      }
+      r.seekTime(begin + 41);
+      assertNull(r.poll());
+      assertEquals(6, r.nextOffset());
+    }
+  }
+
   @Test void aCompactedSegment() throws Exception { // F-33, F-38, F-39
     Path dir = tmp.resolve("s");
     List<String> left;

@@ -111,6 +111,21 @@ class RecoveryTest {
     assertArrayEquals(was, Files.readAllBytes(file));
   }
 
+  @Test void aGapInGenerationZero() throws Exception { // R-3, K-14: a reader goes on, and counts it
+    byte[] body = new Bytes.Out().raw(Rec.entry("gap", null, new byte[] {3}).encode()).raw(Rec.of("t", null, "c").encode()).done();
+    tail(Block.encode(headerCrc, end, Block.RECORDS, body, true, 4, crc, 2, w.now, 0, 1, Block.HIGH));
+    try (Reader r = Reader.open(dir)) {
+      assertEquals(List.of("a", "b", "c"), Fixture.all(r));
+      assertEquals(6, r.nextOffset());
+    }
+    try (SmallestReader r = new SmallestReader(dir)) {
+      r.seek(2);
+      assertEquals(5, r.next().offset());
+    }
+    assertEquals("sound", Verify.run(dir, false, w).verdict());
+    assertEquals("damaged", Verify.run(dir, true, w).verdict());
+  }
+
   @Test void behindALongHole() throws Exception { // Z-6: zeros, and what a loss of power left behind them
     tail(new byte[200_000], new byte[] {1});
     assertEquals("LOST", repair(true));
