@@ -27,6 +27,7 @@ public final class Reader implements AutoCloseable {
   private long blockNext; // where the next block has to continue; next may be within a block
   private final ArrayDeque<Message> ready = new ArrayDeque<>(); // of the current block
   private PuroException fate; // an answer that no later look can take back
+  private long nothingAt = -1; // no block was there at the last look
   private final Watch watch = new Watch(this);
   // the last block that took offsets ends here, with this crc
   long marked;
@@ -193,17 +194,28 @@ public final class Reader implements AutoCloseable {
   }
 
   private void walkToTime(long time) throws IOException {
-    boolean reached = false;
-    for (Block b; (b = committed()) != null; ) {
+    long now = world.now();
+    boolean doubt = Long.compareUnsigned(time, now) <= 0; // then timestamps beyond the own clock are not believed
+    boolean reached = false, waiting = false;
+    long waitingFrom = 0; // the first block of which the time is not known yet
+    while (true) {
+      Block b = committed();
+      if (b == null || b.kind() == Block.SEGMENT_END && !hop(b)) break;
       if (b.kind() == Block.SEGMENT_END) {
-        if (!hop(b)) return;
         reached = false; // the maximum is of the blocks of one segment
         continue;
       }
-      reached |= Long.compareUnsigned(b.timestamp(), time) >= 0;
-      if (reached && b.kind() == Block.RECORDS) return;
+      boolean ahead = doubt && Long.compareUnsigned(b.timestamp(), now) > 0;
+      if (!ahead) reached |= Long.compareUnsigned(b.timestamp(), time) >= 0;
+      if (b.kind() == Block.RECORDS) {
+        if (reached && !waiting) return;
+        if (reached) break; // those that wait count as written then
+        if (ahead && !waiting) waitingFrom = b.firstOffset();
+        waiting = ahead;
+      }
       take(b, b.nextOffset());
     }
+    if (waiting) seek(waitingFrom, false); // where none follows, it counts as it stands
   }
 
   private void walkTo(long offset) throws IOException {
@@ -255,6 +267,7 @@ public final class Reader implements AutoCloseable {
     next = blockNext = s.header.baseOffset();
     eight = s.eight(position);
     ready.clear();
+    nothingAt = -1;
     marked = position; // where it has read no block with offsets yet, the end of the header
     markedCrc = prevCrc;
   }
@@ -299,12 +312,15 @@ public final class Reader implements AutoCloseable {
 
   /** The committed block at the position, or null: nothing yet. In a sealed segment that is damage. */
   private Block committed() throws IOException {
-    Block.Look l = look();
-    if (l.state() != Block.State.COMMITTED) {
+    // where nothing was at the last look, it does not read all the zeros again
+    boolean nothing = position == nothingAt && Bytes.zeros(segment.file.read(position, Limits.START));
+    Block.Look l = nothing ? null : look();
+    if (l != null && l.state() != Block.State.COMMITTED) {
       segment.afresh(); // read afresh all of it
       l = look();
     }
-    if (l.state() != Block.State.COMMITTED) {
+    if (l == null || l.state() != Block.State.COMMITTED) {
+      nothingAt = position;
       if (Listing.later(dir, segment.number, streamId) < 0) return null;
       segment.afresh(); // the successor exists; read once more, then decide
       l = look();

@@ -231,6 +231,28 @@ class ReaderTest {
     }
   }
 
+  @Test void aClockThatWasAhead() throws Exception {
+    Path dir = tmp.resolve("s");
+    Fixture.Fixed w = new Fixture.Fixed();
+    long begin = w.now;
+    int[] times = {10, 900, 20, 30, 950, 960};
+    try (Producer p = Producer.open(dir, Fixture.small(w))) {
+      for (int t : times) {
+        w.now = begin + t;
+        p.append(Fixture.recs(t + "x".repeat(1500)));
+      }
+    }
+    w.now = begin + 500;
+    try (Reader r = Reader.open(dir, false, w)) {
+      int[] sought = {10, 11, 20, 21, 30, 31, 500, 501, 951}, wanted = {10, 900, 900, 30, 30, 950, 950, 900, 960};
+      for (int i = 0; i < sought.length; i++) {
+        r.seekTime(begin + sought[i]);
+        String first = r.poll().value();
+        assertTrue(first.startsWith(wanted[i] + "x"), sought[i] + ": " + first.substring(0, 4));
+      }
+    }
+  }
+
   @Test void aCompactedSegment() throws Exception { // F-33, F-38, F-39
     Path dir = tmp.resolve("s");
     List<String> left;
