@@ -9,7 +9,7 @@ use crate::engine::hint::Hint;
 use crate::engine::seek;
 use crate::engine::segment::data_end;
 use crate::engine::tail::open_tail;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::format::state::Position;
@@ -167,7 +167,7 @@ pub(crate) fn change_at<V: Vfs>(
     let _owner = OwnerLock::take(&dir, name, LockWait::Try)?;
     let mut producer = ProducerOptions::of(Writing::default(), common).open_at(dir.clone())?;
     let before = producer.position(name);
-    let entry = Action::new("ReadEntry").label(name);
+    let entry = Action::new(Operator::ReadEntry).label(name);
     dir.vfs.trace(&entry.value(before.map_or(0, |position| position.offset)));
     let after = match to {
         Some(start) => {

@@ -31,7 +31,7 @@ pub(crate) use self::request::{PositionChange, Positioned, Request};
 pub use self::transaction::Transaction;
 use crate::appended::Appended;
 use crate::engine::os::OsVfs;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockWait, Vfs};
 use crate::engine::writer::RepairReport;
 use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock};
@@ -244,7 +244,7 @@ impl<V: Vfs> Producer<V> {
         // For the trace: a sync that succeeded is an outcome by itself; any other one is `Return`.
         if !(self.is_durable() && durable.is_ok()) {
             let label = if durable.is_ok() { "" } else { "not durable" };
-            self.writer.trace(self.writer.tail.action("Return").label(label));
+            self.writer.trace(self.writer.tail.action(Operator::Return).label(label));
         }
         self.tidy();
         durable.map_err(|error| AppendError::NotDurable { appended, error })?;
@@ -298,14 +298,14 @@ impl<V: Vfs> Producer<V> {
         builder: &mut BlockBuilder,
     ) -> Result<Appended, AppendError> {
         let appended = self.append_looked(guard, builder, &Request::default())?;
-        self.writer.trace(Action::new("Unlock"));
+        self.writer.trace(Action::new(Operator::Unlock));
         let durable = self.is_durable();
-        let synced = if durable { self.writer.sync(guard, "Sync") } else { Ok(()) };
+        let synced = if durable { self.writer.sync(guard, Operator::Sync) } else { Ok(()) };
         if !(durable && synced.is_ok()) {
             let label = if synced.is_ok() { "" } else { "not durable" };
-            self.writer.trace(self.writer.tail.action("Return").label(label));
+            self.writer.trace(self.writer.tail.action(Operator::Return).label(label));
         }
-        self.writer.trace(Action::new("Lock"));
+        self.writer.trace(Action::new(Operator::Lock));
         synced.map_err(|failure| self.not_durable(appended, failure))?;
         Ok(appended)
     }
@@ -368,7 +368,7 @@ impl<V: Vfs> Producer<V> {
     ) -> Result<Appended, AppendError> {
         let writer = &mut self.writer;
         if let Some(duplicate) = request.check(writer)? {
-            writer.trace(writer.tail.action("Duplicate").value(duplicate.first_offset));
+            writer.trace(writer.tail.action(Operator::Duplicate).value(duplicate.first_offset));
             return Ok(duplicate);
         }
         let prepared = writer.prepare(guard).and_then(|()| writer.checkpoint_if_due(guard));
@@ -412,11 +412,11 @@ impl<V: Vfs> Producer<V> {
         let writer = &mut self.writer;
         if let Some(change) = request.position {
             let name = if change.by_hand {
-                "SetPosition"
+                Operator::SetPosition
             } else if record_count > 0 {
-                "CommitBoth"
+                Operator::CommitBoth
             } else {
-                "CommitPosition"
+                Operator::CommitPosition
             };
             let offset = change.after.map_or(0, |after| after.offset);
             writer.trace(writer.tail.action(name).label(&change.name).value(offset));
@@ -439,10 +439,10 @@ impl<V: Vfs> Producer<V> {
     fn make_durable(&mut self) -> Result<(), crate::error::IoError> {
         let tail = &self.writer.tail;
         if tail.durable_to >= tail.end {
-            self.writer.trace(tail.action("Return").label("durable"));
+            self.writer.trace(tail.action(Operator::Return).label("durable"));
             return Ok(());
         }
-        let Err(error) = self.writer.try_sync("Sync") else { return Ok(()) };
+        let Err(error) = self.writer.try_sync(Operator::Sync) else { return Ok(()) };
         let Ok(guard) = self.lock.take(self.lock_wait) else { return Err(error) };
         match self.writer.rewrite_and_sync(&guard) {
             Ok(()) => Ok(()),

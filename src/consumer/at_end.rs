@@ -10,6 +10,7 @@ use crate::engine::reader::Reader;
 use crate::engine::seek::{self, ReadPlace, Start};
 use crate::engine::segment::TailKind;
 use crate::engine::tail::open_tail;
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{Diverged, Failure, ReadError};
 use crate::format::block::Cause;
@@ -106,7 +107,7 @@ impl<V: Vfs> Consumer<V> {
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.
         reader.read_afresh();
-        let action = reader.place.action("Deliver");
+        let action = reader.place.action(Operator::Deliver);
         match reader.load(&self.dir, &self.options.topics)? {
             None => {
                 self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
@@ -151,7 +152,7 @@ impl<V: Vfs> Consumer<V> {
                 return Err(Diverged::Replaced { token }.into());
             }
         }
-        self.dir.vfs.trace(&reader.place.action("LookBehind"));
+        self.dir.vfs.trace(&reader.place.action(Operator::LookBehind));
         let start = Start::Token(token);
         let found =
             seek::find(&self.dir, &start, &self.options.topics, self.options.common.lock_wait)?;

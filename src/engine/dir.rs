@@ -18,6 +18,7 @@ use crate::engine::counters::Counters;
 use crate::engine::error::{Damage, Failure, IoContext, IoError};
 use crate::engine::segment::HeaderCause;
 pub use crate::engine::segment::OpenSegment;
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{FileId, FileStatus, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// A stream's directory on some system, or one of those in it.
@@ -56,11 +57,11 @@ pub struct Segments {
 }
 
 /// The names of the steps of a pin: open, lock, look whether it is still the right file.
-pub type PinActions = [&'static str; 3];
+pub type PinActions = [Operator; 3];
 /// The first segment that a reader is in.
-pub const SEEK: PinActions = ["Seek", "Pin", "CheckName"];
+pub const SEEK: PinActions = [Operator::Seek, Operator::Pin, Operator::CheckName];
 /// The next one, while the one before is held (V-8).
-pub const HOP: PinActions = ["HopOpen", "HopPin", "HopCheckName"];
+pub const HOP: PinActions = [Operator::HopOpen, Operator::HopPin, Operator::HopCheckName];
 
 /// How often a look at a directory that changes meanwhile is started over.
 pub(crate) const LOOKS: usize = 100;

@@ -10,6 +10,7 @@ use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK, Segments};
 use crate::engine::error::{Failure, ReadError};
 use crate::engine::segment::Window;
 use crate::engine::tail::{Tail, open_tail};
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs};
 use crate::format::block::{Block, BlockKind, Cause};
 use crate::format::token::Diverged;
@@ -108,7 +109,7 @@ pub fn find<V: Vfs>(
         };
         // Segments may be deleted while they are looked for; then look again.
         if let Some(found) = found {
-            dir.vfs.trace(&found.place.action("Placed").value(found.first_offset));
+            dir.vfs.trace(&found.place.action(Operator::Placed).value(found.first_offset));
             return Ok(Some(found));
         }
     }
@@ -325,7 +326,7 @@ impl<V: Vfs> Seeker<'_, V> {
         let Some((tail, _)) = open_tail(self.dir, OpenMode::Read)? else { return Ok(()) };
         let checked = check_token_against(token, &tail);
         if checked.is_err() {
-            self.dir.vfs.trace(&tail.action("Resume").value(token.offset));
+            self.dir.vfs.trace(&tail.action(Operator::Resume).value(token.offset));
         }
         Ok(checked?)
     }

@@ -10,7 +10,7 @@ use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoError};
 use crate::engine::segment::{CommittedPart, READ_AHEAD_BYTES, Window, is_zero, only_zeros};
 use crate::engine::tail::behind::{FromBehind, scan_from_behind};
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{FileId, FileStatus, OpenMode, Vfs, read_full};
 use crate::format::block::{Block, BlockKind, BlockMeta, Cause, Link};
 use crate::format::chain::Chain;
@@ -147,8 +147,8 @@ impl<F> Tail<F> {
 
     /// An action at the committed end.
     #[must_use]
-    pub fn action(&self, name: &'static str) -> Action<'static> {
-        Action::new(name).at(self.segment.header.sequence, self.end)
+    pub fn action(&self, operator: Operator) -> Action<'static> {
+        Action::new(operator).at(self.segment.header.sequence, self.end)
     }
 
     /// Says that something is wrong at the committed end.

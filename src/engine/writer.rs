@@ -22,7 +22,7 @@ use crate::engine::dir::{Directory, OpenSegment, new_segment_name};
 use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::segment::PIECE_BYTES;
 use crate::engine::tail::{Look, Tail};
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{
     FIRST_PIECE_BYTES, FileStatus, OpenMode, Vfs, VfsFile, read_full, write_full,
 };
@@ -167,10 +167,10 @@ impl<V: Vfs> Writer<V> {
         }
         if !repaired {
             self.trace_look();
-            self.trace(self.tail.action("Classify").label("clean"));
+            self.trace(self.tail.action(Operator::Classify).label("clean"));
         }
         let sealed = self.tail.sealed;
-        let finish = self.tail.action("Finish").value(self.tail.next_offset());
+        let finish = self.tail.action(Operator::Finish).value(self.tail.next_offset());
         self.trace(finish.label(if sealed { "sealed" } else { "" }));
         if sealed {
             self.finish_rollover(guard)?;
@@ -249,7 +249,7 @@ impl<V: Vfs> Writer<V> {
     }
 
     fn trace_look(&self) {
-        self.trace(self.tail.action("StepOver").value(self.tail.next_offset()));
+        self.trace(self.tail.action(Operator::StepOver).value(self.tail.next_offset()));
     }
 
     /// Goes on from a sealed segment to the active one, if there is a later one.
@@ -309,7 +309,7 @@ impl<V: Vfs> Writer<V> {
         if !self.tail.named_durably {
             self.dir.sync()?;
             self.tail.named_durably = true;
-            self.trace(self.tail.action("SyncNamesFirst"));
+            self.trace(self.tail.action(Operator::SyncNamesFirst));
         }
         if self.needs_epoch() {
             self.clear_the_way(guard, RAISE_BYTES)?;
@@ -318,7 +318,7 @@ impl<V: Vfs> Writer<V> {
             }
         }
         if self.tail.durable_to < self.tail.epoch_end {
-            self.sync(guard, "SyncEpoch")?;
+            self.sync(guard, Operator::SyncEpoch)?;
         }
         Ok(())
     }
@@ -352,7 +352,7 @@ impl<V: Vfs> Writer<V> {
             self.write_block(guard, &mut builder, BlockKind::Records, now_ms, epoch.number);
         written.map_err(CommitError::into_failure)?;
         self.raised = true;
-        self.sync(guard, "SyncRaise")
+        self.sync(guard, Operator::SyncRaise)
     }
 
     /// An error of our own making, told instead of a panic.
@@ -408,19 +408,19 @@ impl<V: Vfs> Writer<V> {
         let (dir, tail) = (&self.dir, &mut self.tail);
         let length = built.bytes.len() as u64;
         reserve(dir, tail, tail.end + length)?;
-        let begin = if epoch == tail.epoch() { "Reserve" } else { "RaiseEpoch" };
+        let begin = if epoch == tail.epoch() { Operator::Reserve } else { Operator::RaiseEpoch };
         let label = if kind == BlockKind::SegmentEnd { "end" } else { "" };
         dir.vfs.trace(&tail.action(begin).value(length).label(label));
         if let Err(error) = write_full(&tail.segment.file, built.bytes, tail.end) {
             withdraw(dir, tail);
             return Err(CommitError::NotAppended(tail.io_error("write", error).into()));
         }
-        dir.vfs.trace(&tail.action("WritePart").value(length).label(label));
+        dir.vfs.trace(&tail.action(Operator::WritePart).value(length).label(label));
         commit(dir, tail)?;
         let begin = tail.end;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
         assert!(tail.end == begin + length, "the end is not behind the block that was committed");
-        dir.vfs.trace(&tail.action("Commit").value(tail.next_offset()).label(label));
+        dir.vfs.trace(&tail.action(Operator::Commit).value(tail.next_offset()).label(label));
         begin_sync(tail, begin);
         Ok(())
     }
@@ -430,7 +430,7 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// `Io` when rewriting and syncing again failed too.
-    pub fn sync(&mut self, guard: &WriterGuard<V>, action: &'static str) -> Result<(), Failure> {
+    pub fn sync(&mut self, guard: &WriterGuard<V>, action: Operator) -> Result<(), Failure> {
         if self.try_sync(action).is_ok() {
             return Ok(());
         }
@@ -441,7 +441,7 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// What the system says; then only [`Writer::rewrite_and_sync`] helps (M-6).
-    pub fn try_sync(&mut self, action: &'static str) -> Result<(), IoError> {
+    pub fn try_sync(&mut self, action: Operator) -> Result<(), IoError> {
         let tail = &mut self.tail;
         let path = &tail.segment.path;
         if tail.sync_failed {
@@ -458,7 +458,7 @@ impl<V: Vfs> Writer<V> {
             }
             Err(error) => {
                 tail.sync_failed = true;
-                self.dir.vfs.trace(&tail.action("SyncFails").label(action));
+                self.dir.vfs.trace(&tail.action(Operator::SyncFails).label(action.name()));
                 Err(error).while_doing("sync", path)
             }
         }
@@ -487,10 +487,11 @@ impl<V: Vfs> Writer<V> {
             position += count as u64;
             bytes.resize(PIECE_BYTES, 0);
         }
-        self.dir.vfs.trace(&tail.action("Rewrite"));
+        self.dir.vfs.trace(&tail.action(Operator::Rewrite));
         let synced = file.sync_data();
-        let told = tail.action(if synced.is_ok() { "SyncAgain" } else { "SyncFails" });
-        self.dir.vfs.trace(&told.label("SyncAgain"));
+        let told =
+            tail.action(if synced.is_ok() { Operator::SyncAgain } else { Operator::SyncFails });
+        self.dir.vfs.trace(&told.label(Operator::SyncAgain.name()));
         synced.while_doing("sync", path)?;
         self.dir.counters.syncs.add(1);
         tail.sync_failed = false;

@@ -3,7 +3,7 @@
 use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::segment::SegmentHeader;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{FileId, OpenMode, Vfs, VfsFile, millis};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{Block, BlockKind};
@@ -77,7 +77,7 @@ impl Survey {
     pub fn of<V: Vfs>(dir: &Directory<V>) -> Result<Self, Failure> {
         let not_a_stream = || Failure::NotAStream { dir: dir.path.clone() };
         let active = dir.open_active(OpenMode::Read)?.ok_or_else(not_a_stream)?;
-        dir.vfs.trace(&Action::new("ListSegments").at(active.header.sequence, 0));
+        dir.vfs.trace(&Action::new(Operator::ListSegments).at(active.header.sequence, 0));
         let segments = dir.segments()?.ok_or_else(not_a_stream)?;
         let (mut sealed, mut unusable) = (Vec::new(), Vec::new());
         for sequence in segments.sequences {

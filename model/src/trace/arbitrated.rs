@@ -154,7 +154,7 @@ struct Life {
 
 impl Life {
     fn note(&self, name: &'static str, value: u64, label: &str) {
-        self.voice.note(&Action::new(name).value(value).label(label));
+        self.voice.note(&Action::named(name).value(value).label(label));
     }
 
     fn append_all(mut self) {

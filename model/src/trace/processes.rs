@@ -102,7 +102,7 @@ impl Hook for Listener {
 /// Real files, listened to.
 fn listened(log: &Path, process: u32, role: &str) -> io::Result<Interpose<OsVfs>> {
     let file = open(log)?;
-    let begins = Action::new("Begins");
+    let begins = Action::named("Begins");
     (&file).write_all(line(process, 0, &begins.label(role)).as_bytes())?;
     let listener = Listener { file: Arc::new(file), process, begun: AtomicU64::new(0) };
     Ok(Interpose::new(OsVfs::new(), listener))

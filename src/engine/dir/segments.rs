@@ -8,7 +8,7 @@ use super::{
 };
 use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::segment::{SegmentHeader, read_header};
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::format::layout::header;
 
@@ -202,7 +202,7 @@ impl<V: Vfs> Directory<V> {
             };
             trace(open, segment.header.base_offset);
             let locked = lock(&segment.file, &segment.path, LockKind::Shared, wait);
-            trace(if locked.is_ok() { pin } else { "PinTimesOut" }, 0);
+            trace(if locked.is_ok() { pin } else { Operator::PinTimesOut }, 0);
             locked?;
             let named = self.still_names(&segment)?;
             trace(check, u64::from(named));

@@ -2,6 +2,7 @@
 //! there already costs the device two writes, one that makes the file longer costs three.
 
 use crate::engine::segment::only_zeros;
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{Vfs, VfsFile, write_full};
 use crate::engine::writer::{Writer, WriterGuard};
 use crate::format::layout::BLOCK_ALIGN;
@@ -44,7 +45,7 @@ impl<V: Vfs> Writer<V> {
         }
         tail.length = position;
         self.put_zeros_here = true;
-        self.dir.vfs.trace(&tail.action("PutZeros").value(position));
+        self.dir.vfs.trace(&tail.action(Operator::PutZeros).value(position));
     }
 
     /// Whether it put zeros behind the end as it remembers it, in a segment that is still there.
@@ -65,7 +66,7 @@ impl<V: Vfs> Writer<V> {
         let only_zeros = only_zeros(file, tail.end, u64::MAX).unwrap_or(false);
         if only_zeros && file.set_len(tail.end).is_ok() {
             tail.length = tail.end;
-            self.dir.vfs.trace(&tail.action("CutZeros"));
+            self.dir.vfs.trace(&tail.action(Operator::CutZeros));
         }
     }
 }
