@@ -21,7 +21,7 @@ use puro::internals::vfs::LockWait;
 use puro::{Batch, ConsumerOptions, NewRecord, ReadError, StewardOptions};
 
 use super::processes::{event_of, line, other};
-use super::{Begun, Event, Log, contents};
+use super::{ASKS, Begun, Event, Log, asks_for_steward, contents};
 use crate::generate::{Rng, SEGMENT_BYTES};
 use crate::history::options;
 
@@ -76,6 +76,9 @@ impl Voice {
 
     /// Waits for its turn; tells with how many bytes of the next call it is to die.
     fn ask(&self, call: &Call<'_>) -> Option<usize> {
+        if asks_for_steward(call) {
+            self.note(&Action::named(ASKS));
+        }
         self.say("turn\n");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).expect("who lets processes go is there");

@@ -10,7 +10,7 @@ use puro::internals::trace::Action;
 use puro::internals::vfs::{OpenMode, VfsFile};
 
 use super::turns::{Part, Turns};
-use super::{Begun, Event, Log, contents};
+use super::{ASKS, Begun, Event, Log, asks_for_steward, contents};
 use crate::generate::Rng;
 use crate::history::STREAM;
 use crate::ledger::{JOB, NAMES};
@@ -53,6 +53,9 @@ impl Hook for Listener {
     fn before(&self, call: &Call<'_>) -> Answer {
         self.stage.note_deaths();
         self.stage.pass();
+        if asks_for_steward(call) {
+            self.stage.log.note(Event::of_the_world(self.process, ASKS));
+        }
         let now = self.stage.log.tick();
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).call(call.operation, now);
         if call.operation == Operation::Unlock
