@@ -31,6 +31,8 @@ CONSTANTS
   Sizes,          \* sizes of blocks, in units
   MaxMade,        \* blocks begun in all
   MaxDeaths, MaxBoots, MaxFails, MaxGiveUps, MaxHarms,
+  MaxZeros,       \* how many units of zeros a writer puts behind the end (Z-1)
+  NearLook,       \* a look sees one unit behind the end, not all (A-2)
   DurableRead     \* readers sync before they deliver (R-7)
 
 VARIABLES
@@ -105,12 +107,19 @@ ScanAgain(w) == IF Fits(mem[w]) THEN mem[w] ELSE <<>>
 
 KnownTo(w, c) == Max({Known(c), known[w], expects[w]})
 
+\* Z-6
+MustSeeAll(w) ==     \* it opened the segment, or is to scan it again
+  ~NearLook \/ mem[w] = <<>> \/ ~Fits(mem[w])
+
+\* A-2
+ZerosBehind(p, all) == IF all THEN OnlyZeros(p) ELSE p > len \/ unit[p] = Zero
+
 \* A-5
-LongerThanEnd(w, c) == len >= EndOf(c) \/ KnownTo(w, c) > EndOf(c)
+NotClean(w, c, all) == ~ZerosBehind(EndOf(c), all) \/ KnownTo(w, c) > EndOf(c)
 
 \* A-5
 ScanFirst(w, c) ==    \* before a repair nothing is believed but the bytes
-  IF LongerThanEnd(w, c) THEN StepOverFrom(<<>>) ELSE c
+  IF NotClean(w, c, MustSeeAll(w)) THEN StepOverFrom(<<>>) ELSE c
 
 \* A-20
 IsWrong(w, c) ==      \* a scan that does not come by the remembered end is of another history
@@ -118,7 +127,8 @@ IsWrong(w, c) ==      \* a scan that does not come by the remembered end is of a
 
 \* A-3
 StepOver(w) ==    \* the whole look
-  /\ Go(w, "look", "looked")
+  /\ pc[w] = "look"
+  /\ pc' = [pc EXCEPT ![w] = IF MustSeeAll(w) THEN "looked" ELSE "glanced"]
   /\ LET c == ScanFirst(w, StepOverFrom(ScanAgain(w))) IN
      /\ mem' = [mem EXCEPT ![w] = c]
      /\ known' = [known EXCEPT ![w] =
@@ -143,10 +153,22 @@ MustRaise(w) == w \in must
 \* E-4
 EpochOnDisk(w) == known[w] >= EpochEnd(mem[w])
 
+\* Z-7
+InTheWay(w, size) ==     \* where the block is to go, or right behind it, stands something
+  \E u \in EndOf(mem[w])..Min({len, EndOf(mem[w]) + size}) : unit[u] # Zero
+
+\* Z-7
+LookAgain(w) ==   \* at all behind the end, and at the segment from its header
+  /\ Go(w, "ready", "look")
+  /\ \E size \in Sizes : InTheWay(w, size)
+  /\ mem' = [mem EXCEPT ![w] = <<>>]
+  /\ UNCHANGED <<fileVars, lock, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+
 Begin(w, size, count, epoch, r) ==
   LET b == Len(made) + 1
       p == EndOf(mem[w]) IN
   /\ b <= MaxMade /\ p + size - 1 <= Units
+  /\ ~InTheWay(w, size)
   /\ made' = Append(made,
        [at |-> p, size |-> size, count |-> count, prev |-> LastOf(mem[w]),
         off |-> OffsetOf(mem[w]), durable |-> known[w], epoch |-> epoch,
@@ -211,6 +233,19 @@ Commit(w) ==
   /\ job' = [job EXCEPT ![w] = 0]
   /\ UNCHANGED <<made, lock, known, left, must, suspect, untold, req,
                  acked, gone, cut, kept, torn, alarm>> /\ Quiet
+
+\* Z-1
+PutZeros(w) ==    \* from where the file ends now, while it holds the lock
+  /\ pc[w] = "done" /\ UNCHANGED pc
+  /\ \E n \in (len + 1)..Min({Units, EndOf(mem[w]) - 1 + MaxZeros}) : PutZerosTo(n)
+  /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+
+\* Z-8
+CutZeros(w) ==    \* when it is closed: under the lock, after a look
+  /\ MaxZeros > 0 /\ pc[w] = "ready" /\ UNCHANGED pc
+  /\ len >= EndOf(mem[w]) /\ OnlyZeros(EndOf(mem[w]))
+  /\ SetLength(EndOf(mem[w]) - 1)
+  /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
 TailBlocks(w) == {unit[u].b : u \in EndOf(mem[w])..len} \ {0}
 

@@ -61,6 +61,13 @@ Put(u, v) ==
   /\ mayLen' = mayLen \cup {Max({len, u})}
   /\ forgot' = forgot \ {u}
 
+PutZerosTo(n) ==      \* zeros written behind the end of the file; a loss of power may leave garbage there
+  /\ len' = n
+  /\ may' = [u \in 1..Units |-> IF u \in (len + 1)..n THEN may[u] \cup {Zero, Junk} ELSE may[u]]
+  /\ mayLen' = mayLen \cup (len..n)
+  /\ forgot' = forgot \ ((len + 1)..n)
+  /\ UNCHANGED unit
+
 SetLength(n) ==
   /\ unit' = [u \in 1..Units |-> IF u > n THEN Zero ELSE unit[u]]
   /\ len' = n
@@ -159,6 +166,9 @@ Diverged(epoch, offset, c) ==
 IsPrefix(s, t) == Len(s) <= Len(t) /\ SubSeq(t, 1, Len(s)) = s
 Range(s) == {s[i] : i \in 1..Len(s)}
 
+\* F-56
+OnlyZeros(p) == \A u \in p..len : unit[u] = Zero     \* nothing, or zeros, from unit p on
+
 (***************************************************************************)
 (* The recovery table, chapter 5. P is EndOf(c), known what the writer     *)
 (* remembers itself (A-20), or at least what the blocks say.               *)
@@ -185,12 +195,14 @@ Known(c) == Max({1} \cup {made[c[i]].durable : i \in 1..Len(c)}
 WholeBehind(c) ==     \* within a boot, only damage hides a block that was committed
   \E q \in Behind(c) : StartAt(q) /\ ValidAt(q) /\ unit[q].s = High
 
+FirstByteZero(p) ==   \* the second unit of every other block begins with a byte that is not zero
+  unit[p].s = Low /\ (unit[p].k = 2 => unit[p].b % 2 = 1)
+
 Row(c, boot, known) ==     \* known: to be on the disk
   LET p == EndOf(c) IN
   IF known > p THEN "damaged"
   ELSE IF BootOf(c) = boot /\ WholeBehind(c) THEN "damaged"
-  ELSE IF len = p - 1 THEN "clean"
-  ELSE IF \A u \in p..len : unit[u] = Zero THEN "zeros"
-  ELSE IF unit[p].s = Low /\ Behind(c) = {} /\ BootOf(c) = boot THEN "unseen"
+  ELSE IF OnlyZeros(p) THEN "clean"
+  ELSE IF FirstByteZero(p) /\ Behind(c) = {} /\ BootOf(c) = boot THEN "unseen"
   ELSE "lost"
 =============================================================================

@@ -15,15 +15,15 @@ EXTENDS Appending
 (***************************************************************************)
 
 Finding(w) ==
-  IF LongerThanEnd(w, mem[w]) THEN Row(mem[w], boot, KnownTo(w, mem[w])) ELSE "clean"
+  IF NotClean(w, mem[w], pc[w] = "looked") THEN Row(mem[w], boot, KnownTo(w, mem[w])) ELSE "clean"
 
 \* X-1
 Classify(w) ==
-  /\ pc[w] = "looked"
+  /\ pc[w] \in {"looked", "glanced"}
   /\ LET row == Finding(w) IN
      /\ pc' = [pc EXCEPT ![w] =
                  CASE row = "clean" -> "ready"
-                   [] row \in {"zeros", "unseen"} -> "cut"
+                   [] row = "unseen" -> "cut"
                    [] row = "lost" -> "save"
                    [] OTHER -> "stop"]
      /\ must' = IF row = "lost" THEN must \cup {w} ELSE must

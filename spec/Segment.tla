@@ -125,7 +125,7 @@ Repairing(w) == pc[w] \in {"save", "cut", "cutsync"}
 \* M-8
 Harm(u) ==       \* of a committed block, between two looks
   /\ harms < MaxHarms /\ harms' = harms + 1
-  /\ u < EndOf(Chain) /\ \A w \in Writers : ~Repairing(w) /\ pc[w] # "looked"
+  /\ u < EndOf(Chain) /\ \A w \in Writers : ~Repairing(w) /\ pc[w] \notin {"looked", "glanced"}
   /\ Spoil(u)
   /\ hurt' = hurt \cup flipped
   /\ UNCHANGED <<writerVars, rd, boot, deaths, fails, giveups,
@@ -134,7 +134,7 @@ Harm(u) ==       \* of a committed block, between two looks
 WriterStep(w) ==
   \/ Lock(w) \/ StepOver(w) \/ Classify(w) \/ StopDamaged(w) \/ SaveTail(w)
   \/ Truncate(w) \/ SyncCut(w) \/ RaiseEpoch(w) \/ SyncEpoch(w) \/ Duplicate(w)
-  \/ Leave(w) \/ Reserve(w) \/ WritePart(w) \/ Commit(w) \/ GiveUp(w) \/ SyncRaise(w)
+  \/ Leave(w) \/ PutZeros(w) \/ CutZeros(w) \/ LookAgain(w) \/ Reserve(w) \/ WritePart(w) \/ Commit(w) \/ GiveUp(w) \/ SyncRaise(w)
   \/ Unlock(w) \/ Sync(w) \/ Return(w) \/ Rewrite(w) \/ SyncAgain(w)
   \/ SyncFails(w) \/ SyncTells(w)
 ReaderStep(r) ==
@@ -157,7 +157,7 @@ TypeOK ==
   /\ \A u \in 1..Units : unit[u] \in may[u] /\ (u > len => unit[u] = Zero)
   /\ lock \in Writers \cup {0}
   /\ \A w \in Writers :
-       /\ pc[w] \in {"idle", "look", "looked", "save", "cut", "cutsync", "stop", "resync",
+       /\ pc[w] \in {"idle", "look", "looked", "glanced", "save", "cut", "cutsync", "stop", "resync",
                      "ready", "write", "raised", "done", "sync", "mending", "mendsync", "mended"}
        /\ lock = w <=> pc[w] \notin {"idle", "sync"}
        /\ req[w] \in 1..(Requests + 1)
@@ -202,7 +202,7 @@ NoDuplicate ==
 RepairIdempotent ==    \* what is cut off is what the bytes say is not committed, whoever repairs
   \A w \in Writers :
     /\ Repairing(w) => mem[w] = Chain
-    /\ pc[w] = "ready" => len = EndOf(mem[w]) - 1 /\ (mem[w] = Chain \/ Harmed(len))
+    /\ pc[w] = "ready" => ZerosBehind(EndOf(mem[w]), ~NearLook) /\ (mem[w] = Chain \/ Harmed(len))
 
 \* F-23
 DurableToTrue ==
@@ -213,6 +213,10 @@ DurableToTrue ==
 RepairKeeps ==
   [][(\E w \in Writers : Repairing(w) /\ pc'[w] # pc[w] /\ boot' = boot)
        => Chain' = Chain]_vars
+
+\* X-3
+QuietDeath ==    \* what a death leaves is not taken for something lost
+  (boot = 1 /\ harms = 0 /\ fails = 0) => must = {}
 
 \* X-1
 WholeStays ==    \* in a known boot nothing is cut that stands there whole, though damage hides it

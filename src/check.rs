@@ -18,7 +18,9 @@ pub use self::report::CheckReport;
 use self::course::{Carried, Course};
 use crate::engine::dir::{Directory, Listing, OpenSegment, SEEK, segment_name};
 use crate::engine::os::OsVfs;
-use crate::engine::segment::{CommittedPart, SegmentHeader, TailKind, classify};
+use crate::engine::segment::{
+    CommittedPart, SegmentHeader, TailKind, classify, data_end, only_zeros,
+};
 use crate::engine::vfs::DEFAULT_LOCK_WAIT;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs, VfsFile};
 use crate::engine::walk::Walk;
@@ -177,7 +179,11 @@ impl<V: Vfs> Checker<'_, V> {
             .chain(temporaries)
             .map(|(name, problem)| Finding::of_file(self.dir.path.join(name), None, problem));
         self.report.findings.extend(findings);
-        self.without_strays(listing.segments)
+        let own = self.without_strays(listing.segments)?;
+        if own.is_empty() {
+            self.find(Finding::of_file(self.dir.path.clone(), None, Problem::OnlyStrays));
+        }
+        Ok(own)
     }
 
     /// Sets aside the segments of other streams (F-9), so that what is left is in order.
@@ -221,7 +227,7 @@ impl<V: Vfs> Checker<'_, V> {
     fn measure(&self, sequences: &[u32]) -> u64 {
         let length = |sequence: &u32| {
             let file = self.dir.open_file(&segment_name(*sequence), OpenMode::Read).ok()?;
-            Some(file.status().ok()?.len)
+            data_end(&file, file.status().ok()?.len).ok()
         };
         sequences.iter().filter_map(length).sum()
     }
@@ -376,6 +382,10 @@ impl<V: Vfs> Checker<'_, V> {
                 None if !course.at.ended => return Ok(None),
                 stop => stop,
             };
+            // Zeros behind the end are nothing to look at twice.
+            if !course.at.ended && course.blocks > 0 && ends_in_zeros(segment, course.at.position) {
+                return Ok(self.judge_tail(segment, course, stop));
+            }
             if seen_at == Some(course.at.position) {
                 return Ok(self.judge_tail(segment, course, stop));
             }
@@ -401,6 +411,10 @@ impl<V: Vfs> Checker<'_, V> {
             let (position, offset) = (piece.position(), Some(course.next_offset));
             let problems = match piece.committed() {
                 Ok(block) => course.pass(&block),
+                // Zeros behind a segment end are nothing (F-25).
+                Err(_) if sealed && course.at.ended && ends_in_zeros(segment, position) => {
+                    return Ok(None);
+                }
                 Err(cause) => {
                     let read_error = piece.read_error().map(str::to_owned);
                     if !sealed {
@@ -427,15 +441,29 @@ impl<V: Vfs> Checker<'_, V> {
         stop: Option<Stop>,
     ) -> Option<Finding> {
         let problem = match stop {
-            None if segment.header.sequence == u32::MAX => Problem::Full,
-            None if self.next_name_is_taken(segment) => Problem::NextNameTaken,
-            None => Problem::RolloverUnfinished,
+            None => self.unfinished(segment),
             Some(Stop { read_error: Some(error), .. }) => Problem::Unreadable(error),
             Some(stop) if course.blocks == 0 => stop.cause.into(),
-            Some(stop) => self.classify(segment, course, stop.cause)?,
+            // Whatever is cut off behind it, nobody can go on (K-13).
+            Some(_) if course.at.ended && self.next_name_is_taken(segment) => {
+                Problem::NextNameTaken
+            }
+            Some(stop) => match self.classify(segment, course, stop.cause) {
+                None if course.at.ended => self.unfinished(segment), // only zeros are behind it
+                problem => problem?,
+            },
         };
         let (sequence, offset) = (segment.header.sequence, Some(course.next_offset));
         Some(Finding::of_place(&segment.path, sequence, course.at.position, offset, problem))
+    }
+
+    /// What is wrong with a segment that is sealed and has no successor (K-13).
+    fn unfinished(&self, segment: &OpenSegment<V::File>) -> Problem {
+        match segment.header.sequence {
+            u32::MAX => Problem::Full,
+            _ if self.next_name_is_taken(segment) => Problem::NextNameTaken,
+            _ => Problem::RolloverUnfinished,
+        }
     }
 
     /// Whether a stray stands under the name that the successor is to have (K-13).
@@ -465,10 +493,14 @@ impl<V: Vfs> Checker<'_, V> {
         let label = match tail {
             TailKind::Damaged { cause } => return Some(cause.into()),
             TailKind::Clean => return None,
-            TailKind::Zeros => "zeros",
             TailKind::Unseen => "unseen",
             TailKind::Lost => "lost",
         };
         Some(Problem::Tail { label, bytes: length.saturating_sub(end), cause })
     }
+}
+
+/// Whether nothing but zeros stands behind a place. Where that cannot be read, another look tells so.
+fn ends_in_zeros<F: VfsFile>(segment: &OpenSegment<F>, position: u64) -> bool {
+    only_zeros(&segment.file, position, u64::MAX).unwrap_or(false)
 }

@@ -17,6 +17,7 @@ pub use crate::engine::reader::BlockRecords;
 use crate::engine::reader::Reader;
 use crate::engine::seek;
 pub use crate::engine::seek::Start;
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{Vfs, Watch};
 use crate::error::{Failure, ReadError};
 use crate::format::block::Cause;
@@ -261,7 +262,7 @@ impl<V: Vfs> Consumer<V> {
                 continue;
             }
             let fresh = reader.reads_afresh();
-            let action = reader.place.action("Deliver");
+            let action = reader.place.action(Operator::Deliver);
             match reader.load(&self.dir, &self.options.topics)? {
                 None => {
                     self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
@@ -270,7 +271,7 @@ impl<V: Vfs> Consumer<V> {
                 // What the window held may be older than the file.
                 Some(_) if !fresh => reader.read_afresh(),
                 Some(cause) => {
-                    self.dir.vfs.trace(&reader.place.action("ReadAfresh"));
+                    self.dir.vfs.trace(&reader.place.action(Operator::ReadAfresh));
                     return self.look_around(cause);
                 }
             }
@@ -291,14 +292,14 @@ impl<V: Vfs> Consumer<V> {
             return Err(next.damage(0, offset, Cause::HeaderField("stream id or sequence")).into());
         }
         let named = self.dir.still_names(held).map_err(Failure::from)?;
-        self.dir.vfs.trace(&reader.place.action("LookBack").value(u64::from(named)));
+        self.dir.vfs.trace(&reader.place.action(Operator::LookBack).value(u64::from(named)));
         if !named {
             return Err(self.out_of_range(offset)?);
         }
         if next.header.base_offset != offset {
             return Err(next.damage(0, offset, Cause::HeaderField("base offset")).into());
         }
-        self.dir.vfs.trace(&reader.place.action("Unpin"));
+        self.dir.vfs.trace(&reader.place.action(Operator::Unpin));
         reader.enter(next);
         Ok(true)
     }
@@ -320,7 +321,7 @@ impl<V: Vfs> Consumer<V> {
             return Ok(false);
         }
         if gone {
-            self.dir.vfs.trace(&reader.place.action("HopOpen").label("told"));
+            self.dir.vfs.trace(&reader.place.action(Operator::HopOpen).label("told"));
             return Err(self.out_of_range(offset)?);
         }
         Err(held.damage(reader.place.position, offset, Cause::MissingSegment).into())

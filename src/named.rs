@@ -14,7 +14,7 @@ use crate::engine::dir::{CONSUMERS, Directory, owner_lock_name};
 use crate::engine::hint::Hint;
 use crate::engine::lock_file::LockFile;
 use crate::engine::os::OsVfs;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockWait, Vfs};
 use crate::error::{AppendError, Failure, ReadError};
 use crate::format::record::Record;
@@ -75,7 +75,7 @@ impl<V: Vfs> OwnerLock<V> {
             let path = locks.path.join(lock_name);
             return Err(NamedError::Busy { name: name.to_owned(), path });
         };
-        dir.vfs.trace(&Action::new("LockName").label(name));
+        dir.vfs.trace(&Action::new(Operator::LockName).label(name));
         Hint::of_this_process(&dir.vfs).leave(lock.file());
         Ok(Self { _lock: lock })
     }
@@ -337,7 +337,7 @@ impl<V: Vfs> NamedConsumer<V> {
         // One that fails is not tried again at once.
         self.delivered = 0;
         self.last_commit = self.vfs.monotonic();
-        self.vfs.trace(&Action::new("WantCommit").label(&self.name));
+        self.vfs.trace(&Action::new(Operator::WantCommit).label(&self.name));
         let done = self.committer.commit_position(&change);
         if is_appended(&done) {
             self.committed(self.committer.position(&self.name));

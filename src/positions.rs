@@ -7,8 +7,9 @@ use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{CONSUMERS, Directory, OpenSegment, open_owner_lock};
 use crate::engine::hint::Hint;
 use crate::engine::seek;
+use crate::engine::segment::data_end;
 use crate::engine::tail::open_tail;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext, ReadError};
 use crate::format::state::Position;
@@ -97,6 +98,7 @@ fn lag_bytes<V: Vfs>(
             continue;
         }
         let length = segment.file.status().while_doing("look at", &segment.path)?.len;
+        let length = data_end(&segment.file, length).while_doing("read", &segment.path)?;
         let here = offsets.split_off(&segment.header.base_offset);
         for (offset, position) in places(&segment, here)? {
             lags.insert(offset, length.saturating_sub(position) + behind);
@@ -165,7 +167,7 @@ pub(crate) fn change_at<V: Vfs>(
     let _owner = OwnerLock::take(&dir, name, LockWait::Try)?;
     let mut producer = ProducerOptions::of(Writing::default(), common).open_at(dir.clone())?;
     let before = producer.position(name);
-    let entry = Action::new("ReadEntry").label(name);
+    let entry = Action::new(Operator::ReadEntry).label(name);
     dir.vfs.trace(&entry.value(before.map_or(0, |position| position.offset)));
     let after = match to {
         Some(start) => {

@@ -31,8 +31,8 @@ pub(crate) use self::request::{PositionChange, Positioned, Request};
 pub use self::transaction::Transaction;
 use crate::appended::Appended;
 use crate::engine::os::OsVfs;
-use crate::engine::trace::Action;
-use crate::engine::vfs::{LockWait, Vfs, VfsFile};
+use crate::engine::trace::{Action, Operator};
+use crate::engine::vfs::{LockWait, Vfs};
 use crate::engine::writer::RepairReport;
 use crate::engine::writer::{CommitError, Writer, WriterGuard, WriterLock};
 use crate::error::{AppendError, Failure, OpenError, RecordError};
@@ -78,6 +78,20 @@ impl<V: Vfs> std::fmt::Debug for Producer<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let end = &self.writer.tail.segment.path;
         f.debug_struct("Producer").field("segment", end).finish_non_exhaustive()
+    }
+}
+
+impl<V: Vfs> Drop for Producer<V> {
+    /// Cuts off the zeros that it put ahead (Z-8), if nobody is writing. A forked child does nothing
+    /// (L-3).
+    fn drop(&mut self) {
+        if !std::thread::panicking()
+            && self.writer.has_put_zeros()
+            && self.writer.check_owner().is_ok()
+            && let Ok(guard) = self.lock.take(LockWait::Try)
+        {
+            self.writer.cut_zeros(&guard);
+        }
     }
 }
 
@@ -230,7 +244,7 @@ impl<V: Vfs> Producer<V> {
         // For the trace: a sync that succeeded is an outcome by itself; any other one is `Return`.
         if !(self.is_durable() && durable.is_ok()) {
             let label = if durable.is_ok() { "" } else { "not durable" };
-            self.writer.trace(self.writer.tail.action("Return").label(label));
+            self.writer.trace(self.writer.tail.action(Operator::Return).label(label));
         }
         self.tidy();
         durable.map_err(|error| AppendError::NotDurable { appended, error })?;
@@ -246,15 +260,13 @@ impl<V: Vfs> Producer<V> {
 
     /// Whether nobody else can have written since the last look under this lock: its name
     /// still leads to it, and one name to the segment.
-    pub(crate) fn still_alone(&self, guard: &WriterGuard<V>) -> Result<bool, AppendError> {
+    pub(crate) fn still_alone(&mut self, guard: &WriterGuard<V>) -> Result<bool, AppendError> {
         self.is_alone(guard).map_err(AppendError::NotAppended)
     }
 
-    fn is_alone(&self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
+    fn is_alone(&mut self, guard: &WriterGuard<V>) -> Result<bool, Failure> {
         self.writer.check_owner()?;
-        let tail = &self.writer.tail;
-        let status = tail.segment.file.status().map_err(|error| tail.io_error("look at", error))?;
-        Ok(status.links == 1 && guard.still_excludes()?)
+        Ok(self.writer.status()?.links == 1 && guard.still_excludes()?)
     }
 
     /// Appends under a lock that was held since the last look. It is told as if the lock had been
@@ -286,14 +298,14 @@ impl<V: Vfs> Producer<V> {
         builder: &mut BlockBuilder,
     ) -> Result<Appended, AppendError> {
         let appended = self.append_looked(guard, builder, &Request::default())?;
-        self.writer.trace(Action::new("Unlock"));
+        self.writer.trace(Action::new(Operator::Unlock));
         let durable = self.is_durable();
-        let synced = if durable { self.writer.sync(guard, "Sync") } else { Ok(()) };
+        let synced = if durable { self.writer.sync(guard, Operator::Sync) } else { Ok(()) };
         if !(durable && synced.is_ok()) {
             let label = if synced.is_ok() { "" } else { "not durable" };
-            self.writer.trace(self.writer.tail.action("Return").label(label));
+            self.writer.trace(self.writer.tail.action(Operator::Return).label(label));
         }
-        self.writer.trace(Action::new("Lock"));
+        self.writer.trace(Action::new(Operator::Lock));
         synced.map_err(|failure| self.not_durable(appended, failure))?;
         Ok(appended)
     }
@@ -356,7 +368,7 @@ impl<V: Vfs> Producer<V> {
     ) -> Result<Appended, AppendError> {
         let writer = &mut self.writer;
         if let Some(duplicate) = request.check(writer)? {
-            writer.trace(writer.tail.action("Duplicate").value(duplicate.first_offset));
+            writer.trace(writer.tail.action(Operator::Duplicate).value(duplicate.first_offset));
             return Ok(duplicate);
         }
         let prepared = writer.prepare(guard).and_then(|()| writer.checkpoint_if_due(guard));
@@ -368,6 +380,10 @@ impl<V: Vfs> Producer<V> {
         if first_offset.checked_add(u64::from(record_count)).is_none() {
             return Err(RecordError::OffsetsExhausted { next_offset: first_offset }.into());
         }
+        writer.fit(builder)?;
+        // Before it is known where the block goes, for a repair may raise the epoch.
+        let cleared = writer.clear_the_way(guard, builder.block_bytes());
+        cleared.map_err(AppendError::NotAppended)?;
         writer.fit(builder)?;
         if writer.must_roll(builder.block_bytes()) {
             let rolled = writer.roll(guard, builder.block_bytes());
@@ -390,13 +406,17 @@ impl<V: Vfs> Producer<V> {
             counters.records.add(u64::from(record_count));
             counters.bytes.add(bytes);
         }
+        if self.is_durable() {
+            self.writer.put_zeros(guard);
+        }
+        let writer = &mut self.writer;
         if let Some(change) = request.position {
             let name = if change.by_hand {
-                "SetPosition"
+                Operator::SetPosition
             } else if record_count > 0 {
-                "CommitBoth"
+                Operator::CommitBoth
             } else {
-                "CommitPosition"
+                Operator::CommitPosition
             };
             let offset = change.after.map_or(0, |after| after.offset);
             writer.trace(writer.tail.action(name).label(&change.name).value(offset));
@@ -419,10 +439,10 @@ impl<V: Vfs> Producer<V> {
     fn make_durable(&mut self) -> Result<(), crate::error::IoError> {
         let tail = &self.writer.tail;
         if tail.durable_to >= tail.end {
-            self.writer.trace(tail.action("Return").label("durable"));
+            self.writer.trace(tail.action(Operator::Return).label("durable"));
             return Ok(());
         }
-        let Err(error) = self.writer.try_sync("Sync") else { return Ok(()) };
+        let Err(error) = self.writer.try_sync(Operator::Sync) else { return Ok(()) };
         let Ok(guard) = self.lock.take(self.lock_wait) else { return Err(error) };
         match self.writer.rewrite_and_sync(&guard) {
             Ok(()) => Ok(()),

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::engine::dir::{Directory, WRITER_LOCK};
 use crate::engine::os::OsVfs;
 use crate::engine::tail::open_tail;
-use crate::engine::vfs::{OpenMode, Vfs, VfsFile};
+use crate::engine::vfs::{OpenMode, Vfs};
 pub use crate::engine::writer::RepairReport;
 use crate::error::{Failure, OpenError};
 use crate::producer::ProducerOptions;
@@ -43,8 +43,7 @@ pub(crate) fn repair_at<V: Vfs>(
 
 /// Whether nobody can hold `writer.lock`, for it is missing, and the stream has a clean end.
 fn needs_no_lock<V: Vfs>(dir: &Directory<V>) -> Result<bool, Failure> {
-    let Some((tail, _)) = open_tail(dir, OpenMode::Read)? else { return Ok(false) };
-    let length = tail.segment.file.status().map_err(|error| tail.io_error("look at", error))?.len;
-    let clean = length == tail.end && tail.may_end_here() && !tail.sealed;
+    let Some((mut tail, _)) = open_tail(dir, OpenMode::Read)? else { return Ok(false) };
+    let clean = tail.may_end_here() && !tail.sealed && tail.has_nothing_behind()?;
     Ok(clean && dir.id_of(WRITER_LOCK)?.is_none())
 }

@@ -435,7 +435,10 @@ impl<V: Vfs> Salvager<'_, V> {
         let position = stretch.position;
         let signal = walk.bytes(position, 1).first().copied().unwrap_or(SIGNAL_LOW);
         if !current.committed(position, signal) {
-            self.leave_out(position, stretch.length, current);
+            // Zeros up to the end of the file are nothing that was left out (F-56).
+            if !(stretch.zeros && position + stretch.length >= walk.length()) {
+                self.leave_out(position, stretch.length, current);
+            }
             return Ok(false);
         }
         let trouble = current.trouble(position, problem(&stretch.read_error, stretch.cause));

@@ -38,7 +38,7 @@ use crate::engine::hint::Hint;
 use crate::engine::lock_file::LockFile;
 use crate::engine::os::OsVfs;
 use crate::engine::tail::open_tail;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockWait, OpenMode, Vfs};
 use crate::engine::writer::{Writer, WriterLock};
 use crate::error::{Blame, Failure, ReadError};
@@ -339,7 +339,7 @@ impl<V: Vfs> Steward<V> {
         if self.options.dry_run && self.dir.id_of(STEWARD_LOCK).map_err(Failure::from)?.is_none() {
             return Ok(None);
         }
-        match take_steward_lock(&self.dir, LockWait::Try, "LockSteward")? {
+        match take_steward_lock(&self.dir, LockWait::Try, Operator::LockSteward)? {
             None => Err(self.busy()),
             taken => Ok(taken),
         }
@@ -365,7 +365,7 @@ impl<V: Vfs> Steward<V> {
     /// Puts the names that were listed on the disk: from here on they may be touched (S-1).
     fn begin_pass(&self, survey: &Survey) -> Result<(), Failure> {
         self.dir.sync()?;
-        self.dir.vfs.trace(&Action::new("BeginPass").at(survey.active.sequence, 0));
+        self.dir.vfs.trace(&Action::new(Operator::BeginPass).at(survey.active.sequence, 0));
         Ok(())
     }
 
@@ -387,7 +387,7 @@ struct StewardGuard<V: Vfs> {
 
 impl<V: Vfs> Drop for StewardGuard<V> {
     fn drop(&mut self) {
-        self.lock.vfs().trace(&Action::new("UnlockSteward"));
+        self.lock.vfs().trace(&Action::new(Operator::UnlockSteward));
     }
 }
 
@@ -395,7 +395,7 @@ impl<V: Vfs> Drop for StewardGuard<V> {
 fn take_steward_lock<V: Vfs>(
     dir: &Directory<V>,
     wait: LockWait,
-    action: &'static str,
+    action: Operator,
 ) -> Result<Option<StewardGuard<V>>, Failure> {
     let taken = LockFile::open_and_take(dir, dir, STEWARD_LOCK, wait)?;
     dir.vfs.trace(&Action::new(action).value(u64::from(taken.is_some())));
@@ -445,7 +445,7 @@ pub(crate) fn tidy_after_roll<V: Vfs>(
         return Ok(());
     }
     let wait = LockWait::AtMost(TIDY_WAIT);
-    let Some(_lock) = take_steward_lock(dir, wait, "TrySteward")? else { return Ok(()) };
+    let Some(_lock) = take_steward_lock(dir, wait, Operator::TrySteward)? else { return Ok(()) };
     let mut steward = Steward::new(dir.clone(), StewardOptions::default());
     loop {
         let mut survey = Survey::of(dir)?;

@@ -119,7 +119,7 @@ impl<'t, V: Vfs, M: Fn(SimVfs) -> V + Copy> Examiner<'t, V, M> {
         let (oracles, steps) = record(&history, seam)?;
         tally.histories.fetch_add(1, Ordering::Relaxed);
         tally.steps.fetch_add(steps.len() as u64, Ordering::Relaxed);
-        let how = history.has_checkpoints();
+        let how = (history.has_checkpoints(), history.has_zeros());
         let oracles = oracles.into_iter().map(|oracle| (oracle.clone(), hash_of(&(&oracle, how))));
         let oracles = oracles.collect();
         let mut examiner = Self { seam, bounds, tally, history, oracles };
@@ -394,7 +394,12 @@ fn recover<V: Vfs, M: Fn(SimVfs) -> V>(
     witnesses_are_told(reader, oracle, &seen)?;
     let after = files(&world.disk());
     let mut hasher = DefaultHasher::new();
-    after.iter().filter(|(path, _)| is_segment(path)).for_each(|file| file.hash(&mut hasher));
+    let mut segments = after.iter().filter(|(path, _)| is_segment(path)).peekable();
+    while let Some((path, bytes)) = segments.next() {
+        // How many zeros are left behind the end of the active one says nothing (F-56).
+        let active = segments.peek().is_none();
+        (path, if active { without_zeros(bytes) } else { bytes }).hash(&mut hasher);
+    }
     Ok(Recovered { crash, repairs, steps, seen, after, end: hasher.finish() })
 }
 
@@ -430,7 +435,9 @@ fn nothing_destroyed(
             return broken(format!("{} is gone", path.display()));
         };
         let repair = recovered.repairs.iter().find(|repair| repair.path == *path);
-        let kept = repair.map_or(before.len(), |repair| repair.position as usize);
+        // Zeros behind the end are there to be written over (F-56).
+        let held = without_zeros(before).len();
+        let kept = repair.map_or(held, |repair| repair.position as usize);
         if after.get(..kept) != before.get(..kept) {
             return broken(format!("{} was changed below byte {kept}", path.display()));
         }
@@ -442,6 +449,12 @@ fn nothing_destroyed(
         }
     }
     Ok(())
+}
+
+/// The bytes without the zeros that they end in.
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    let held = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    &bytes[..held]
 }
 
 fn is_saved(cut: &[u8], repair: &RepairReport, after: &Files) -> bool {

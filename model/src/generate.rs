@@ -51,14 +51,26 @@ pub const SEGMENT_BYTES: u64 = 4096;
 /// With checkpoints among the blocks, so that the end is found from behind (O-6): bytes between two.
 pub const CHECKPOINT_BYTES: u64 = 256;
 
+/// Zeros that are put behind the end: room for a block of the least size, and for a part of the next.
+pub const ZEROS_BYTES: u64 = 192;
+
 impl History {
     /// How its producers are opened: those of every third history put checkpoints among the
     /// blocks, and look for them.
     pub fn options(&self) -> ProducerOptions {
-        match self.has_checkpoints() {
+        let options = match self.has_checkpoints() {
             true => options(SEGMENT_BYTES).checkpoint_every_bytes(CHECKPOINT_BYTES),
             false => options(SEGMENT_BYTES),
+        };
+        match self.has_zeros() {
+            true => options.zeros_ahead_bytes(ZEROS_BYTES),
+            false => options,
         }
+    }
+
+    /// Whether the durable ones put zeros behind the end: those of every other history (Z-1).
+    pub fn has_zeros(&self) -> bool {
+        self.number % 2 == 1
     }
 
     /// Whether they do.

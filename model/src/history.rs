@@ -140,7 +140,8 @@ struct Actor<V: Vfs> {
 
 /// How a producer is opened in all histories.
 pub fn options(segment_bytes: u64) -> ProducerOptions {
-    ProducerOptions::new().segment_bytes(segment_bytes).lock_wait(LockWait::Try)
+    let options = ProducerOptions::new().segment_bytes(segment_bytes).lock_wait(LockWait::Try);
+    options.zeros_ahead_bytes(0) // who puts some says so
 }
 
 /// A batch whose records say what they are.

@@ -391,7 +391,8 @@ fn recover(image: &Image, boot: u8) -> Result<Log, String> {
 /// # Errors
 /// Why not.
 pub fn open<T: Threads>(world: &World<T>) -> Result<Producer<World<T>>, String> {
-    let opened = ProducerOptions::new().create(false).open_in(world.clone(), STREAM);
+    let opened =
+        ProducerOptions::new().zeros_ahead_bytes(0).create(false).open_in(world.clone(), STREAM);
     opened.map_err(|error| format!("Progress: a producer cannot be opened: {error}"))
 }
 
@@ -421,7 +422,7 @@ fn read_all(world: &World<Alone>) -> Result<Log, String> {
 #[must_use]
 pub fn stream(values: &[&str]) -> Image {
     let world = World::<Alone>::new(&Image::default(), Manner::default(), 1);
-    let options = ProducerOptions::new().segment_bytes(4096);
+    let options = ProducerOptions::new().zeros_ahead_bytes(0).segment_bytes(4096);
     let mut producer = options.open_in(world.clone(), STREAM).expect("a fresh stream can be made");
     for value in values {
         producer.append(&NewRecord::new("t", value)).expect("a fresh stream takes records");

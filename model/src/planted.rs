@@ -1,7 +1,7 @@
 //! Planted bugs: a seam in between that sabotages exactly one mechanism, so that it is seen
 //! whether the checks bite. Nothing of it is in `src/`.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use puro::internals::layout::{SIGNAL_HIGH, block_bytes, end, header, start};
 use puro::internals::os::OsMonitor;
 use puro::internals::segment::SegmentHeader;
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
 
 use crate::sim::vfs::{NoWatch, SimDir};
@@ -83,6 +83,16 @@ pub struct PlantedVfs {
     plant: Option<Plant>,
     /// Whether this process renamed something.
     renamed: Arc<Mutex<bool>>,
+    told: Told,
+}
+
+/// What this process was told of the lengths of files, by their paths.
+type Told = Arc<Mutex<HashMap<PathBuf, ToldLength>>>;
+
+#[derive(Default)]
+struct ToldLength {
+    wrote: bool,
+    length: Option<u64>,
 }
 
 /// A file seen through a planted bug.
@@ -92,6 +102,7 @@ pub struct PlantedFile {
     mode: OpenMode,
     plant: Option<Plant>,
     state: Mutex<FileState>,
+    told: Told,
 }
 
 #[derive(Default)]
@@ -101,7 +112,6 @@ struct FileState {
     cut: bool,
     wrote: bool,
     owed: bool,
-    length: Option<u64>,
     content: Option<Vec<u8>>,
     held_back: VecDeque<(u64, Vec<u8>)>,
 }
@@ -109,7 +119,7 @@ struct FileState {
 impl PlantedVfs {
     /// Puts a bug, or none, before a machine.
     pub fn new(inner: SimVfs, plant: Option<Plant>) -> Self {
-        Self { inner, plant, renamed: Arc::default() }
+        Self { inner, plant, renamed: Arc::default(), told: Arc::default() }
     }
 }
 
@@ -123,6 +133,20 @@ fn is_temporary(path: &Path) -> bool {
 
 fn is_saved_tail(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "tail")
+}
+
+/// What a file is like, but for a length that is told as it was at the first look.
+fn as_told(plant: Option<Plant>, told: &Told, path: &Path, status: FileStatus) -> FileStatus {
+    if plant != Some(Plant::StaleLength) || !is_segment(path) {
+        return status;
+    }
+    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = told.entry(path.to_owned()).or_default();
+    // What this process wrote itself, it knows.
+    let wrote = std::mem::take(&mut told.wrote);
+    let len = if wrote { status.len } else { told.length.unwrap_or(status.len) };
+    told.length = Some(len);
+    FileStatus { len, ..status }
 }
 
 impl PlantedFile {
@@ -175,6 +199,9 @@ impl PlantedFile {
     fn note_write(&self, bytes: &[u8]) {
         let mut state = self.state();
         state.wrote = true;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.entry(self.path.clone()).or_default().wrote = true;
+        drop(told);
         if bytes.len() >= start::LEN {
             let kind = bytes[start::KIND];
             state.last_block = Some((kind, get_u32(bytes, start::RECORD_COUNT).unwrap_or(0)));
@@ -281,17 +308,8 @@ impl VfsFile for PlantedFile {
     }
 
     fn status(&self) -> io::Result<FileStatus> {
-        let mut status = self.inner.status()?;
-        if self.has(Plant::StaleLength) && is_segment(&self.path) {
-            let mut state = self.state();
-            // What this descriptor wrote itself, it knows.
-            let known =
-                if state.wrote { status.len } else { *state.length.get_or_insert(status.len) };
-            state.wrote = false;
-            state.length = Some(known);
-            status.len = known;
-        }
-        Ok(status)
+        let status = self.inner.status()?;
+        Ok(as_told(self.plant, &self.told, &self.path, status))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -345,7 +363,8 @@ pub struct PlantedDir {
 impl PlantedVfs {
     fn file(&self, dir: &PlantedDir, name: &str, mode: OpenMode, inner: SimFile) -> PlantedFile {
         let state = Mutex::default();
-        PlantedFile { inner, path: dir.path.join(name), mode, plant: self.plant, state }
+        let told = Arc::clone(&self.told);
+        PlantedFile { inner, path: dir.path.join(name), mode, plant: self.plant, state, told }
     }
 }
 
@@ -398,8 +417,9 @@ impl Vfs for PlantedVfs {
         Ok(self.file(dir, name, mode, inner))
     }
 
-    fn id_of(&self, dir: &PlantedDir, name: &str) -> io::Result<Option<FileId>> {
-        self.inner.id_of(&dir.inner, name)
+    fn status_of(&self, dir: &PlantedDir, name: &str) -> io::Result<Option<FileStatus>> {
+        let status = self.inner.status_of(&dir.inner, name)?;
+        Ok(status.map(|status| as_told(self.plant, &self.told, &dir.path.join(name), status)))
     }
 
     fn list(&self, dir: &PlantedDir) -> io::Result<Vec<String>> {

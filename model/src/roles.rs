@@ -72,12 +72,14 @@ pub fn opens_and_appends<T: Threads>(values: &'static [&'static str]) -> Role<T>
 /// Makes the stream if nobody else does, and appends (O-1).
 pub fn creates_and_appends<T: Threads>(values: &'static [&'static str]) -> Role<T> {
     Arc::new(move |world, journal| {
-        Box::new(move || match ProducerOptions::new().open_in(world.clone(), STREAM) {
-            Ok(mut producer) => drop(journal.append(&world, &mut producer, values)),
-            Err(error) if !world.is_troubled() => {
-                journal.wrong(format!("Progress: a stream cannot be made: {error}"));
+        Box::new(move || {
+            match ProducerOptions::new().zeros_ahead_bytes(0).open_in(world.clone(), STREAM) {
+                Ok(mut producer) => drop(journal.append(&world, &mut producer, values)),
+                Err(error) if !world.is_troubled() => {
+                    journal.wrong(format!("Progress: a stream cannot be made: {error}"));
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
         })
     })
 }

@@ -88,11 +88,7 @@ impl<T: Threads> VfsFile for SharedFile<T> {
     }
 
     fn status(&self) -> io::Result<FileStatus> {
-        let look = || {
-            let content = self.inode.content();
-            let (len, links) = (content.bytes.len() as u64, content.links);
-            Ok(FileStatus { len, id: self.world.id(&self.inode), links })
-        };
+        let look = || Ok(self.world.status(&self.inode));
         if self.world.shared.manner.every_look {
             return self.world.step(&self.inode.bytes_gate, look);
         }
@@ -312,12 +308,22 @@ impl<T: Threads> Vfs for World<T> {
         Ok(self.handle(self.step(&self.shared.names_gate, open)?))
     }
 
-    fn id_of(&self, dir: &PathBuf, name: &str) -> io::Result<Option<FileId>> {
-        self.step(&self.shared.names_gate, || {
-            let named = self.tree().names.get(&dir.join(name)).map(|inode| self.id(inode));
-            let constant = FileId { device: 1, inode: 0 };
-            Ok(if self.sabotaged(Sabotage::ConstantId) { Some(constant) } else { named })
-        })
+    fn status_of(&self, dir: &PathBuf, name: &str) -> io::Result<Option<FileStatus>> {
+        let look = || {
+            let named = self.tree().names.get(&dir.join(name)).cloned();
+            let constant = FileStatus { len: 0, id: FileId { device: 1, inode: 0 }, links: 1 };
+            let otherwise = self.sabotaged(Sabotage::ConstantId).then_some(constant);
+            Ok(named.map(|inode| self.status(&inode)).or(otherwise))
+        };
+        // Of a segment it is the look of each append, which orders nothing: as that of an open file.
+        if name.ends_with(".puro") && !self.shared.manner.every_look {
+            return if self.is_dead() {
+                Err(io::Error::other("the actor is dead"))
+            } else {
+                look()
+            };
+        }
+        self.step(&self.shared.names_gate, look)
     }
 
     fn list(&self, dir: &PathBuf) -> io::Result<Vec<String>> {

@@ -27,7 +27,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use puro::internals::layout::BLOCK_ALIGN;
 use puro::internals::os::OsMonitor;
-use puro::internals::vfs::{FileId, Join, Monitor};
+use puro::internals::vfs::{FileId, FileStatus, Join, Monitor};
 
 use crate::shared_file::Inode;
 
@@ -397,6 +397,13 @@ impl<T: Threads> World<T> {
     pub(crate) fn id(&self, inode: &Inode<T>) -> FileId {
         let inode = if self.sabotaged(Sabotage::ConstantId) { 0 } else { inode.number };
         FileId { device: 1, inode }
+    }
+
+    /// What a file is like at this moment.
+    pub(crate) fn status(&self, inode: &Inode<T>) -> FileStatus {
+        let content = inode.content();
+        let (len, links) = (content.bytes.len() as u64, content.links);
+        FileStatus { len, id: self.id(inode), links }
     }
 
     /// The two parts of a write of `length` bytes, in their order.

@@ -187,7 +187,7 @@ fn transform<T: Threads>(
 ) -> Result<(), NamedError> {
     let value = Some(read as u32);
     let entry = Entry { topic: Topic::Out, key: None, value, time_ms: NOW_MS };
-    let options = ProducerOptions::new().create(false);
+    let options = ProducerOptions::new().zeros_ahead_bytes(0).create(false);
     let mut producer: Producer<World<T>> = options.open_in(world.clone(), STREAM)?;
     let mut failure = None;
     minutes.append(world, &[entry], |batch| {

@@ -82,7 +82,7 @@ pub(crate) struct Reader {
 /// A stream at rest of segments as small as can be, two records in each, and what to expect.
 pub fn stage(settings: &[(&str, &str)], before: &[Entry]) -> (Image, Minutes) {
     let world = World::<Alone>::new(&Image::default(), Manner::default(), 1);
-    let options = ProducerOptions::new().segment_bytes(4096);
+    let options = ProducerOptions::new().zeros_ahead_bytes(0).segment_bytes(4096);
     let mut producer = options.open_in(world.clone(), STREAM).expect("a fresh stream can be made");
     let grace = GRACE_MS.to_string();
     let always = [("cleanup:kept", "compact"), ("marker_grace_ms", &grace), ("expiry_ms", "0")];

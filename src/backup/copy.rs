@@ -118,7 +118,7 @@ impl<F: VfsFile> Source<F> {
         // A tail that is cut, for whatever reason, is not copied.
         Ok(match judge(vfs, segment, *position, *durable_to)? {
             TailKind::Damaged { cause } => Some(cause),
-            TailKind::Clean | TailKind::Zeros | TailKind::Unseen | TailKind::Lost => None,
+            TailKind::Clean | TailKind::Unseen | TailKind::Lost => None,
         })
     }
 

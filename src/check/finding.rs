@@ -115,7 +115,7 @@ pub enum Problem {
         "{bytes} bytes behind the committed end are to be cut off (recovery: {label}): {cause}"
     )]
     Tail {
-        /// The row of the table: `zeros`, `unseen` or `lost`.
+        /// The row of the table: `unseen` or `lost`.
         label: &'static str,
         /// How many bytes would be cut off.
         bytes: u64,
@@ -137,6 +137,12 @@ pub enum Problem {
     /// A file under a segment's name that does not begin like one (F-9).
     #[error("it is not a Puro segment: it does not begin with the magic bytes")]
     NotASegment,
+    /// No segment is the stream's own: each is of another stream, or has another number (K-6).
+    #[error(
+        "no file is a segment of a stream under its own number; if one was renamed, give it back the \
+         number that it had"
+    )]
+    OnlyStrays,
     /// Something that the system does not let be read.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
@@ -167,6 +173,7 @@ impl Problem {
             Self::Unreadable(_) => Severity::Unreadable,
             Self::NotASegment
             | Self::NextNameTaken
+            | Self::OnlyStrays
             | Self::MissingSegments { .. }
             | Self::Bytes(_)
             | Self::Checkpoint
@@ -186,6 +193,7 @@ impl Problem {
             Self::NextNameTaken => "next_name_taken",
             Self::Full => "full",
             Self::NotASegment => "not_a_segment",
+            Self::OnlyStrays => "only_strays",
             Self::Unreadable(_) => "unreadable",
             Self::MissingSegments { .. } => "missing_segments",
             Self::Bytes(_) => "damaged",

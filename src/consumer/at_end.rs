@@ -10,6 +10,7 @@ use crate::engine::reader::Reader;
 use crate::engine::seek::{self, ReadPlace, Start};
 use crate::engine::segment::TailKind;
 use crate::engine::tail::open_tail;
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{OpenMode, Vfs};
 use crate::error::{Diverged, Failure, ReadError};
 use crate::format::block::Cause;
@@ -31,7 +32,7 @@ use crate::format::token::is_taken_back;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndState {
-    /// Nothing, or what a live writer is just writing.
+    /// Nothing, zeros that a durable writer put there ahead, or what a live writer is just writing.
     Clean,
     /// Bytes that the next writer will cut off, saving them where needed.
     NeedsRepair {
@@ -85,9 +86,7 @@ impl<V: Vfs> Consumer<V> {
                 };
                 EndState::Damaged { position, durable_to }
             }
-            TailKind::Zeros | TailKind::Unseen | TailKind::Lost => {
-                EndState::NeedsRepair { position }
-            }
+            TailKind::Unseen | TailKind::Lost => EndState::NeedsRepair { position },
         })
     }
 
@@ -103,17 +102,12 @@ impl<V: Vfs> Consumer<V> {
         if reader.place.was_taken_back()? {
             return self.begin_again_at_token(now);
         }
-        let place = &reader.place;
-        let sequence = place.segment.header.sequence;
-        let stream_id = place.segment.header.stream_id;
-        let next = sequence.checked_add(1);
-        let sealed = next.map_or(Ok(false), |next| self.dir.has_segment(&stream_id, next))?;
-        if !sealed {
+        if !self.dir.has_later(&reader.place.segment)? {
             return self.wait_on(now);
         }
         // Sealed: what is not committed on one more look is damage, not work in progress.
         reader.read_afresh();
-        let action = reader.place.action("Deliver");
+        let action = reader.place.action(Operator::Deliver);
         match reader.load(&self.dir, &self.options.topics)? {
             None => {
                 self.dir.vfs.trace(&action.value(reader.place.link.next_offset));
@@ -158,7 +152,7 @@ impl<V: Vfs> Consumer<V> {
                 return Err(Diverged::Replaced { token }.into());
             }
         }
-        self.dir.vfs.trace(&reader.place.action("LookBehind"));
+        self.dir.vfs.trace(&reader.place.action(Operator::LookBehind));
         let start = Start::Token(token);
         let found =
             seek::find(&self.dir, &start, &self.options.topics, self.options.common.lock_wait)?;

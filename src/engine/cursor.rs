@@ -2,7 +2,7 @@
 //! read. (Who looks past damage takes a [`Walk`](crate::engine::walk::Walk).)
 
 use crate::engine::error::{Failure, IoContext, IoError};
-use crate::engine::segment::{NoBlock, OpenSegment, READ_AHEAD_BYTES, Window};
+use crate::engine::segment::{NoBlock, OpenSegment, READ_AHEAD_BYTES, Window, is_zero};
 use crate::engine::vfs::VfsFile;
 use crate::format::block::{Block, Cause};
 use crate::format::chain::Chain;
@@ -32,8 +32,8 @@ impl<'w> Step<'w> {
 impl<F: VfsFile> OpenSegment<F> {
     /// The next committed block at a place, reading `ahead` bytes where it must read at all.
     ///
-    /// Behind a segment end none is looked for: whatever stands there is told as bytes that follow
-    /// the end (F-25).
+    /// Behind a segment end none is looked for: whatever stands there and is not zero is told as bytes
+    /// that follow the end (F-25).
     ///
     /// # Errors
     /// What the system says.
@@ -68,7 +68,7 @@ impl<F: VfsFile> OpenSegment<F> {
 
 fn what_follows_the_end(bytes: std::io::Result<&[u8]>) -> NoBlock {
     match bytes {
-        Ok([]) => Cause::End.into(),
+        Ok(bytes) if is_zero(bytes) => Cause::End.into(),
         Ok(_) => Cause::BehindEnd.into(),
         Err(error) => error.into(),
     }

@@ -18,7 +18,8 @@ use crate::engine::counters::Counters;
 use crate::engine::error::{Damage, Failure, IoContext, IoError};
 use crate::engine::segment::HeaderCause;
 pub use crate::engine::segment::OpenSegment;
-use crate::engine::vfs::{FileId, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::engine::trace::Operator;
+use crate::engine::vfs::{FileId, FileStatus, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 /// A stream's directory on some system, or one of those in it.
 ///
@@ -56,11 +57,11 @@ pub struct Segments {
 }
 
 /// The names of the steps of a pin: open, lock, look whether it is still the right file.
-pub type PinActions = [&'static str; 3];
+pub type PinActions = [Operator; 3];
 /// The first segment that a reader is in.
-pub const SEEK: PinActions = ["Seek", "Pin", "CheckName"];
+pub const SEEK: PinActions = [Operator::Seek, Operator::Pin, Operator::CheckName];
 /// The next one, while the one before is held (V-8).
-pub const HOP: PinActions = ["HopOpen", "HopPin", "HopCheckName"];
+pub const HOP: PinActions = [Operator::HopOpen, Operator::HopPin, Operator::HopCheckName];
 
 /// How often a look at a directory that changes meanwhile is started over.
 pub(crate) const LOOKS: usize = 100;
@@ -206,8 +207,16 @@ impl<V: Vfs> Directory<V> {
     /// # Errors
     /// What the system says.
     pub fn id_of(&self, name: &str) -> Result<Option<FileId>, IoError> {
-        let found = self.handle().and_then(|held| self.vfs.id_of(held, name));
-        found.while_doing("look at", &self.path.join(name))
+        Ok(self.status_of(name)?.map(|status| status.id))
+    }
+
+    /// What the regular file is like that a name leads to; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn status_of(&self, name: &str) -> Result<Option<FileStatus>, IoError> {
+        let found = self.handle().and_then(|held| self.vfs.status_of(held, name));
+        found.map_err(|error| IoError::of("look at", self.path.join(name), error))
     }
 
     /// Gives what has a name another one, over whatever had that. `operation` is for messages.

@@ -8,7 +8,7 @@
 //! use std::sync::Arc;
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
-//! use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+//! use puro::internals::interpose::{Call, Interpose, Operation, Answer};
 //! use puro::internals::os::OsVfs;
 //! use puro::{NewRecord, ProducerOptions};
 //!
@@ -20,7 +20,7 @@
 //!     if call.operation == Operation::SyncData {
 //!         counter.fetch_add(1, Ordering::Relaxed);
 //!     }
-//!     Verdict::Proceed
+//!     Answer::Proceed
 //! });
 //! let mut producer = ProducerOptions::new().durable(true).open_in(system, dir.path())?;
 //! let before = syncs.load(Ordering::Relaxed);
@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use crate::engine::trace::Action;
 use crate::engine::vfs::{
-    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
+    FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile, Watch,
 };
 
 /// A call of the seam that a [`Hook`] is asked about: all that can fail.
@@ -50,7 +50,7 @@ pub enum Operation {
     CreateDir,
     Create,
     Open,
-    IdOf,
+    StatusOf,
     List,
     Rename,
     Remove,
@@ -87,7 +87,7 @@ pub struct Call<'c> {
 }
 
 /// What is to become of a call.
-pub enum Verdict {
+pub enum Answer {
     /// It is made as it is.
     Proceed,
     /// It is not made, and reports this error.
@@ -103,10 +103,10 @@ pub enum Verdict {
 
 /// What is asked before each call, and may change what the system says of itself.
 ///
-/// A closure from [`Call`] to [`Verdict`] is a hook too.
+/// A closure from [`Call`] to [`Answer`] is a hook too.
 pub trait Hook: Send + Sync + 'static {
     /// What is to become of this call.
-    fn before(&self, call: &Call<'_>) -> Verdict;
+    fn before(&self, call: &Call<'_>) -> Answer;
     /// This boot's id, given the real one.
     fn boot_id(&self, real: Option<[u8; 16]>) -> Option<[u8; 16]> {
         real
@@ -143,8 +143,8 @@ pub trait Hook: Send + Sync + 'static {
     fn trace(&self, _action: &Action<'_>) {}
 }
 
-impl<F: Fn(&Call<'_>) -> Verdict + Send + Sync + 'static> Hook for F {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+impl<F: Fn(&Call<'_>) -> Answer + Send + Sync + 'static> Hook for F {
+    fn before(&self, call: &Call<'_>) -> Answer {
         self(call)
     }
 }
@@ -198,9 +198,9 @@ fn ask<T>(
     call: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
     match hook.before(&Call { operation, path, position, length: 0 }) {
-        Verdict::Proceed | Verdict::Short(_) => call(),
-        Verdict::Fail(error) => Err(error),
-        Verdict::Then(_, then) => {
+        Answer::Proceed | Answer::Short(_) => call(),
+        Answer::Fail(error) => Err(error),
+        Answer::Then(_, then) => {
             let _ = call();
             Err(then())
         }
@@ -217,21 +217,21 @@ impl<F> InterposedFile<F> {
         ask(&*self.hook, operation, &self.path, position, call)
     }
 
-    fn verdict(&self, operation: Operation, position: u64, length: usize) -> Verdict {
+    fn answer(&self, operation: Operation, position: u64, length: usize) -> Answer {
         self.hook.before(&Call { operation, path: &self.path, position, length })
     }
 }
 
 impl<F: VfsFile> VfsFile for InterposedFile<F> {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
-        match self.verdict(Operation::Read, position, buf.len()) {
-            Verdict::Proceed => self.inner.read_at(buf, position),
-            Verdict::Fail(error) => Err(error),
-            Verdict::Short(most) => {
+        match self.answer(Operation::Read, position, buf.len()) {
+            Answer::Proceed => self.inner.read_at(buf, position),
+            Answer::Fail(error) => Err(error),
+            Answer::Short(most) => {
                 let length = most.min(buf.len());
                 self.inner.read_at(buf.get_mut(..length).unwrap_or_default(), position)
             }
-            Verdict::Then(_, then) => {
+            Answer::Then(_, then) => {
                 let _ = self.inner.read_at(buf, position);
                 Err(then())
             }
@@ -240,11 +240,11 @@ impl<F: VfsFile> VfsFile for InterposedFile<F> {
 
     fn write_at(&self, buf: &[u8], position: u64) -> io::Result<usize> {
         let first = |most: usize| buf.get(..most).unwrap_or(buf);
-        match self.verdict(Operation::Write, position, buf.len()) {
-            Verdict::Proceed => self.inner.write_at(buf, position),
-            Verdict::Fail(error) => Err(error),
-            Verdict::Short(most) => self.inner.write_at(first(most), position),
-            Verdict::Then(most, then) => {
+        match self.answer(Operation::Write, position, buf.len()) {
+            Answer::Proceed => self.inner.write_at(buf, position),
+            Answer::Fail(error) => Err(error),
+            Answer::Short(most) => self.inner.write_at(first(most), position),
+            Answer::Then(most, then) => {
                 let _ = self.inner.write_at(first(most), position);
                 Err(then())
             }
@@ -376,9 +376,9 @@ impl<V: Vfs> Vfs for Interpose<V> {
         Ok(InterposedFile { inner, path, hook: Arc::clone(&self.hook) })
     }
 
-    fn id_of(&self, dir: &Self::Dir, name: &str) -> io::Result<Option<FileId>> {
+    fn status_of(&self, dir: &Self::Dir, name: &str) -> io::Result<Option<FileStatus>> {
         let path = dir.path.join(name);
-        self.ask(Operation::IdOf, &path, || self.inner.id_of(&dir.inner, name))
+        self.ask(Operation::StatusOf, &path, || self.inner.status_of(&dir.inner, name))
     }
 
     fn list(&self, dir: &Self::Dir) -> io::Result<Vec<String>> {

@@ -235,9 +235,9 @@ impl Vfs for OsVfs {
         Ok(OsFile { file, lock_waits: AtomicU64::new(0) })
     }
 
-    fn id_of(&self, dir: &OsDir, name: &str) -> io::Result<Option<FileId>> {
-        match stat_name(dir, name) {
-            Ok(stat) => Ok((file_type(&stat) == FileType::RegularFile).then(|| id(&stat))),
+    fn status_of(&self, dir: &OsDir, name: &str) -> io::Result<Option<FileStatus>> {
+        match system::status_of(&dir.file, name) {
+            Ok(status) => Ok(status),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -9,6 +9,7 @@ use crate::engine::os::OsVfs;
 use crate::engine::seek::{Found, ReadPlace, Topics};
 use crate::engine::segment::{READ_AHEAD_BYTES, Window};
 use crate::engine::skip::Skips;
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{Vfs, VfsFile};
 use crate::format::block::{BlockKind, Cause, RecordCursor};
 use crate::format::layout::start;
@@ -273,8 +274,9 @@ impl<F: VfsFile> Reader<F> {
             true => Err(std::io::Error::other("an earlier sync failed")),
         };
         self.sync_failed = synced.is_err();
-        let told = place.action(if self.sync_failed { "SyncFails" } else { "SyncRead" });
-        dir.vfs.trace(&told.label("SyncRead"));
+        let told =
+            place.action(if self.sync_failed { Operator::SyncFails } else { Operator::SyncRead });
+        dir.vfs.trace(&told.label(Operator::SyncRead.name()));
         synced.while_doing("sync", &place.segment.path).map_err(Failure::from)?;
         dir.counters.syncs.add(1);
         self.synced_to = place.position;

@@ -2,8 +2,10 @@
 //! chapters 4 and 5; the recovery table of protocol.md, chapter 5). No directory and no locks here.
 
 mod recovery;
+mod zeros;
 
 pub use recovery::{CommittedPart, TailKind, classify};
+pub use zeros::{data_end, is_zero, only_zeros};
 
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +15,7 @@ use crate::engine::vfs::{VfsFile, read_at_least, read_full};
 use crate::format::block::{Block, BlockStart, Cause, Place};
 use crate::format::codec::{get_u32, put};
 pub use crate::format::header::{HeaderCause, SegmentHeader};
-use crate::format::layout::{block_bytes, end, header, start};
+use crate::format::layout::{BLOCK_ALIGN, block_bytes, end, header, start};
 use crate::format::sure::{part, part_mut, sure};
 
 /// The first bytes of a file: a header, if it is a segment. Fewer only where the file is shorter.
@@ -69,6 +71,8 @@ pub struct Window {
     length: usize,
     /// Where in the file that begins.
     position: u64,
+    /// How far the next read goes ahead at most.
+    reach: usize,
 }
 
 /// How far ahead of a block a sequential reader reads.
@@ -107,10 +111,19 @@ impl Window {
         ahead: usize,
     ) -> io::Result<&[u8]> {
         if self.held(position, length).len() < length {
-            let ahead = ahead.min(FIRST_AHEAD_BYTES.max(4 * self.buffer.len()));
+            let ahead = ahead.min(self.reach.max(FIRST_AHEAD_BYTES));
             self.refill(file, position, length, length.max(ahead))?;
+            self.reach = self.next_reach();
         }
         Ok(self.held(position, length))
+    }
+
+    /// How far to read the next time: a little behind zeros, which writers put behind the end
+    /// (Z-1); otherwise four times as far as now.
+    fn next_reach(&self) -> usize {
+        let held = part(&self.buffer, ..self.length);
+        let last = part(held, held.len().saturating_sub(BLOCK_ALIGN as usize)..);
+        if !last.is_empty() && is_zero(last) { 0 } else { 4 * self.buffer.len() }
     }
 
     /// Holds at least `length` bytes from `position` on, and up to `wanted` where one read gives

@@ -5,7 +5,7 @@ use std::io;
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoContext};
 use crate::engine::seek::Topics;
-use crate::engine::segment::{NoBlock, READ_AHEAD_BYTES, Window, block_ending_at};
+use crate::engine::segment::{NoBlock, READ_AHEAD_BYTES, Window, block_ending_at, data_end};
 use crate::engine::tail::behind::newest_checkpoint;
 use crate::engine::vfs::{Vfs, VfsFile};
 use crate::format::block::{Block, BlockKind};
@@ -108,6 +108,7 @@ fn last_index<V: Vfs>(
 ) -> Result<Option<u64>, Failure> {
     let (file, header) = (&segment.file, &segment.header);
     let length = file.status().while_doing("look at", &segment.path)?.len;
+    let length = data_end(file, length).while_doing("read", &segment.path)?;
     let last = block_ending_at(file, header, length);
     let last = last.while_doing_at("read", &segment.path, length)?;
     if let Some((end_at, start)) = last

@@ -8,14 +8,15 @@ use std::io;
 use crate::engine::cursor::Step;
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::error::{Failure, IoError};
-use crate::engine::segment::{CommittedPart, READ_AHEAD_BYTES, Window};
+use crate::engine::segment::{CommittedPart, READ_AHEAD_BYTES, Window, is_zero, only_zeros};
 use crate::engine::tail::behind::{FromBehind, scan_from_behind};
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{FileId, FileStatus, OpenMode, Vfs, read_full};
 use crate::format::block::{Block, BlockKind, BlockMeta, Cause, Link};
 use crate::format::chain::Chain;
-use crate::format::layout::{CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, end, header};
+use crate::format::layout::{BLOCK_ALIGN, CHECKPOINT_EVERY_BYTES, MAX_INDEX_BYTES, end, header};
 use crate::format::state::State;
+use crate::format::sure::{part, part_mut};
 use crate::format::token::{Token, is_taken_back};
 use crate::format::topics::TopicIndex;
 
@@ -24,6 +25,8 @@ use crate::format::topics::TopicIndex;
 pub struct Tail<F> {
     /// The segment.
     pub segment: OpenSegment<F>,
+    /// Which file that is, once it was asked.
+    pub file_id: Option<FileId>,
     /// The committed end, in bytes.
     pub end: u64,
     /// What the next block must continue.
@@ -58,6 +61,13 @@ pub struct Tail<F> {
     pub sync_failed: bool,
     /// Up to where room was reserved on the disk.
     pub reserved_to: u64,
+    /// How long the file was at the last look: it tells whether zeros may be due, and nothing
+    /// else (Z-1).
+    pub length: u64,
+    /// Whether all behind the end was looked at since the segment was opened or scanned (Z-6).
+    pub seen_behind: bool,
+    /// Up to where nothing but zeros stands, as it was seen under the lock that is held (Z-7).
+    pub zeros_to: u64,
 }
 
 impl<F> Tail<F> {
@@ -66,6 +76,7 @@ impl<F> Tail<F> {
         let link = segment.header.first_link();
         Self {
             segment,
+            file_id: None,
             end: header::LEN as u64,
             link,
             last_bytes: [0; end::LEN],
@@ -82,6 +93,9 @@ impl<F> Tail<F> {
             named_durably: false,
             sync_failed: false,
             reserved_to: 0,
+            length: 0,
+            seen_behind: false,
+            zeros_to: 0,
         }
     }
 
@@ -133,8 +147,8 @@ impl<F> Tail<F> {
 
     /// An action at the committed end.
     #[must_use]
-    pub fn action(&self, name: &'static str) -> Action<'static> {
-        Action::new(name).at(self.segment.header.sequence, self.end)
+    pub fn action(&self, operator: Operator) -> Action<'static> {
+        Action::new(operator).at(self.segment.header.sequence, self.end)
     }
 
     /// Says that something is wrong at the committed end.
@@ -219,7 +233,7 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
         Ok((tail, cause))
     }
 
-    /// Goes on over committed blocks; tells why it stopped.
+    /// Goes on over committed blocks that are new; tells why it stopped.
     ///
     /// # Errors
     /// Where the file cannot be read, or a control record is malformed.
@@ -235,21 +249,70 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
         }
     }
 
-    /// Looks whether the file still ends as remembered.
+    /// Looks whether the file, which is like this, still ends as remembered.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn look(&mut self, status: FileStatus) -> Result<Look, IoError> {
+        let file = &self.segment.file;
+        let FileStatus { len, id, links } = status;
+        let behind = len.saturating_sub(self.end).min(LOOK_BYTES as u64);
+        self.length = len;
+        let mut bytes = [0; end::LEN + LOOK_BYTES];
+        let bytes = part_mut(&mut bytes, ..end::LEN + behind as usize);
+        let read = read_full(file, bytes, self.end - end::LEN as u64);
+        let read = read.map_err(|error| self.io_error("read", error))?;
+        let (last_bytes, behind) = part(bytes, ..read).split_at(end::LEN.min(read));
+        let nothing_read = self.end == header::LEN as u64;
+        let changed = !nothing_read && last_bytes != self.last_bytes;
+        let zeros = is_zero(behind);
+        self.zeros_to = match zeros {
+            true if len > self.end + LOOK_BYTES as u64 => self.end + LOOK_BYTES as u64,
+            true => u64::MAX,
+            false => self.end,
+        };
+        Ok(Look { len, id, links, changed, zeros })
+    }
+
+    /// What the file is like, whatever leads to it.
     ///
     /// # Errors
     /// Where the file cannot be looked at.
-    pub fn look(&self) -> Result<Look, IoError> {
-        let file = &self.segment.file;
-        let FileStatus { len, id, links } =
-            file.status().map_err(|error| self.io_error("look at", error))?;
-        let mut last_bytes = [0; end::LEN];
-        let last_at = self.end.saturating_sub(end::LEN as u64);
-        let read = read_full(file, &mut last_bytes, last_at);
-        let read = read.map_err(|error| self.io_error("read", error))?;
-        let nothing_read = self.end == header::LEN as u64;
-        let changed = !nothing_read && (read < end::LEN || last_bytes != self.last_bytes);
-        Ok(Look { len, id, links, changed })
+    pub fn status(&self) -> Result<FileStatus, IoError> {
+        self.segment.file.status().map_err(|error| self.io_error("look at", error))
+    }
+
+    /// Whether nothing but zeros stands behind the end, up to the end of the file (Z-6). Asked once
+    /// for each segment and scan: from then on, whoever leaves more is found by A-2 and Z-7.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn has_nothing_behind(&mut self) -> Result<bool, IoError> {
+        if !self.seen_behind {
+            let seen = only_zeros(&self.segment.file, self.end, u64::MAX);
+            self.seen_behind = seen.map_err(|error| self.io_error("read", error))?;
+            if self.seen_behind {
+                self.zeros_to = u64::MAX;
+            }
+        }
+        Ok(self.seen_behind)
+    }
+
+    /// Whether nothing but zeros stands where a block of so many bytes is to go, and in the
+    /// 64 behind it (Z-7).
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn has_room_of_zeros(&mut self, block_bytes: u64) -> Result<bool, IoError> {
+        let to = self.end.saturating_add(block_bytes).saturating_add(BLOCK_ALIGN);
+        if to > self.zeros_to {
+            let seen = only_zeros(&self.segment.file, self.zeros_to.max(self.end), to);
+            if !seen.map_err(|error| self.io_error("read", error))? {
+                return Ok(false);
+            }
+            self.zeros_to = to;
+        }
+        Ok(true)
     }
 
     /// Reads the segment again from its header. Where what was remembered is `wrong`, or turns
@@ -274,6 +337,8 @@ impl<F: crate::engine::vfs::VfsFile> Tail<F> {
         self.durable_to = 0;
         self.epoch_end = 0;
         self.reserved_to = 0;
+        self.seen_behind = false;
+        self.zeros_to = 0;
         let cause = self.step_over()?;
         if !wrong && self.end >= remembered_end {
             self.durable_to = self.durable_to.max(durable_to);
@@ -297,7 +362,12 @@ pub struct Look {
     /// Whether other bytes than those remembered stand before the end: it was cut off, and perhaps
     /// grown over.
     pub changed: bool,
+    /// Whether nothing but zeros stands right behind the end, if anything.
+    pub zeros: bool,
 }
+
+/// Bytes looked at behind the end: the 64 of A-2, and as many as most blocks need (Z-7).
+const LOOK_BYTES: usize = 1024;
 
 fn index_from(position: u64) -> TopicIndex {
     TopicIndex::new(position, MAX_INDEX_BYTES)

@@ -30,6 +30,39 @@
 //! - `PinTimesOut` stands in place of `Pin` or `HopPin` where the lock could not be had.
 //! - The locks that a steward tries are `TryExclusive`, followed by what it does then.
 
+// The operators that code hands over, so that no name of one is misspelled.
+macro_rules! operators {
+    ($($name:ident)*) => {
+        /// An operator of the specification.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)] // Each is said in `spec/`.
+        pub enum Operator {
+            $($name,)*
+        }
+
+        impl Operator {
+            /// The operator's name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+operators! {
+    BeginPass Build CheckName Classify Commit CommitBoth CommitPosition CommitRefused CutZeros
+    Delete DeleteForced Deliver Duplicate Expire Finish GiveUp HopCheckName HopOpen HopPin
+    LeaveAsItIs ListSegments Lock LockName LockSteward LockToDelete LockToReplace LookBack
+    LookBehind Make Name Pin PinTimesOut Placed PutZeros RaiseEpoch ReadAfresh ReadEntry
+    Replace Reserve Resume Return Rewrite SaveTail Seal Seek SetPosition StepOver StopDamaged
+    Sync SyncAgain SyncBuilt SyncCut SyncDelete SyncEpoch SyncFails SyncMade SyncName
+    SyncNamesFirst SyncParent SyncRaise SyncRead SyncReplace SyncSeal TimesOut Truncate
+    TryExclusive TrySteward Unlock UnlockSteward Unpin WantCommit WritePart
+}
+
 /// One protocol action, with what it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Action<'a> {
@@ -49,7 +82,13 @@ pub struct Action<'a> {
 impl Action<'static> {
     /// An action that concerns no segment.
     #[must_use]
-    pub fn new(name: &'static str) -> Self {
+    pub fn new(operator: Operator) -> Self {
+        Self::named(operator.name())
+    }
+
+    /// The same by its name: for actors of a model that are no part of this code.
+    #[must_use]
+    pub fn named(name: &'static str) -> Self {
         Self { name, segment: 0, position: 0, value: 0, label: "" }
     }
 

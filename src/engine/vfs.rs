@@ -245,8 +245,8 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     ) -> io::Result<Self::File>;
     /// Opens a regular file.
     fn open(&self, dir: &Self::Dir, name: &str, mode: OpenMode) -> io::Result<Self::File>;
-    /// Which regular file a name leads to at this moment; `None` where there is none.
-    fn id_of(&self, dir: &Self::Dir, name: &str) -> io::Result<Option<FileId>>;
+    /// What the regular file is like that a name leads to at this moment; `None` where there is none.
+    fn status_of(&self, dir: &Self::Dir, name: &str) -> io::Result<Option<FileStatus>>;
     /// The names in a directory, in no particular order.
     fn list(&self, dir: &Self::Dir) -> io::Result<Vec<String>>;
     /// Gives a file or a directory another name in its directory, over whatever had it.

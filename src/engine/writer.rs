@@ -9,6 +9,7 @@ mod create;
 mod lock;
 mod repair;
 mod roll;
+mod zeros;
 
 use std::io;
 
@@ -21,8 +22,10 @@ use crate::engine::dir::{Directory, OpenSegment, new_segment_name};
 use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::segment::PIECE_BYTES;
 use crate::engine::tail::{Look, Tail};
-use crate::engine::trace::Action;
-use crate::engine::vfs::{FIRST_PIECE_BYTES, OpenMode, Vfs, VfsFile, read_full, write_full};
+use crate::engine::trace::{Action, Operator};
+use crate::engine::vfs::{
+    FIRST_PIECE_BYTES, FileStatus, OpenMode, Vfs, VfsFile, read_full, write_full,
+};
 use crate::format::block::{BlockBuilder, BlockKind, Cause};
 use crate::format::layout::CHECKPOINT_EVERY_BYTES;
 use crate::format::record::NewRecord;
@@ -45,6 +48,10 @@ pub struct Writer<V: Vfs> {
     boot_id: Option<[u8; 16]>,
     /// Bytes of blocks after which a checkpoint is put among them (O-7).
     pub checkpoint_every_bytes: u64,
+    /// How many zeros it puts behind the end for durable appends (Z-1).
+    pub zeros_ahead_bytes: u64,
+    /// Whether it did so.
+    put_zeros_here: bool,
     /// Whether this writer raised an epoch: where the boot is unknown, once is enough (E-2).
     raised: bool,
 }
@@ -76,6 +83,9 @@ impl CommitError {
     }
 }
 
+/// More than a block that raises an epoch has.
+const RAISE_BYTES: u64 = 192;
+
 impl<V: Vfs> Writer<V> {
     /// A writer that remembers `tail`; to be caught up before it writes (O-4).
     pub fn new(dir: Directory<V>, tail: Tail<V::File>) -> Self {
@@ -88,6 +98,8 @@ impl<V: Vfs> Writer<V> {
             owner,
             boot_id,
             checkpoint_every_bytes,
+            zeros_ahead_bytes: 0,
+            put_zeros_here: false,
             raised: false,
         }
     }
@@ -119,8 +131,8 @@ impl<V: Vfs> Writer<V> {
             if self.tail.sealed && self.hop(guard)? {
                 continue;
             }
-            let look = self.tail.look()?;
-            if look.links > 0 && self.ends_as_remembered(&look) {
+            let look = self.look()?;
+            if look.links > 0 && self.ends_as_remembered(&look)? {
                 self.refuse_other_names(&look)?;
                 break;
             }
@@ -155,10 +167,10 @@ impl<V: Vfs> Writer<V> {
         }
         if !repaired {
             self.trace_look();
-            self.trace(self.tail.action("Classify").label("clean"));
+            self.trace(self.tail.action(Operator::Classify).label("clean"));
         }
         let sealed = self.tail.sealed;
-        let finish = self.tail.action("Finish").value(self.tail.next_offset());
+        let finish = self.tail.action(Operator::Finish).value(self.tail.next_offset());
         self.trace(finish.label(if sealed { "sealed" } else { "" }));
         if sealed {
             self.finish_rollover(guard)?;
@@ -166,9 +178,51 @@ impl<V: Vfs> Writer<V> {
         Ok(())
     }
 
-    /// Whether the committed end is the one remembered, with nothing behind it.
-    fn ends_as_remembered(&self, look: &Look) -> bool {
-        !look.changed && look.len == self.tail.end && self.tail.may_end_here()
+    /// Looks at the file that the segment's name leads to.
+    fn look(&mut self) -> Result<Look, Failure> {
+        let status = self.status()?;
+        Ok(self.tail.look(status)?)
+    }
+
+    /// What the segment is like. One that has lost its name, for it was removed or moved away, is told
+    /// as one that no name leads to.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn status(&mut self) -> Result<FileStatus, Failure> {
+        let tail = &mut self.tail;
+        let held = match tail.file_id {
+            Some(held) => held,
+            None => *tail.file_id.insert(tail.status()?.id),
+        };
+        let named = self.dir.status_of(tail.segment.name())?;
+        match named.filter(|named| named.id == held) {
+            Some(named) => Ok(named),
+            None => Ok(FileStatus { links: 0, ..tail.status()? }),
+        }
+    }
+
+    /// Whether the committed end is the one remembered, with nothing but zeros behind it. The
+    /// length says nothing of that, but that there is nothing to look at.
+    fn ends_as_remembered(&mut self, look: &Look) -> Result<bool, Failure> {
+        if look.changed || !look.zeros || !self.tail.may_end_here() {
+            return Ok(false);
+        }
+        Ok(look.len <= self.tail.end || self.tail.has_nothing_behind()?)
+    }
+
+    /// Sees that nothing stands in the way of a block of so many bytes, and repairs otherwise: of
+    /// the write in which another writer died, the beginning may be missing (Z-7).
+    pub(crate) fn clear_the_way(
+        &mut self,
+        guard: &WriterGuard<V>,
+        block_bytes: u64,
+    ) -> Result<(), Failure> {
+        if self.tail.has_room_of_zeros(block_bytes)? {
+            return Ok(());
+        }
+        self.tail.seen_behind = false;
+        self.catch_up(guard)
     }
 
     /// Under another name somebody may append who holds another lock.
@@ -195,7 +249,7 @@ impl<V: Vfs> Writer<V> {
     }
 
     fn trace_look(&self) {
-        self.trace(self.tail.action("StepOver").value(self.tail.next_offset()));
+        self.trace(self.tail.action(Operator::StepOver).value(self.tail.next_offset()));
     }
 
     /// Goes on from a sealed segment to the active one, if there is a later one.
@@ -255,16 +309,24 @@ impl<V: Vfs> Writer<V> {
         if !self.tail.named_durably {
             self.dir.sync()?;
             self.tail.named_durably = true;
-            self.trace(self.tail.action("SyncNamesFirst"));
+            self.trace(self.tail.action(Operator::SyncNamesFirst));
         }
-        let raised_here = self.raised && self.boot_id.is_none();
-        if !raised_here && !self.tail.state.is_of_boot(self.boot_id) {
-            self.raise_epoch(guard)?;
+        if self.needs_epoch() {
+            self.clear_the_way(guard, RAISE_BYTES)?;
+            if self.needs_epoch() {
+                self.raise_epoch(guard)?; // otherwise a repair did it
+            }
         }
         if self.tail.durable_to < self.tail.epoch_end {
-            self.sync(guard, "SyncEpoch")?;
+            self.sync(guard, Operator::SyncEpoch)?;
         }
         Ok(())
+    }
+
+    /// Whether records need a new epoch (E-2).
+    fn needs_epoch(&self) -> bool {
+        let raised_here = self.raised && self.boot_id.is_none();
+        !raised_here && !self.tail.state.is_of_boot(self.boot_id)
     }
 
     /// Begins a new epoch at the committed end, in a block of its own that is on disk
@@ -290,7 +352,7 @@ impl<V: Vfs> Writer<V> {
             self.write_block(guard, &mut builder, BlockKind::Records, now_ms, epoch.number);
         written.map_err(CommitError::into_failure)?;
         self.raised = true;
-        self.sync(guard, "SyncRaise")
+        self.sync(guard, Operator::SyncRaise)
     }
 
     /// An error of our own making, told instead of a panic.
@@ -311,6 +373,7 @@ impl<V: Vfs> Writer<V> {
         kind: BlockKind,
         timestamp_ms: u64,
     ) -> Result<(), CommitError> {
+        self.clear_the_way(guard, builder.block_bytes())?;
         let epoch = self.tail.epoch();
         self.write_block(guard, builder, kind, timestamp_ms, epoch)
     }
@@ -345,19 +408,19 @@ impl<V: Vfs> Writer<V> {
         let (dir, tail) = (&self.dir, &mut self.tail);
         let length = built.bytes.len() as u64;
         reserve(dir, tail, tail.end + length)?;
-        let begin = if epoch == tail.epoch() { "Reserve" } else { "RaiseEpoch" };
+        let begin = if epoch == tail.epoch() { Operator::Reserve } else { Operator::RaiseEpoch };
         let label = if kind == BlockKind::SegmentEnd { "end" } else { "" };
         dir.vfs.trace(&tail.action(begin).value(length).label(label));
         if let Err(error) = write_full(&tail.segment.file, built.bytes, tail.end) {
             withdraw(dir, tail);
             return Err(CommitError::NotAppended(tail.io_error("write", error).into()));
         }
-        dir.vfs.trace(&tail.action("WritePart").value(length).label(label));
+        dir.vfs.trace(&tail.action(Operator::WritePart).value(length).label(label));
         commit(dir, tail)?;
         let begin = tail.end;
         tail.absorb(&built.block).map_err(|cause| tail.damage(cause))?;
         assert!(tail.end == begin + length, "the end is not behind the block that was committed");
-        dir.vfs.trace(&tail.action("Commit").value(tail.next_offset()).label(label));
+        dir.vfs.trace(&tail.action(Operator::Commit).value(tail.next_offset()).label(label));
         begin_sync(tail, begin);
         Ok(())
     }
@@ -367,7 +430,7 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// `Io` when rewriting and syncing again failed too.
-    pub fn sync(&mut self, guard: &WriterGuard<V>, action: &'static str) -> Result<(), Failure> {
+    pub fn sync(&mut self, guard: &WriterGuard<V>, action: Operator) -> Result<(), Failure> {
         if self.try_sync(action).is_ok() {
             return Ok(());
         }
@@ -378,7 +441,7 @@ impl<V: Vfs> Writer<V> {
     ///
     /// # Errors
     /// What the system says; then only [`Writer::rewrite_and_sync`] helps (M-6).
-    pub fn try_sync(&mut self, action: &'static str) -> Result<(), IoError> {
+    pub fn try_sync(&mut self, action: Operator) -> Result<(), IoError> {
         let tail = &mut self.tail;
         let path = &tail.segment.path;
         if tail.sync_failed {
@@ -395,7 +458,7 @@ impl<V: Vfs> Writer<V> {
             }
             Err(error) => {
                 tail.sync_failed = true;
-                self.dir.vfs.trace(&tail.action("SyncFails").label(action));
+                self.dir.vfs.trace(&tail.action(Operator::SyncFails).label(action.name()));
                 Err(error).while_doing("sync", path)
             }
         }
@@ -424,10 +487,11 @@ impl<V: Vfs> Writer<V> {
             position += count as u64;
             bytes.resize(PIECE_BYTES, 0);
         }
-        self.dir.vfs.trace(&tail.action("Rewrite"));
+        self.dir.vfs.trace(&tail.action(Operator::Rewrite));
         let synced = file.sync_data();
-        let told = tail.action(if synced.is_ok() { "SyncAgain" } else { "SyncFails" });
-        self.dir.vfs.trace(&told.label("SyncAgain"));
+        let told =
+            tail.action(if synced.is_ok() { Operator::SyncAgain } else { Operator::SyncFails });
+        self.dir.vfs.trace(&told.label(Operator::SyncAgain.name()));
         synced.while_doing("sync", path)?;
         self.dir.counters.syncs.add(1);
         tail.sync_failed = false;

@@ -88,6 +88,8 @@ pub const CHECKPOINT_BODY_BYTES: usize = 1024 * 1024;
 pub const CHECKPOINT_EVERY_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes beyond which a writer lets an index of topics say nothing (F-42).
 pub const MAX_INDEX_BYTES: usize = 64 * 1024;
+/// Most zeros that a writer may put behind the end of a segment (F-56).
+pub const ZEROS_AHEAD_BYTES: u64 = 256 * 1024;
 /// Setting `segment_bytes` where nothing is set.
 pub const DEFAULT_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Least setting `segment_bytes`.

@@ -7,7 +7,7 @@ use super::{NamedConsumer, NamedError, OwnerLock, Started};
 use crate::consumer::{Consumer, ConsumerOptions, Start};
 use crate::engine::dir::{Directory, open_owner_lock};
 use crate::engine::os::OsVfs;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockWait, Vfs};
 use crate::error::{Failure, ReadError};
 use crate::format::state::Position;
@@ -215,7 +215,7 @@ impl NamedOptions {
         let options = ProducerOptions::of(Writing::default(), self.common);
         let committer = options.open_at(dir.clone())?;
         let stored = committer.position(name);
-        let entry = Action::new("ReadEntry").label(name);
+        let entry = Action::new(Operator::ReadEntry).label(name);
         dir.vfs.trace(&entry.value(stored.map_or(0, |position| position.offset)));
         let (start, started) = match stored {
             Some(position) if !self.ignore_stored => {

@@ -11,7 +11,7 @@ use crate::engine::writer;
 use crate::engine::writer::{Writer, WriterLock};
 use crate::error::{Failure, OpenError};
 use crate::format::block::BlockBuilder;
-use crate::format::layout::CHECKPOINT_EVERY_BYTES;
+use crate::format::layout::{CHECKPOINT_EVERY_BYTES, ZEROS_AHEAD_BYTES};
 use crate::format::settings::Setting;
 use crate::options::{Common, Writing, common_setters, writing_setters};
 
@@ -34,6 +34,7 @@ pub struct ProducerOptions {
     writing: Writing,
     common: Common,
     checkpoint_every_bytes: u64,
+    zeros_ahead_bytes: u64,
 }
 
 impl Default for ProducerOptions {
@@ -52,7 +53,12 @@ impl ProducerOptions {
 
     /// With what other options say already.
     pub(crate) fn of(writing: Writing, common: Common) -> Self {
-        Self { writing, common, checkpoint_every_bytes: CHECKPOINT_EVERY_BYTES }
+        Self {
+            writing,
+            common,
+            checkpoint_every_bytes: CHECKPOINT_EVERY_BYTES,
+            zeros_ahead_bytes: ZEROS_AHEAD_BYTES,
+        }
     }
 
     writing_setters!();
@@ -63,6 +69,16 @@ impl ProducerOptions {
     #[must_use]
     pub fn checkpoint_every_bytes(mut self, bytes: u64) -> Self {
         self.checkpoint_every_bytes = bytes;
+        self
+    }
+
+    /// How many zeros are put behind the end at most, ahead of what is to be appended durably (Z-1): 256
+    /// KiB if not given, and never more. A durable append then costs the disk two writes, not three.
+    /// Producers that are not durable put none there. 0 suits file systems that never write over what
+    /// is there, such as btrfs or ZFS.
+    #[must_use]
+    pub fn zeros_ahead_bytes(mut self, bytes: u64) -> Self {
+        self.zeros_ahead_bytes = bytes.min(ZEROS_AHEAD_BYTES);
         self
     }
 
@@ -102,6 +118,7 @@ impl ProducerOptions {
         let mut lock = WriterLock::open(&dir)?;
         let mut writer = Writer::new(dir, tail);
         writer.checkpoint_every_bytes = self.checkpoint_every_bytes;
+        writer.zeros_ahead_bytes = self.zeros_ahead_bytes;
         let guard = lock.take(self.common.lock_wait)?;
         writer.catch_up(&guard)?;
         drop(guard);

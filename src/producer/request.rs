@@ -2,6 +2,7 @@
 //! the same block.
 
 use crate::appended::Appended;
+use crate::engine::trace::Operator;
 use crate::engine::vfs::Vfs;
 use crate::engine::writer::Writer;
 use crate::error::{AppendError, RecordError};
@@ -57,7 +58,7 @@ impl Request<'_> {
         }
         if let Some(change) = self.position {
             if tail.state.position(&change.name) != change.before {
-                writer.trace(tail.action("CommitRefused").label(&change.name));
+                writer.trace(tail.action(Operator::CommitRefused).label(&change.name));
                 return Err(AppendError::PositionChanged { name: change.name.clone() });
             }
             change.after.as_ref().map_or(Ok(()), known)?;

@@ -17,7 +17,7 @@
 
 use crate::engine::cursor::Scan;
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::segment::block_ending_at;
+use crate::engine::segment::{block_ending_at, data_end};
 use crate::engine::vfs::{OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{BlockKind, BlockStart, Cause};
@@ -83,6 +83,7 @@ fn times_until<F: VfsFile>(
 /// The start of the last block.
 fn last_block<F: VfsFile>(segment: &OpenSegment<F>) -> Result<BlockStart, Failure> {
     let file_end = segment.file.status().while_doing("look at", &segment.path)?.len;
+    let file_end = data_end(&segment.file, file_end).while_doing("read", &segment.path)?;
     let found = block_ending_at(&segment.file, &segment.header, file_end);
     let found = found.while_doing_at("read", &segment.path, file_end)?;
     match found {

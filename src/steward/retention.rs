@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile, millis};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{BlockKind, Cause};
@@ -164,7 +164,7 @@ impl<V: Vfs> Steward<V> {
             return Ok(Attempt::Gone { forced: false });
         }
         if !self.options.dry_run {
-            self.unlink(&opened, if locked { "Delete" } else { "DeleteForced" })?;
+            self.unlink(&opened, if locked { Operator::Delete } else { Operator::DeleteForced })?;
         }
         Ok(Attempt::Gone { forced: !locked })
     }
@@ -177,10 +177,10 @@ impl<V: Vfs> Steward<V> {
         let sequence = opened.header.sequence;
         let locked = opened.file.lock(LockKind::Exclusive, LockWait::Try);
         let locked = locked.while_doing("lock", &opened.path)?;
-        let tried = Action::new("TryExclusive").at(sequence, 0).value(u64::from(locked));
+        let tried = Action::new(Operator::TryExclusive).at(sequence, 0).value(u64::from(locked));
         self.dir.vfs.trace(&tried);
         if locked {
-            self.dir.vfs.trace(&Action::new("LockToDelete").at(sequence, 0));
+            self.dir.vfs.trace(&Action::new(Operator::LockToDelete).at(sequence, 0));
         }
         Ok(locked)
     }
@@ -208,13 +208,13 @@ impl<V: Vfs> Steward<V> {
     pub(super) fn unlink(
         &self,
         segment: &OpenSegment<V::File>,
-        action: &'static str,
+        action: Operator,
     ) -> Result<(), Failure> {
         let trace = |name| self.dir.vfs.trace(&Action::new(name).at(segment.header.sequence, 0));
         self.dir.remove(segment.name(), "delete")?;
         trace(action);
         self.dir.sync()?;
-        trace("SyncDelete");
+        trace(Operator::SyncDelete);
         Ok(())
     }
 }

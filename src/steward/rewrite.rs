@@ -8,7 +8,7 @@ use crate::engine::cursor::Scan;
 use crate::engine::dir::{Directory, OpenSegment, compaction_name};
 use crate::engine::maker::{SegmentMaker, give_name};
 use crate::engine::segment::SegmentHeader;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext, IoError, RecordError};
 use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, Cause, spanned_offsets};
@@ -85,7 +85,8 @@ pub(super) fn rewrite<V: Vfs>(
     };
     let replaced = written.and_then(|written| {
         let Written::As(maker) = written else { return Err(changed(&source)) };
-        let mut target = maker.finish(Some([action("Build"), action("SyncBuilt")]))?;
+        let mut target =
+            maker.finish(Some([action(Operator::Build), action(Operator::SyncBuilt)]))?;
         let replaced = replace(dir, &source, &mut target)?;
         Ok(replaced.then_some(target))
     });
@@ -105,7 +106,7 @@ fn try_exclusive<V: Vfs>(
 ) -> Result<bool, IoError> {
     let locked = segment.file.lock(LockKind::Exclusive, LockWait::Try);
     let locked = locked.while_doing("lock", &segment.path)?;
-    let tried = Action::new("TryExclusive").at(segment.header.sequence, 0);
+    let tried = Action::new(Operator::TryExclusive).at(segment.header.sequence, 0);
     dir.vfs.trace(&tried.value(u64::from(locked)));
     Ok(locked)
 }
@@ -121,11 +122,11 @@ fn replace<V: Vfs>(
     // same temporary name.
     let ours = dir.still_names(target)?;
     if !ours || !try_exclusive(dir, source)? || !dir.still_names(source)? {
-        dir.vfs.trace(&action("LeaveAsItIs"));
+        dir.vfs.trace(&action(Operator::LeaveAsItIs));
         return Ok(false);
     }
-    dir.vfs.trace(&action("LockToReplace"));
-    let told = [action("Replace"), action("SyncReplace")];
+    dir.vfs.trace(&action(Operator::LockToReplace));
+    let told = [action(Operator::Replace), action(Operator::SyncReplace)];
     give_name(dir, target, source.name(), "replace", told)?;
     source.file.unlock().while_doing("unlock", &source.path)?;
     Ok(true)

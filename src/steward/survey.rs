@@ -3,7 +3,7 @@
 use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{Directory, OpenSegment};
 use crate::engine::segment::SegmentHeader;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{FileId, OpenMode, Vfs, VfsFile, millis};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{Block, BlockKind};
@@ -77,7 +77,7 @@ impl Survey {
     pub fn of<V: Vfs>(dir: &Directory<V>) -> Result<Self, Failure> {
         let not_a_stream = || Failure::NotAStream { dir: dir.path.clone() };
         let active = dir.open_active(OpenMode::Read)?.ok_or_else(not_a_stream)?;
-        dir.vfs.trace(&Action::new("ListSegments").at(active.header.sequence, 0));
+        dir.vfs.trace(&Action::new(Operator::ListSegments).at(active.header.sequence, 0));
         let segments = dir.segments()?.ok_or_else(not_a_stream)?;
         let (mut sealed, mut unusable) = (Vec::new(), Vec::new());
         for sequence in segments.sequences {
@@ -183,10 +183,8 @@ impl ActiveSegment {
         now_ms: u64,
         state: &mut State,
     ) -> Result<Self, Failure> {
-        let status = segment.file.status().while_doing("look at", &segment.path)?;
         let mut found = Self {
             sequence: segment.header.sequence,
-            bytes: status.len,
             base_offset: segment.header.base_offset,
             created_ms: segment.header.created_ms,
             ..Self::default()
@@ -194,6 +192,8 @@ impl ActiveSegment {
         let mut scan = Scan::new(segment);
         let mut opening = true;
         loop {
+            // What stands behind the committed end does not count (Z-4).
+            found.bytes = scan.at.position;
             let Step::Block(before_it, block) = scan.next()? else { return Ok(found) };
             opening &= block.start.kind == BlockKind::Checkpoint;
             if opening {

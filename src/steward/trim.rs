@@ -9,6 +9,7 @@
 use std::io::ErrorKind;
 
 use crate::engine::seek::{self, Start, Topics};
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{LockWait, OpenMode, Vfs};
 use crate::error::{Failure, IoError, ReadError};
 use crate::steward::age::Ages;
@@ -145,7 +146,7 @@ impl<V: Vfs> Steward<V> {
         if self.options.dry_run {
             return Ok(None);
         }
-        match take_steward_lock(&self.dir, LockWait::Try, "LockSteward") {
+        match take_steward_lock(&self.dir, LockWait::Try, Operator::LockSteward) {
             Ok(Some(guard)) => Ok(Some(guard)),
             Ok(None) => Err(self.busy()),
             Err(Failure::Io(error)) if is_full(&error) => Ok(None),
@@ -204,7 +205,7 @@ impl<V: Vfs> Steward<V> {
                 continue; // replaced or deleted meanwhile, by who has the lock that is missing here
             }
             if !self.options.dry_run {
-                self.unlink(&opened, "Delete")?;
+                self.unlink(&opened, Operator::Delete)?;
             }
             return Ok(Attempt::Gone);
         }

@@ -122,7 +122,10 @@ impl<V: Vfs> Stream<V> {
             if !segment.belongs_to(&listed.stream_id, sequence) {
                 continue; // a stray is not of this stream
             }
-            let bytes = segment.file.status().while_doing("look at", &segment.path)?.len;
+            let bytes = match sequence == last {
+                true => tail.end, // zeros ahead of what is to come do not count (Z-4)
+                false => segment.file.status().while_doing("look at", &segment.path)?.len,
+            };
             let header = segment.header;
             segments.push(SegmentInfo {
                 sequence,

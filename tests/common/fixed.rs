@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use puro::internals::os::{OsDir, OsFile, OsMonitor, OsVfs, OsWatch};
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
 
 /// 2026-01-01T00:00:00Z: when every fixed world begins.
@@ -91,8 +91,8 @@ impl Vfs for Fixed {
     fn open(&self, dir: &OsDir, name: &str, mode: OpenMode) -> io::Result<FixedFile> {
         self.files.open(dir, name, mode).map(FixedFile)
     }
-    fn id_of(&self, dir: &OsDir, name: &str) -> io::Result<Option<FileId>> {
-        self.files.id_of(dir, name)
+    fn status_of(&self, dir: &OsDir, name: &str) -> io::Result<Option<FileStatus>> {
+        self.files.status_of(dir, name)
     }
     fn list(&self, dir: &OsDir) -> io::Result<Vec<String>> {
         self.files.list(dir)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use puro::internals::block::BlockStart;
 use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::OpenMode;
@@ -129,7 +129,7 @@ pub fn small_segments() -> ProducerOptions {
 }
 
 /// Real files, with a closure asked before each call.
-pub fn interpose(hook: impl Fn(&Call<'_>) -> Verdict + Send + Sync + 'static) -> Interpose<OsVfs> {
+pub fn interpose(hook: impl Fn(&Call<'_>) -> Answer + Send + Sync + 'static) -> Interpose<OsVfs> {
     Interpose::new(OsVfs::new(), hook)
 }
 
@@ -162,12 +162,12 @@ pub fn dead_from(n: u64, part: usize) -> (Interpose<OsVfs>, Calls) {
     let world = interpose(move |call| {
         let number = counter.next();
         if number < n {
-            return Verdict::Proceed;
+            return Answer::Proceed;
         }
         if number == n && call.operation == Operation::Write && part > 0 {
-            return Verdict::Then(part, Box::new(|| errno(EIO)));
+            return Answer::Then(part, Box::new(|| errno(EIO)));
         }
-        Verdict::Fail(errno(EIO))
+        Answer::Fail(errno(EIO))
     });
     (world, calls)
 }
@@ -246,8 +246,8 @@ pub fn die() -> io::Error {
 pub struct OtherBoot(pub Option<[u8; 16]>);
 
 impl Hook for OtherBoot {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
+    fn before(&self, _call: &Call<'_>) -> Answer {
+        Answer::Proceed
     }
     fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
         self.0

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use puro::internals::dir::parse_segment_name;
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::Vfs;
 use puro::steward::Report;
@@ -24,8 +24,8 @@ pub struct Clock {
 }
 
 impl Hook for Clock {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
+    fn before(&self, _call: &Call<'_>) -> Answer {
+        Answer::Proceed
     }
 
     fn now_ms(&self, _real: u64) -> u64 {

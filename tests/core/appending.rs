@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::real::*;
 use puro::error::Failure;
-use puro::internals::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Answer, Operation};
 use puro::{
     AppendError, Batch, Blame, Diverged, NewRecord, Producer, ProducerOptions, RecordError, Token,
 };
@@ -208,7 +208,7 @@ fn a_durable_append_syncs_once_and_tells_later_blocks() {
         if matches!(call.operation, Operation::SyncData | Operation::SyncAll) {
             counter.next();
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut producer = ProducerOptions::new().open_in(world, dir.path()).unwrap();
     append(&mut producer, "a");
@@ -237,8 +237,8 @@ fn another_boot_begins_another_epoch() {
 
     struct Boot(Option<[u8; 16]>);
     impl Hook for Boot {
-        fn before(&self, _call: &Call<'_>) -> Verdict {
-            Verdict::Proceed
+        fn before(&self, _call: &Call<'_>) -> Answer {
+            Answer::Proceed
         }
         fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
             self.0

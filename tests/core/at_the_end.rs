@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::real::*;
 use puro::error::Failure;
 use puro::internals::block::Cause;
-use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::LockWait;
 use puro::{
@@ -23,7 +23,7 @@ fn noted() -> (Interpose<OsVfs>, Log) {
     let noted = Arc::clone(&log);
     let world = interpose(move |call| {
         noted.lock().unwrap().push(call.operation);
-        Verdict::Proceed
+        Answer::Proceed
     });
     (world, log)
 }
@@ -55,11 +55,11 @@ fn a_consumer_looks_around_once_in_a_poll_interval() {
     let options = ConsumerOptions::new().poll_interval(Duration::from_secs(3600));
     let mut reader = options.open_in(world, dir.path()).unwrap();
     assert_eq!(drain(&mut reader), ["a"]);
-    assert!(count(&log, Operation::IdOf) > 0, "the first look at the end");
+    assert!(count(&log, Operation::StatusOf) > 0, "the first look at the end");
     for _ in 0..10 {
         assert!(reader.try_next().unwrap().is_none());
     }
-    assert_eq!(count(&log, Operation::IdOf), 0);
+    assert_eq!(count(&log, Operation::StatusOf), 0);
 }
 
 /// and when that is over, it looks again, whoever else was late.

@@ -10,7 +10,7 @@ use crate::real::*;
 use proptest::prelude::*;
 use puro::internals::block::BlockKind;
 use puro::internals::dir::Directory;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::{OsFile, OsVfs};
 use puro::internals::tail::{Tail, open_tail_behind};
 use puro::internals::vfs::OpenMode;
@@ -148,8 +148,8 @@ fn producer_state_bytes(dir: &Path) -> u64 {
 struct Boot(Arc<AtomicU8>);
 
 impl Hook for Boot {
-    fn before(&self, _: &Call<'_>) -> Verdict {
-        Verdict::Proceed
+    fn before(&self, _: &Call<'_>) -> Answer {
+        Answer::Proceed
     }
     fn boot_id(&self, real: Option<[u8; 16]>) -> Option<[u8; 16]> {
         match self.0.load(Ordering::Relaxed) {
@@ -217,7 +217,7 @@ fn little_is_read_of_a_large_segment() {
         if call.operation == Operation::Read {
             counter.fetch_add(call.length as u64, Ordering::Relaxed);
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut producer = ProducerOptions::new().open_in(vfs, dir.path()).unwrap();
     assert_eq!(producer.append(&NewRecord::new("t", "one more")).unwrap().first_offset, 750);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::real::*;
 use puro::internals::dir::open_path;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::{AppendError, Batch, Consumer, Producer, ProducerOptions, ReadError, Start};
@@ -60,13 +60,13 @@ struct OtherBoot {
 }
 
 impl Hook for OtherBoot {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         if call.path.extension().is_some_and(|extension| extension == "puro") {
             self.calls.lock().unwrap().push(call.operation);
         }
         match call.operation {
-            Operation::SyncData if self.syncs_fail => Verdict::Fail(errno(EIO)),
-            _ => Verdict::Proceed,
+            Operation::SyncData if self.syncs_fail => Answer::Fail(errno(EIO)),
+            _ => Answer::Proceed,
         }
     }
     fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
@@ -142,7 +142,7 @@ fn a_durable_duplicate_is_synced_before_it_is_acknowledged() {
         if call.operation == Operation::SyncData {
             counter.next();
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut durable = ProducerOptions::new().durable(true).open_in(world, dir.path()).unwrap();
     let before = syncs.count();
@@ -167,7 +167,7 @@ fn a_segment_that_is_replaced_while_it_is_pinned_is_pinned_anew() {
             std::fs::copy(&named, &fresh).unwrap();
             std::fs::rename(&fresh, &named).unwrap();
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut consumer = fast_consumer().open_in(world, dir.path()).unwrap();
     assert!(replaced.load(Ordering::SeqCst));

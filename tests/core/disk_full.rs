@@ -10,7 +10,7 @@ use crate::disk::{Mounted, make_room};
 use crate::real::*;
 use crate::skipped::skipped;
 use puro::error::Failure;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{AppendError, Blame, EndState, ProducerOptions, Start};
 
@@ -95,12 +95,12 @@ fn a_producer_goes_on_when_there_is_room_again() {
 struct Left(Arc<AtomicU64>, Operation);
 
 impl Hook for Left {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         if call.operation != self.1 || self.0.load(Ordering::SeqCst) > 0 {
-            return Verdict::Proceed;
+            return Answer::Proceed;
         }
         // A write is torn in the middle: not all file systems can reserve.
-        Verdict::Then(call.length / 2, Box::new(|| errno(ENOSPC)))
+        Answer::Then(call.length / 2, Box::new(|| errno(ENOSPC)))
     }
     fn free_bytes(&self, real: u64) -> u64 {
         if self.1 == Operation::Write { real } else { self.0.load(Ordering::SeqCst) }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::real::*;
 use crate::steward::*;
-use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{AutoCommit, Batch, ConsumerOptions, NamedConsumer, NamedOptions, NewRecord};
 
@@ -111,9 +111,9 @@ fn a_lock_that_cannot_be_looked_at_makes_nobody_forgotten_and_a_missing_one_does
     let world = interpose(move |call| {
         let lock = call.path.ends_with("consumers/away.lock");
         if lock && call.operation == Operation::Open && breaks.load(Ordering::SeqCst) {
-            return Verdict::Fail(errno(EIO));
+            return Answer::Fail(errno(EIO));
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut producer = small_segments().open_in(world, dir.path()).unwrap();
     producer.set(&"expiry_ms=1".parse().unwrap()).unwrap();

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 
 use crate::real::*;
 use puro::error::Failure;
-use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{AppendError, Consumer, Producer, ProducerOptions};
 
 /// What happens to the call with a number; all others proceed.
-type Plan = Arc<Mutex<Box<dyn FnMut(&Call<'_>) -> Verdict + Send>>>;
+type Plan = Arc<Mutex<Box<dyn FnMut(&Call<'_>) -> Answer + Send>>>;
 
 /// A producer whose calls go as the plan says, which may change while it is open.
 struct Planned {
@@ -24,7 +24,7 @@ struct Planned {
 
 impl Planned {
     fn open(dir: &Path, options: &ProducerOptions) -> Self {
-        let plan: Plan = Arc::new(Mutex::new(Box::new(|_| Verdict::Proceed)));
+        let plan: Plan = Arc::new(Mutex::new(Box::new(|_| Answer::Proceed)));
         let asked = Arc::clone(&plan);
         let world = interpose(move |call| (asked.lock().unwrap())(call));
         Self { plan, producer: options.open_in(world, dir).unwrap() }
@@ -33,15 +33,16 @@ impl Planned {
     fn whose_syncs_fail(dir: &Path) -> (Self, u64) {
         let mut it = Self::open(dir, &ProducerOptions::new().durable(true));
         append(&mut it.producer, "a");
-        let durable_to = std::fs::metadata(segment(dir, 0)).unwrap().len();
+        let (position, last) = *blocks(&segment(dir, 0)).last().unwrap();
+        let durable_to = position + last.block_bytes();
         it.plan(|call| match call.operation {
-            Operation::SyncData => Verdict::Fail(errno(EIO)),
-            _ => Verdict::Proceed,
+            Operation::SyncData => Answer::Fail(errno(EIO)),
+            _ => Answer::Proceed,
         });
         (it, durable_to)
     }
 
-    fn plan(&self, plan: impl FnMut(&Call<'_>) -> Verdict + Send + 'static) {
+    fn plan(&self, plan: impl FnMut(&Call<'_>) -> Answer + Send + 'static) {
         *self.plan.lock().unwrap() = Box::new(plan);
     }
 }
@@ -57,13 +58,13 @@ fn is_commit(call: &Call<'_>) -> bool {
 fn a_commit_that_did_nothing_is_not_appended() {
     let dir = scratch();
     let mut it = Planned::open(dir.path(), &ProducerOptions::new());
-    it.plan(|call| if is_commit(call) { Verdict::Fail(errno(EIO)) } else { Verdict::Proceed });
+    it.plan(|call| if is_commit(call) { Answer::Fail(errno(EIO)) } else { Answer::Proceed });
     let end = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
     let error = it.producer.append(&record("a")).unwrap_err();
     assert!(matches!(error, AppendError::NotAppended(_)), "{error}");
     let after = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
     assert_eq!(after, end, "A-12: cut before the lock was given back");
-    it.plan(|_| Verdict::Proceed);
+    it.plan(|_| Answer::Proceed);
     assert_eq!(append(&mut it.producer, "b"), 0);
     assert_eq!(values(dir.path()), ["b"]);
 }
@@ -73,8 +74,8 @@ fn a_commit_that_was_done_is_appended_whatever_was_said() {
     let dir = scratch();
     let mut it = Planned::open(dir.path(), &ProducerOptions::new());
     it.plan(|call| match is_commit(call) {
-        true => Verdict::Then(1, Box::new(|| errno(EIO))),
-        false => Verdict::Proceed,
+        true => Answer::Then(1, Box::new(|| errno(EIO))),
+        false => Answer::Proceed,
     });
     assert_eq!(append(&mut it.producer, "a"), 0);
     assert_eq!(append(&mut it.producer, "b"), 1);
@@ -90,15 +91,15 @@ fn a_commit_that_cannot_be_looked_at_is_unknown() {
         it.plan(move |call| match () {
             () if is_commit(call) => {
                 committed = true;
-                Verdict::Then(done, Box::new(|| errno(EIO)))
+                Answer::Then(done, Box::new(|| errno(EIO)))
             }
-            () if committed && call.operation == Operation::Read => Verdict::Fail(errno(EIO)),
-            () => Verdict::Proceed,
+            () if committed && call.operation == Operation::Read => Answer::Fail(errno(EIO)),
+            () => Answer::Proceed,
         });
         let error = it.producer.append(&record("a")).unwrap_err();
         assert!(matches!(error, AppendError::Unknown(_)), "{error}");
         // It was one of the two, and the same producer finds out which.
-        it.plan(|_| Verdict::Proceed);
+        it.plan(|_| Answer::Proceed);
         append(&mut it.producer, "b");
         let expected: &[&str] = if done == 1 { &["a", "b"] } else { &["b"] };
         assert_eq!(values(dir.path()), expected);
@@ -127,8 +128,8 @@ fn a_failed_sync_rewrites_before_it_syncs_again() {
         let synced_before = log.iter().any(|(operation, ..)| *operation == Operation::SyncData);
         log.push((call.operation, call.position, call.length));
         match call.operation {
-            Operation::SyncData if !synced_before => Verdict::Fail(errno(EIO)),
-            _ => Verdict::Proceed,
+            Operation::SyncData if !synced_before => Answer::Fail(errno(EIO)),
+            _ => Answer::Proceed,
         }
     });
     append(&mut it.producer, "c");
@@ -165,8 +166,8 @@ fn a_failed_sync_is_made_good_in_a_segment_that_others_sealed() {
     let mut it = Planned::open(dir.path(), &options);
     append(&mut it.producer, "told");
     it.plan(|call| match call.operation {
-        Operation::SyncData => Verdict::Fail(errno(EIO)),
-        _ => Verdict::Proceed,
+        Operation::SyncData => Answer::Fail(errno(EIO)),
+        _ => Answer::Proceed,
     });
     it.producer.sync().unwrap_err();
     let mut other = options.open(dir.path()).unwrap();
@@ -181,7 +182,7 @@ fn a_failed_sync_is_made_good_in_a_segment_that_others_sealed() {
         if call.path == sealed && matches!(call.operation, Operation::Write | Operation::SyncData) {
             log.lock().unwrap().push((call.operation, call.position + call.length as u64));
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     append(&mut it.producer, "goes on");
     let log = std::mem::take(&mut *seen.lock().unwrap());
@@ -208,11 +209,11 @@ fn a_sync_that_fails_for_good_is_appended_not_durable() {
         if call.operation == Operation::Write {
             lowest.fetch_min(call.position, Ordering::SeqCst);
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     append(&mut it.producer, "d");
     assert_eq!(rewritten.load(Ordering::SeqCst), durable_to, "b and c were written again");
-    it.plan(|_| Verdict::Proceed);
+    it.plan(|_| Answer::Proceed);
     append(&mut it.producer, "e");
     let (position, last) = *blocks(&segment(dir.path(), 0)).last().unwrap();
     assert_eq!(last.durable_to, position, "F-23: known again");
@@ -241,8 +242,8 @@ fn a_rollover_after_a_failed_sync_rewrites_the_old_segment() {
     let path = segment(dir.path(), 0);
     let (first, _) = blocks(&path)[1];
     it.plan(|call| match call.operation {
-        Operation::SyncData => Verdict::Fail(errno(EIO)),
-        _ => Verdict::Proceed,
+        Operation::SyncData => Answer::Fail(errno(EIO)),
+        _ => Answer::Proceed,
     });
     it.producer.sync().unwrap_err();
     let log = Arc::new(Mutex::new(Vec::new()));
@@ -251,7 +252,7 @@ fn a_rollover_after_a_failed_sync_rewrites_the_old_segment() {
         if call.path == path {
             calls.lock().unwrap().push((call.operation, call.position));
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     append(&mut it.producer, &"b".repeat(3000));
     let log = log.lock().unwrap();
@@ -271,9 +272,9 @@ fn a_durable_consumer_does_not_believe_a_second_sync() {
     let counter = syncs.clone();
     let world = interpose(move |call| {
         if call.operation == Operation::SyncData && counter.next() == 0 {
-            return Verdict::Fail(errno(EIO));
+            return Answer::Fail(errno(EIO));
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let mut reader = fast_consumer().durable(true).open_in(world, dir.path()).unwrap();
     for _ in 0..3 {
@@ -335,7 +336,7 @@ fn run(
     outcomes
 }
 
-fn fail_each_call_once(options: &ProducerOptions, fault: fn(&Call<'_>) -> Verdict) -> u64 {
+fn fail_each_call_once(options: &ProducerOptions, fault: fn(&Call<'_>) -> Answer) -> u64 {
     for n in 0.. {
         let dir = scratch();
         let calls = Calls::default();
@@ -347,7 +348,7 @@ fn fail_each_call_once(options: &ProducerOptions, fault: fn(&Call<'_>) -> Verdic
                 *note.lock().unwrap() = format!("{call:?}");
                 return fault(call);
             }
-            Verdict::Proceed
+            Answer::Proceed
         });
         let stream = dir.path().join("stream");
         let outcomes = run(&stream, &world, options);
@@ -366,12 +367,12 @@ fn fail_each_call_once(options: &ProducerOptions, fault: fn(&Call<'_>) -> Verdic
 
 #[test]
 fn any_one_call_may_fail_and_every_outcome_is_the_truth() {
-    let faults: [fn(&Call<'_>) -> Verdict; 5] = [
-        |_| Verdict::Fail(errno(EIO)),
-        |_| Verdict::Fail(errno(ENOSPC)),
-        |_| Verdict::Fail(io::ErrorKind::Interrupted.into()),
-        |call| Verdict::Then(call.length / 2, Box::new(|| errno(ENOSPC))),
-        |call| Verdict::Then(call.length, Box::new(|| errno(EIO))),
+    let faults: [fn(&Call<'_>) -> Answer; 5] = [
+        |_| Answer::Fail(errno(EIO)),
+        |_| Answer::Fail(errno(ENOSPC)),
+        |_| Answer::Fail(io::ErrorKind::Interrupted.into()),
+        |call| Answer::Then(call.length / 2, Box::new(|| errno(ENOSPC))),
+        |call| Answer::Then(call.length, Box::new(|| errno(EIO))),
     ];
     let mut failed = 0;
     for fault in faults {
@@ -394,15 +395,15 @@ fn many_calls_may_fail_and_every_outcome_is_the_truth() {
         let world = interpose(move |call| {
             let mut random = own.lock().unwrap();
             if random.below(rate) != 0 {
-                return Verdict::Proceed;
+                return Answer::Proceed;
             }
             match random.below(4) {
-                0 => Verdict::Fail(errno(EIO)),
-                1 => Verdict::Fail(io::ErrorKind::Interrupted.into()),
-                2 => Verdict::Short(1 + random.below(call.length.max(1) as u64) as usize),
+                0 => Answer::Fail(errno(EIO)),
+                1 => Answer::Fail(io::ErrorKind::Interrupted.into()),
+                2 => Answer::Short(1 + random.below(call.length.max(1) as u64) as usize),
                 _ => {
                     let part = random.below(call.length as u64 + 1) as usize;
-                    Verdict::Then(part, Box::new(|| errno(ENOSPC)))
+                    Answer::Then(part, Box::new(|| errno(ENOSPC)))
                 }
             }
         });
@@ -428,14 +429,16 @@ fn short_and_interrupted_reads_and_writes_change_nothing() {
         let own = Mutex::new(Random::from(random.next()));
         let world = interpose(move |call| {
             if !matches!(call.operation, Operation::Read | Operation::Write) {
-                return Verdict::Proceed;
+                return Answer::Proceed;
             }
             let mut random = own.lock().unwrap();
             match random.below(4) {
-                0 => Verdict::Fail(io::ErrorKind::Interrupted.into()),
-                1 => Verdict::Short(1),
-                2 => Verdict::Short(1 + random.below(call.length as u64) as usize),
-                _ => Verdict::Proceed,
+                0 => Answer::Fail(io::ErrorKind::Interrupted.into()),
+                1 => Answer::Short(1),
+                2 if call.length > 0 => {
+                    Answer::Short(1 + random.below(call.length as u64) as usize)
+                }
+                _ => Answer::Proceed,
             }
         });
         let options = small_segments().durable(true);
@@ -460,8 +463,8 @@ fn a_write_of_no_bytes_is_an_error() {
     let dir = scratch();
     let mut it = Planned::open(dir.path(), &ProducerOptions::new());
     it.plan(|call| match call.operation {
-        Operation::Write => Verdict::Short(0),
-        _ => Verdict::Proceed,
+        Operation::Write => Answer::Short(0),
+        _ => Answer::Proceed,
     });
     let error = it.producer.append(&record("a")).unwrap_err();
     assert!(matches!(error, AppendError::NotAppended(_)), "{error}");
@@ -481,8 +484,8 @@ fn any_one_read_of_a_consumer_may_fail() {
         let calls = Calls::default();
         let counter = calls.clone();
         let world = interpose(move |_| match counter.next() == n {
-            true => Verdict::Fail(errno(EIO)),
-            false => Verdict::Proceed,
+            true => Answer::Fail(errno(EIO)),
+            false => Answer::Proceed,
         });
         let open = || fast_consumer().durable(true).open_in(world.clone(), dir.path());
         let mut reader = open().or_else(|_| open()).unwrap();

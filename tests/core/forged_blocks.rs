@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Link, Place};
 use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
-use puro::internals::interpose::{Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Interpose, Operation};
 use puro::internals::layout::MAX_BODY_BYTES;
 use puro::internals::os::OsVfs;
 use puro::internals::record::Fields;
@@ -50,13 +50,13 @@ fn dies_in_the_next_block(least: usize, upto: u64) -> Interpose<OsVfs> {
     let dead = Arc::new(AtomicBool::new(false));
     interpose(move |call| {
         if dead.load(Ordering::SeqCst) {
-            return Verdict::Fail(errno(EIO));
+            return Answer::Fail(errno(EIO));
         }
         if call.operation == Operation::Write && call.length > least && call.position < upto {
             dead.store(true, Ordering::SeqCst);
-            return Verdict::Then((upto - call.position) as usize, Box::new(|| errno(EIO)));
+            return Answer::Then((upto - call.position) as usize, Box::new(|| errno(EIO)));
         }
-        Verdict::Proceed
+        Answer::Proceed
     })
 }
 

@@ -174,6 +174,7 @@ fn check_limits(page: &BTreeMap<String, Table>) {
         ("max_body_bytes", [layout::MAX_BODY_BYTES]),
         ("max_name_bytes", [layout::MAX_NAME_BYTES]),
         ("checkpoint_body_bytes", [layout::CHECKPOINT_BODY_BYTES]),
+        ("zeros_ahead_bytes", [layout::ZEROS_AHEAD_BYTES as usize]),
         ("default_segment_bytes", [layout::DEFAULT_SEGMENT_BYTES as usize]),
         ("min_segment_bytes", [layout::MIN_SEGMENT_BYTES as usize]),
         ("max_segment_bytes", [layout::MAX_SEGMENT_BYTES as usize]),

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
-use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{AppendError, Batch, Consumer, LockWait, NewRecord, Producer, ProducerOptions};
 
@@ -102,13 +102,13 @@ fn durable_appends_sync_under_the_lock() {
     let (counter, fail_at) = (Arc::clone(&syncs), Arc::clone(&failing));
     let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
         if call.operation != Operation::SyncData {
-            return Verdict::Proceed;
+            return Answer::Proceed;
         }
         let number = counter.fetch_add(1, Ordering::Relaxed);
         if number == fail_at.load(Ordering::Relaxed) {
-            return Verdict::Fail(std::io::Error::other("planned"));
+            return Answer::Fail(std::io::Error::other("planned"));
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let options = ProducerOptions::new().durable(true);
     let mut producer = options.open_in(system, dir.path()).unwrap();
@@ -134,13 +134,13 @@ fn after_a_failure_it_looks_again() {
         match (fail.load(Ordering::Relaxed), call.operation) {
             (2, Operation::Write) if call.length > 1 => {
                 fail.store(1, Ordering::Relaxed);
-                Verdict::Then(10, Box::new(|| std::io::Error::other("planned")))
+                Answer::Then(10, Box::new(|| std::io::Error::other("planned")))
             }
             (1, Operation::SetLen) => {
                 fail.store(0, Ordering::Relaxed);
-                Verdict::Fail(std::io::Error::other("planned"))
+                Answer::Fail(std::io::Error::other("planned"))
             }
-            _ => Verdict::Proceed,
+            _ => Answer::Proceed,
         }
     });
     let mut producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::real::*;
-use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::LockWait;
 use puro::{NamedError, NamedOptions, OpenError, Producer, ProducerOptions};
@@ -82,7 +82,7 @@ fn removed_in_between(name: &'static str) -> Interpose<OsVfs> {
         if is_it && !done.swap(true, Ordering::Relaxed) {
             std::fs::remove_file(call.path).unwrap();
         }
-        Verdict::Proceed
+        Answer::Proceed
     })
 }
 

@@ -11,7 +11,7 @@ use crate::real::*;
 use crate::skipped::skipped;
 use puro::error::Failure;
 use puro::internals::dir::{Directory, open_path};
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::os::{OsFile, OsVfs};
 use puro::internals::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::internals::writer::WriterLock;
@@ -186,8 +186,8 @@ fn a_segment_that_is_read_cannot_be_locked_for_deletion() {
 fn a_handle_carried_into_a_forked_child_is_refused() {
     struct Pid(Arc<AtomicU32>);
     impl Hook for Pid {
-        fn before(&self, _call: &Call<'_>) -> Verdict {
-            Verdict::Proceed
+        fn before(&self, _call: &Call<'_>) -> Answer {
+            Answer::Proceed
         }
         fn pid(&self, _real: u32) -> u32 {
             self.0.load(Ordering::SeqCst)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{
     AppendError, AutoCommit, Batch, Consumer, NamedConsumer, NamedError, NamedOptions, NewRecord,
@@ -163,9 +163,9 @@ fn failing_syncs(fails: &Arc<AtomicBool>) -> Interpose<OsVfs> {
     let fails = Arc::clone(fails);
     Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
         if call.operation == Operation::SyncData && fails.load(Ordering::SeqCst) {
-            return Verdict::Fail(io::Error::other("the disk says no"));
+            return Answer::Fail(io::Error::other("the disk says no"));
         }
-        Verdict::Proceed
+        Answer::Proceed
     })
 }
 

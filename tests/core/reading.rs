@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::real::*;
 use crate::skipped::skipped;
 use puro::error::Failure;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{
     Batch, Blame, Consumer, ConsumerOptions, Diverged, EndState, NewRecord, Producer,
@@ -33,8 +33,8 @@ impl Told {
 }
 
 impl Hook for Told {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
+    fn before(&self, _call: &Call<'_>) -> Answer {
+        Answer::Proceed
     }
     fn now_ms(&self, _real: u64) -> u64 {
         self.0.0.load(Ordering::SeqCst)
@@ -249,7 +249,7 @@ fn a_durable_consumer_syncs_before_it_delivers() {
         if matches!(call.operation, Operation::SyncData | Operation::SyncDir) {
             noted.lock().unwrap().push(call.operation);
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let taken = || std::mem::take(&mut *log.lock().unwrap());
     let mut reader = fast_consumer().durable(true).open_in(world.clone(), dir.path()).unwrap();
@@ -403,8 +403,8 @@ fn without_notifications_it_polls() {
     let dir = scratch();
     let mut producer = Producer::open(dir.path()).unwrap();
     let world = interpose(|call| match call.operation {
-        Operation::Watch => Verdict::Fail(errno(ENOSPC)),
-        _ => Verdict::Proceed,
+        Operation::Watch => Answer::Fail(errno(ENOSPC)),
+        _ => Answer::Proceed,
     });
     let mut reader = fast_consumer().open_in(world, dir.path()).unwrap();
     let (sender, answered) = mpsc::channel();

@@ -11,7 +11,7 @@ use puro::error::Failure;
 use puro::internals::block::{BlockBuilder, BlockKind};
 use puro::internals::codec::crc;
 use puro::internals::dir::Directory;
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::layout::header;
 use puro::internals::os::OsVfs;
 use puro::internals::state::{EPOCH, State, encode_epoch};
@@ -251,8 +251,8 @@ fn settings_that_cannot_be_are_refused() {
 fn a_network_file_system_is_refused_unless_it_is_allowed() {
     struct Network;
     impl Hook for Network {
-        fn before(&self, _call: &Call<'_>) -> Verdict {
-            Verdict::Proceed
+        fn before(&self, _call: &Call<'_>) -> Answer {
+            Answer::Proceed
         }
         fn file_system(&self, _real: FileSystem) -> FileSystem {
             FileSystem { name: "nfs".to_owned(), network: true }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::real::*;
 use puro::internals::block::BlockKind;
 use puro::internals::dir::Directory;
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::os::OsVfs;
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::OpenMode;
@@ -19,8 +19,8 @@ use puro::{Batch, Producer};
 struct Clock(Arc<AtomicU64>);
 
 impl Hook for Clock {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
+    fn before(&self, _call: &Call<'_>) -> Answer {
+        Answer::Proceed
     }
     fn now_ms(&self, _real: u64) -> u64 {
         self.0.load(Ordering::SeqCst)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::real::*;
 use puro::error::{Diverged, Failure};
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::os::OsVfs;
 use puro::{Consumer, NewRecord, Producer, ProducerOptions, ReadError, Start};
 
@@ -89,7 +89,8 @@ fn a_longer_block_over_a_remembered_end_is_not_cut() {
 fn an_end_that_was_grown_over_to_the_same_length_is_noticed() {
     let dir = scratch();
     let earlier = boot(Some([8; 16]));
-    let mut sleeper = ProducerOptions::new().open_in(earlier, dir.path()).unwrap();
+    let options = ProducerOptions::new().zeros_ahead_bytes(0); // the length is to tell the end
+    let mut sleeper = options.open_in(earlier, dir.path()).unwrap();
     sleeper.set_durable(true);
     append(&mut sleeper, "a");
     let end = len(&segment(dir.path(), 0));
@@ -209,8 +210,8 @@ struct Hasty {
 }
 
 impl Hook for Hasty {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
+    fn before(&self, _call: &Call<'_>) -> Answer {
+        Answer::Proceed
     }
     fn listed(&self, mut names: Vec<String>) -> Vec<String> {
         if self.misses.load(Ordering::Relaxed) {

@@ -7,7 +7,7 @@ use crate::real::*;
 use puro::check::{Problem, Verdict as Found};
 use puro::error::Failure;
 use puro::internals::dir::parse_segment_name;
-use puro::internals::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Answer, Operation};
 use puro::{CheckOptions, Producer, ReadError, Start};
 use tempfile::TempDir;
 
@@ -41,8 +41,8 @@ fn a_directory_that_cannot_be_listed_is_an_error() {
     let dir = scratch();
     append(&mut Producer::open(dir.path()).unwrap(), "a");
     let world = interpose(|call| match call.operation {
-        Operation::List => Verdict::Fail(errno(EIO)),
-        _ => Verdict::Proceed,
+        Operation::List => Answer::Fail(errno(EIO)),
+        _ => Answer::Proceed,
     });
     let error = fast_consumer().open_in(world, dir.path()).unwrap_err();
     assert!(matches!(error, ReadError::Failure(Failure::Io(_))), "{error}");

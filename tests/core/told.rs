@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::real::*;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::trace::Action;
 use puro::{AutoCommit, Batch, NamedOptions, Producer};
@@ -19,12 +19,12 @@ struct Listener {
 }
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         let syncs = [Operation::SyncData, Operation::SyncAll].contains(&call.operation);
         if syncs && *self.syncs_fail.lock().unwrap() {
-            return Verdict::Fail(errno(EIO));
+            return Answer::Fail(errno(EIO));
         }
-        Verdict::Proceed
+        Answer::Proceed
     }
     fn boot_id(&self, _real: Option<[u8; 16]>) -> Option<[u8; 16]> {
         Some([self.boot; 16])
@@ -57,6 +57,8 @@ impl Listener {
 const CREATED: &str = "Lock Finish:nothing SyncParent Make SyncMade Name SyncName Unlock";
 const LOOKED: &str = "Lock StepOver Classify:clean Finish";
 const WRITTEN: &str = "Reserve WritePart Commit";
+/// Ahead of durable appends, where none are there (Z-1).
+const ZEROS: &str = "PutZeros";
 const NEXT_SEGMENT: &str = "Make SyncMade Name SyncName";
 
 #[test]
@@ -71,7 +73,7 @@ fn an_append_is_told_step_by_step() {
     assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock Return"));
     producer.set_durable(true);
     append(&mut producer, "c");
-    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock Sync"));
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} {ZEROS} Unlock Sync"));
     producer.sync().unwrap();
     assert_eq!(listener.since(), "Return:durable", "it is known to be on disk");
     let mut batch = Batch::new();
@@ -93,7 +95,7 @@ fn syncs_that_fail_are_told_as_such() {
     listener.syncs_fail(true);
     producer.append(&record("b")).unwrap_err();
     let failed = "SyncFails:Sync Lock Rewrite SyncFails:SyncAgain Unlock Return:not durable";
-    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock {failed}"));
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} {ZEROS} Unlock {failed}"));
     listener.syncs_fail(false);
     append(&mut producer, "c");
     let made_good = "Lock Rewrite SyncAgain:SyncAgain Unlock";
@@ -122,7 +124,7 @@ fn a_cut_whose_sync_failed_is_remembered() {
     producer.set_durable(true);
     append(&mut producer, "d");
     let made_good = "Lock Rewrite SyncAgain:SyncAgain Unlock";
-    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} Unlock {made_good}"));
+    assert_eq!(listener.since(), format!("{LOOKED} {WRITTEN} {ZEROS} Unlock {made_good}"));
 }
 
 /// as if the lock had been given back, and taken again, with nobody in between.
@@ -142,7 +144,7 @@ fn a_held_lock_is_told_as_one_that_was_given_back() {
     let mut held = producer.hold().unwrap();
     listener.since();
     held.append(&record("c")).unwrap();
-    assert_eq!(listener.since(), format!("{WRITTEN} Unlock Sync Lock"));
+    assert_eq!(listener.since(), format!("{WRITTEN} {ZEROS} Unlock Sync Lock"));
     listener.syncs_fail(true);
     held.append(&record("d")).unwrap_err();
     let failed = "SyncFails:Sync Rewrite SyncFails:SyncAgain Return:not durable Lock";

@@ -14,7 +14,7 @@ use puro::internals::block::{Block, BlockBuilder, BlockKind, BlockMeta, Link};
 use puro::internals::check;
 use puro::internals::cursor::Scan;
 use puro::internals::dir::Directory;
-use puro::internals::interpose::{Call, Operation, Verdict as Goes};
+use puro::internals::interpose::{Answer, Call, Operation};
 use puro::internals::layout::BLOCK_ALIGN;
 use puro::internals::os::OsVfs;
 use puro::internals::record::Fields;
@@ -209,7 +209,7 @@ fn what_is_not_wanted_is_not_read() {
             let left = call.path.metadata().unwrap().len().saturating_sub(call.position);
             counter.fetch_add(left.min(call.length as u64), Ordering::Relaxed);
         }
-        Goes::Proceed
+        Answer::Proceed
     });
     let mut consumer = ConsumerOptions::new().topic("rare").open_in(system, dir.path()).unwrap();
     let offsets: Vec<_> = consumer.try_iter().map(|record| record.unwrap().offset).collect();

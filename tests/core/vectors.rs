@@ -56,6 +56,7 @@ const VECTORS: &[Vector] = &[
         findings: &[],
         records: Some(1),
     },
+    Vector { name: "zeros", make: zeros, verdict: Verdict::Sound, findings: &[], records: Some(2) },
     Vector {
         name: "low_tail",
         make: low_tail,
@@ -181,6 +182,18 @@ fn three(world: &Fixed, dir: &Path) {
     for value in ["a", "b", "c"] {
         append(world, &mut producer, value);
     }
+}
+
+/// Two durable appends, and zeros ahead of the next (Z-1): whoever made them died, or is there still.
+fn zeros(world: &Fixed, dir: &Path) {
+    let options = ProducerOptions::new().durable(true).zeros_ahead_bytes(4096);
+    let mut producer = options.open_in(world.clone(), dir).unwrap();
+    for value in ["a", "b"] {
+        append(world, &mut producer, value);
+    }
+    let length = std::fs::metadata(segment(dir, 0)).unwrap().len();
+    drop(producer); // which cuts them (Z-8)
+    set_len(&segment(dir, 0), length);
 }
 
 /// The writer of the last block died before the commit.

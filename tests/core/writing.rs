@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use crate::real::*;
 use puro::error::Failure;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{AppendError, Producer, ProducerOptions};
 
-type Asked = Box<dyn FnMut(&Call<'_>) -> Verdict + Send>;
+type Asked = Box<dyn FnMut(&Call<'_>) -> Answer + Send>;
 
 /// What is asked before each call, which may change while a producer is open.
 #[derive(Clone)]
@@ -23,14 +23,14 @@ struct Plan {
 
 impl Plan {
     fn in_boot(boot: u8) -> Self {
-        let verdict: Asked = Box::new(|_| Verdict::Proceed);
+        let verdict: Asked = Box::new(|_| Answer::Proceed);
         Self { calls: Arc::default(), verdict: Arc::new(Mutex::new(verdict)), boot }
     }
     fn open(&self, dir: &Path) -> Producer<Interpose<OsVfs>> {
         let world = Interpose::new(OsVfs::new(), self.clone());
         ProducerOptions::new().open_in(world, dir).unwrap()
     }
-    fn set(&self, verdict: impl FnMut(&Call<'_>) -> Verdict + Send + 'static) {
+    fn set(&self, verdict: impl FnMut(&Call<'_>) -> Answer + Send + 'static) {
         *self.verdict.lock().unwrap() = Box::new(verdict);
     }
     /// The calls since the last look.
@@ -43,7 +43,7 @@ impl Plan {
 }
 
 impl Hook for Plan {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         self.calls.lock().unwrap().push((call.operation, call.position, call.length));
         (self.verdict.lock().unwrap())(call)
     }
@@ -67,9 +67,9 @@ fn a_reservation_that_is_interrupted_is_asked_for_again() {
     plan.set(move |call| match call.operation {
         Operation::Reserve if left > 0 => {
             left -= 1;
-            Verdict::Fail(io::ErrorKind::Interrupted.into())
+            Answer::Fail(io::ErrorKind::Interrupted.into())
         }
-        _ => Verdict::Proceed,
+        _ => Answer::Proceed,
     });
     assert_eq!(append(&mut producer, "a"), 0);
 }
@@ -83,8 +83,8 @@ fn where_the_room_ahead_is_not_to_be_had_the_block_itself_is_asked_for() {
     append(&mut producer, "a");
     let end = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
     plan.set(move |call| match call.operation {
-        Operation::Reserve if call.position > end + 200_192 => Verdict::Fail(errno(ENOSPC)),
-        _ => Verdict::Proceed,
+        Operation::Reserve if call.position > end + 200_192 => Answer::Fail(errno(ENOSPC)),
+        _ => Answer::Proceed,
     });
     plan.since();
     assert_eq!(append(&mut producer, &"b".repeat(200_000)), 1);
@@ -103,15 +103,15 @@ fn a_reservation_on_a_full_disk_says_how_full_it_is() {
     let mut producer = plan.open(dir.path());
     append(&mut producer, "a");
     plan.set(move |call| match call.operation {
-        Operation::Reserve => Verdict::Fail(errno(ENOSPC)),
-        _ => Verdict::Proceed,
+        Operation::Reserve => Answer::Fail(errno(ENOSPC)),
+        _ => Answer::Proceed,
     });
     let error = producer.append(&record(&"b".repeat(200_000))).unwrap_err();
     let AppendError::NotAppended(failure) = error else { panic!("{error}") };
     let Failure::NoSpace { needed: 200_128, free: 12_345, .. } = failure else {
         panic!("{failure}")
     };
-    plan.set(|_| Verdict::Proceed);
+    plan.set(|_| Answer::Proceed);
     assert_eq!(append(&mut producer, "c"), 1);
 }
 
@@ -130,9 +130,9 @@ fn a_reservation_that_always_fails_stops_nobody() {
         let world = interpose(move |call| match call.operation {
             Operation::Reserve => {
                 counter.next();
-                Verdict::Fail(errno(number))
+                Answer::Fail(errno(number))
             }
-            _ => Verdict::Proceed,
+            _ => Answer::Proceed,
         });
         let mut producer = ProducerOptions::new().open_in(world, dir.path()).unwrap();
         for value in ["a", "b", "c"] {
@@ -154,7 +154,7 @@ fn creation_syncs_the_parent_before_it_makes_a_segment() {
     let noted = Arc::clone(&calls);
     let world = interpose(move |call| {
         noted.lock().unwrap().push((call.operation, call.path.to_owned()));
-        Verdict::Proceed
+        Answer::Proceed
     });
     ProducerOptions::new().open_in(world, &dir).unwrap();
     let calls = calls.lock().unwrap();
@@ -212,9 +212,9 @@ fn a_signal_that_is_neither_high_nor_low_is_unknown() {
     plan.set(move |call| {
         if call.operation == Operation::Write && call.length == 1 {
             flip(&path, call.position, 0x17);
-            return Verdict::Fail(errno(EIO));
+            return Answer::Fail(errno(EIO));
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let error = producer.append(&record("b")).unwrap_err();
     assert!(matches!(error, AppendError::Unknown(_)), "{error}");
@@ -234,8 +234,8 @@ fn all_that_a_failed_sync_may_have_lost_is_written_again() {
     let end = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
     let mut failed = false;
     plan.set(move |call| match call.operation {
-        Operation::SyncData if !std::mem::replace(&mut failed, true) => Verdict::Fail(errno(EIO)),
-        _ => Verdict::Proceed,
+        Operation::SyncData if !std::mem::replace(&mut failed, true) => Answer::Fail(errno(EIO)),
+        _ => Answer::Proceed,
     });
     plan.since();
     producer.sync().unwrap();

@@ -14,7 +14,7 @@ use crate::real::{
 };
 use puro::check::Verdict as Soundness;
 use puro::internals::dir::{Directory, open_path};
-use puro::internals::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Answer, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::tail::open_tail;
 use puro::internals::vfs::{LockKind, OpenMode, Vfs, VfsFile};
@@ -216,7 +216,7 @@ fn one_backup_at_a_time_has_the_name() {
             let error = back_up(OsVfs::new(), &source, &second).unwrap_err();
             assert!(matches!(error, BackupError::Busy { .. }), "{error}");
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     back_up(world, &dir, &to).unwrap();
     assert!(refused.load(Ordering::SeqCst));
@@ -245,7 +245,7 @@ fn a_steward_cannot_break_a_backup() {
                 std::fs::remove_file(segment(&source, sequence)).unwrap();
             }
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let report = back_up(world, &dir, &to).unwrap();
     assert!(begun.load(Ordering::SeqCst));
@@ -273,7 +273,7 @@ fn all_segments_are_those_of_one_moment() {
         if pins_second && !seen.swap(true, Ordering::SeqCst) {
             std::fs::remove_file(segment(&source, 0)).unwrap();
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let report = back_up(world, &dir, &to).unwrap();
     assert!(deleted.load(Ordering::SeqCst));
@@ -334,11 +334,7 @@ fn a_backup_whose_call_fails_cleans_up() {
         let counter = calls.clone();
         let world = interpose(move |_| {
             // What is done to clean up is let pass: only one call fails.
-            if counter.next() == n {
-                Verdict::Fail(real::errno(real::EIO))
-            } else {
-                Verdict::Proceed
-            }
+            if counter.next() == n { Answer::Fail(real::errno(real::EIO)) } else { Answer::Proceed }
         });
         let made = back_up(world, &dir, &to);
         if calls.count() <= n {
@@ -371,7 +367,7 @@ fn a_backup_is_read_back_before_it_is_named() {
         if call.operation == Operation::SyncDir && call.path == copied {
             flip(&segment(&copied, 1), 600, 1);
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let error = back_up(world, &dir, &to).unwrap_err();
     assert!(matches!(error, BackupError::NotSound { .. }), "{error}");
@@ -383,9 +379,9 @@ fn a_backup_is_read_back_before_it_is_named() {
 fn a_full_disk_is_met_before_anything_is_written() {
     struct Full;
     impl puro::internals::interpose::Hook for Full {
-        fn before(&self, call: &puro::internals::interpose::Call<'_>) -> Verdict {
+        fn before(&self, call: &puro::internals::interpose::Call<'_>) -> Answer {
             assert_ne!(call.operation, Operation::Write);
-            Verdict::Proceed
+            Answer::Proceed
         }
         fn free_bytes(&self, _real: u64) -> u64 {
             4096

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::time::Duration;
 
-use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{
     AppendError, BufferError, BufferOptions, BufferedProducer, Consumer, NewRecord, Producer,
@@ -86,7 +86,7 @@ fn threads_share_syncs() {
             counter.fetch_add(1, Ordering::Relaxed);
             all.until_multiple_of(THREADS);
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let producer = ProducerOptions::new().durable(true).open_in(system, dir.path()).unwrap();
     let buffered = BufferedProducer::new(producer, unhurried());
@@ -144,8 +144,8 @@ impl Pushed {
 fn a_thread_that_cannot_be_started_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let system = Interpose::new(OsVfs::new(), |call: &Call<'_>| match call.operation {
-        Operation::Spawn => Verdict::Fail(std::io::ErrorKind::WouldBlock.into()),
-        _ => Verdict::Proceed,
+        Operation::Spawn => Answer::Fail(std::io::ErrorKind::WouldBlock.into()),
+        _ => Answer::Proceed,
     });
     let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
     let buffered = BufferedProducer::new(producer, BufferOptions::new());
@@ -165,7 +165,7 @@ fn who_waits_for_a_thread_that_panics_is_told() {
     let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
         let panics = call.operation == Operation::Write && now.load(Ordering::Relaxed) == 1;
         assert!(!panics, "a bug");
-        Verdict::Proceed
+        Answer::Proceed
     });
     let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
     let buffered = BufferedProducer::new(producer, unhurried());
@@ -187,9 +187,9 @@ fn full_disk() -> (Arc<AtomicU64>, Interpose<OsVfs>) {
     let fail = Arc::clone(&failing);
     let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
         if call.operation == Operation::Write && fail.load(Ordering::Relaxed) == 1 {
-            return Verdict::Fail(std::io::ErrorKind::StorageFull.into());
+            return Answer::Fail(std::io::ErrorKind::StorageFull.into());
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     (failing, system)
 }
@@ -237,9 +237,9 @@ fn what_close_told_as_lost_is_not_appended_by_drop() {
     let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
         // The first write that fails is the last one.
         if call.operation == Operation::Write && fail.swap(0, Ordering::Relaxed) == 1 {
-            return Verdict::Fail(std::io::ErrorKind::StorageFull.into());
+            return Answer::Fail(std::io::ErrorKind::StorageFull.into());
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
     let buffered = BufferedProducer::new(producer, unhurried());
@@ -261,9 +261,9 @@ fn what_fails_while_nobody_waits_is_tried_again() {
             && fail.load(Ordering::Relaxed) == 1
             && count.fetch_add(1, Ordering::Relaxed) < 3
         {
-            return Verdict::Fail(std::io::ErrorKind::StorageFull.into());
+            return Answer::Fail(std::io::ErrorKind::StorageFull.into());
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let producer = ProducerOptions::new().open_in(system, dir.path()).unwrap();
     let options = BufferOptions::new().linger(Some(Duration::from_millis(1)));
@@ -286,9 +286,9 @@ fn after_an_append_of_unknown_fate_everything_fails() {
     let fail = Arc::clone(&failing);
     let system = Interpose::new(OsVfs::new(), move |call: &Call<'_>| {
         if call.operation == Operation::SyncData && fail.load(Ordering::Relaxed) == 1 {
-            return Verdict::Fail(std::io::Error::other("planned"));
+            return Answer::Fail(std::io::Error::other("planned"));
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     let producer = ProducerOptions::new().durable(true).open_in(system, dir.path()).unwrap();
     let buffered = BufferedProducer::new(producer, unhurried());

@@ -9,7 +9,7 @@ use crate::real::{self, EIO, blocks, copy, errno, flip, interpose, scratch, segm
 use puro::SalvageOptions;
 use puro::check::{Problem, Verdict};
 use puro::internals::block::BlockKind;
-use puro::internals::interpose::{Operation, Verdict as Call};
+use puro::internals::interpose::{Answer, Operation};
 use puro::internals::layout::block_bytes;
 use puro::internals::os::OsVfs;
 use puro::internals::record::OwnedRecord;
@@ -289,6 +289,22 @@ fn low_blocks_are_saved_only_where_a_committed_one_follows() {
     }
 }
 
+/// F-56. A durable writer had put zeros behind the end: salvage told of bytes that were left out.
+#[test]
+fn zeros_behind_the_end_are_not_told_as_left_out() {
+    let dir = scratch();
+    real::append(&mut Producer::open(dir.path()).unwrap(), "0:a");
+    let original = read(dir.path());
+    let length = std::fs::metadata(segment(dir.path(), 0)).unwrap().len();
+    for zeros in [1, 64, 262_144] {
+        set_len(&segment(dir.path(), 0), length + zeros);
+        let saved = save(dir.path());
+        assert_eq!(offsets(&saved, &original, false), BTreeSet::from([0]));
+        let SalvageReport { gaps, without_loss, uncommitted, .. } = saved.report;
+        assert!(gaps.is_empty() && without_loss.is_empty() && uncommitted.is_none(), "{zeros}");
+    }
+}
+
 /// A committed block at the end, cut in the middle of its records: the whole ones are saved.
 #[test]
 fn of_a_torn_last_block_the_whole_records_are_saved() {
@@ -324,8 +340,8 @@ fn read_errors_cost_what_cannot_be_read() {
         let read = call.position..call.position + call.length as u64;
         let hit = read.start < unreadable.end && unreadable.start < read.end;
         match call.operation {
-            Operation::Read if hit && call.path == path => Call::Fail(errno(EIO)),
-            _ => Call::Proceed,
+            Operation::Read if hit && call.path == path => Answer::Fail(errno(EIO)),
+            _ => Answer::Proceed,
         }
     });
     let out = scratch();
@@ -402,8 +418,8 @@ fn a_segment_that_may_not_be_read_is_not_left_out_unasked() {
     let (dir, original) = stream();
     let path = segment(dir.path(), 1);
     let world = interpose(move |call| match call.operation {
-        Operation::Open if call.path == path => Call::Fail(errno(EACCES)),
-        _ => Call::Proceed,
+        Operation::Open if call.path == path => Answer::Fail(errno(EACCES)),
+        _ => Answer::Proceed,
     });
     let out = scratch();
     let target = out.path().join("out");

@@ -2,7 +2,7 @@
 
 use crate::real::*;
 use crate::steward::*;
-use puro::internals::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Answer, Operation};
 use puro::steward::{Kept, Report, Task, Why};
 use puro::{
     AutoCommit, ConsumerOptions, NamedOptions, ReadError, Start, Steward, StewardError,
@@ -33,8 +33,8 @@ fn a_failing_steward_does_not_fail_an_append() {
     // S-9: what goes wrong when tidying up does not concern the records.
     let dir = scratch();
     let vfs = interpose(|call| match call.operation {
-        Operation::Remove => Verdict::Fail(errno(EIO)),
-        _ => Verdict::Proceed,
+        Operation::Remove => Answer::Fail(errno(EIO)),
+        _ => Answer::Proceed,
     });
     let mut producer = small_segments().open_in(vfs, dir.path()).unwrap();
     producer.set(&"retention_bytes=5000".parse().unwrap()).unwrap();
@@ -272,7 +272,7 @@ fn of_two_stewards_one_works() {
                 other => panic!("{other:?}"),
             }
         }
-        Verdict::Proceed
+        Answer::Proceed
     });
     StewardOptions::new().open_in(world, dir.path()).unwrap().run_once().unwrap();
     assert!(met.load(std::sync::atomic::Ordering::SeqCst));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::real::{self, ENOSPC, append, errno, fast_consumer, scratch, small_segments};
 use crate::steward::{Clock, NOON, deleted, roll, segments, stream_bytes};
-use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::steward::{Report, Task, Why};
@@ -161,7 +161,7 @@ fn trimming_takes_no_space() {
             call.operation,
             Operation::Write | Operation::Reserve | Operation::CreateDir | Operation::Create
         );
-        if takes_space { Verdict::Fail(errno(ENOSPC)) } else { Verdict::Proceed }
+        if takes_space { Answer::Fail(errno(ENOSPC)) } else { Answer::Proceed }
     });
     let steward = StewardOptions::new().open_in(full.clone(), dir.path());
     let report = steward.unwrap().trim(&Trim::keep_bytes(0)).unwrap();

@@ -16,7 +16,7 @@ use puro::error::Failure;
 use puro::internals::block::{BlockKind, Cause};
 use puro::internals::check;
 use puro::internals::codec::crc;
-use puro::internals::interpose::{Operation, Verdict as Call};
+use puro::internals::interpose::{Answer, Operation};
 use puro::internals::layout::{header, start};
 use puro::internals::os::OsVfs;
 use puro::internals::record::RecordCause;
@@ -169,12 +169,25 @@ fn tails_are_told_by_their_label() {
         append(&mut producer, "repaired");
         assert_eq!(check_in(Fixed::new(), copy.path(), true).verdict(), Verdict::Sound);
     };
-    tail(&|path| set_len(path, length + 200), "zeros", length, 200, Cause::StartCrc);
     tail(&|path| flip(path, last, 0xA5), "unseen", last, 128, Cause::Low);
     tail(&|path| set_len(path, length - 1), "lost", last, 127, Cause::Cut);
     tail(&|path| flip(path, last + 20, 1), "lost", last, 128, Cause::StartCrc);
     tail(&|path| flip(path, last + 50, 1), "lost", last, 128, Cause::Crc);
     tail(&|path| flip(path, last, 0x5A), "lost", last, 128, Cause::Signal(0xFF));
+}
+
+/// Zeros behind the end are those that durable writers put there ahead: no finding, also where a
+/// writer died that had just sealed the segment, or before anything followed a segment end.
+#[test]
+fn zeros_behind_the_end_are_no_finding() {
+    let dir = short_stream();
+    let path = segment(dir.path(), 0);
+    let length = std::fs::metadata(&path).unwrap().len();
+    for zeros in [1, 64, 200, 262_144, 300_000] {
+        set_len(&path, length + zeros);
+        assert_eq!(findings(dir.path()), [], "{zeros}");
+        assert_eq!(check_in(Fixed::new(), dir.path(), true).bytes, length, "not counted");
+    }
 }
 
 /// In another boot nobody can know that a low block was never seen.
@@ -254,9 +267,9 @@ fn read_errors_are_told_as_such() {
         let (path, from) = (segment(dir.path(), sequence), at(dir.path(), sequence, 1));
         let world = interpose(move |call| match call.operation {
             Operation::Read if call.path == path && call.position + call.length as u64 > from => {
-                Call::Fail(errno(EIO))
+                Answer::Fail(errno(EIO))
             }
-            _ => Call::Proceed,
+            _ => Answer::Proceed,
         });
         let report = check_in(world, dir.path(), true);
         let finding = &report.findings[0];
@@ -300,8 +313,9 @@ fn damage_of_sealed_segments_is_found_where_it_is() {
     assert_eq!(offset(at + 100), Some(start.first_offset));
 
     let whole = std::fs::read(&path).unwrap();
-    let behind = [&whole[..], &[0; 64]].concat();
-    std::fs::write(&path, behind).unwrap();
+    std::fs::write(&path, [&whole[..], &[0; 64]].concat()).unwrap();
+    assert_eq!(findings(dir.path()), [], "zeros are nothing (F-25)");
+    std::fs::write(&path, [&whole[..], &[1; 64]].concat()).unwrap();
     assert_eq!(findings(dir.path()), [found(1, whole.len() as u64, Cause::BehindEnd)]);
     let (end, _) = blocks[blocks.len() - 1];
     std::fs::write(&path, &whole[..usize::try_from(end).unwrap()]).unwrap();

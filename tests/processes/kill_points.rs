@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::real::*;
-use puro::internals::interpose::{Operation, Verdict};
+use puro::internals::interpose::{Answer, Operation};
 use puro::{Producer, ProducerOptions};
 
 const APPENDS: usize = 8;
@@ -33,9 +33,9 @@ fn worker() {
             println!("call:{number} {length}");
         }
         match number == n {
-            true if part > 0 => Verdict::Then(part, Box::new(die)),
-            true => Verdict::Fail(die()),
-            false => Verdict::Proceed,
+            true if part > 0 => Answer::Then(part, Box::new(die)),
+            true => Answer::Fail(die()),
+            false => Answer::Proceed,
         }
     });
     let mut producer = ProducerOptions::new().open_in(world, Path::new(dir)).unwrap();

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::real::*;
-use puro::internals::interpose::{Interpose, Verdict};
+use puro::internals::interpose::{Answer, Interpose};
 use puro::internals::os::OsVfs;
 use puro::{Batch, ConsumerOptions, NewRecord, ProducerOptions};
 
@@ -60,10 +60,10 @@ fn world_with_a_death(random: &mut Random) -> Interpose<OsVfs> {
     let calls = Calls::default();
     interpose(move |call| {
         if calls.next() != at {
-            return Verdict::Proceed;
+            return Answer::Proceed;
         }
         println!("dies: in {:?}", call.operation);
-        Verdict::Then((part % (call.length as u64 + 1)) as usize, Box::new(die))
+        Answer::Then((part % (call.length as u64 + 1)) as usize, Box::new(die))
     })
 }
 

@@ -54,7 +54,6 @@ fn write_reports(out: &mut impl Write, args: &Args, reports: &[RepairReport]) ->
 pub fn describe(report: &RepairReport) -> String {
     let RepairReport { path, label, position, cut_bytes, saved, .. } = report;
     let why = match (*label, saved) {
-        ("zeros", _) => "nothing was ever written there".to_owned(),
         ("unseen", _) => "a block whose writer died before it was committed".to_owned(),
         (_, Some(saved)) => format!("perhaps it was visible: saved as {}", saved.display()),
         (label, None) => label.to_owned(),

@@ -5,8 +5,9 @@
 //! a kept input of any operations.
 
 use arbitrary::{Arbitrary, Unstructured};
+use puro::ProducerOptions;
 
-use crate::generate::SEGMENT_BYTES;
+use crate::generate::{SEGMENT_BYTES, ZEROS_BYTES};
 use crate::history::{Op, Player, SIZES, calls, options};
 use crate::oracle::Crash;
 use crate::sim::{Disk, Fault, World};
@@ -48,10 +49,16 @@ fn fault(u: &mut Unstructured<'_>) -> arbitrary::Result<Fault> {
 }
 
 /// Arbitrary operations of two producers and a consumer, with faults, deaths and losses of
-/// power between them; judged by the oracle.
+/// power between them; judged by the oracle. Played twice: the producers put zeros ahead of what they
+/// append durably (Z-1), or do not.
 pub fn operations(play: &Play) {
+    play_with(play, &options(SEGMENT_BYTES));
+    play_with(play, &options(SEGMENT_BYTES).zeros_ahead_bytes(ZEROS_BYTES));
+}
+
+fn play_with(play: &Play, options: &ProducerOptions) {
     let world = World::new(Disk::default());
-    let mut player = Player::new(world.clone(), |vfs| vfs, options(SEGMENT_BYTES));
+    let mut player = Player::new(world.clone(), |vfs| vfs, options.clone());
     for Step { op, trouble } in play.steps.iter().take(MOST_OPERATIONS) {
         // Of a sync that only a consumer was told to have failed, nothing is promised (M-6).
         if let (Op::Append { .. } | Op::Sync { .. }, Some(trouble)) = (op, trouble) {

@@ -214,11 +214,7 @@ impl VfsFile for SimFile {
     }
 
     fn status(&self) -> io::Result<FileStatus> {
-        self.vfs.call(|machine| {
-            let len = machine.disk.file(self.file).cache.len() as u64;
-            let id = FileId { device: 1, inode: u64::from(self.file) };
-            Ok(FileStatus { len, id, links: machine.disk.links(self.file) })
-        })
+        self.vfs.call(|machine| Ok(status_of(machine, self.file)))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -323,9 +319,9 @@ impl Vfs for SimVfs {
         })
     }
 
-    fn id_of(&self, dir: &SimDir, name: &str) -> io::Result<Option<FileId>> {
+    fn status_of(&self, dir: &SimDir, name: &str) -> io::Result<Option<FileStatus>> {
         self.call(|machine| match machine.disk.look_up(&path_in(machine, dir, name)?) {
-            Some(Node::File(file)) => Ok(Some(FileId { device: 1, inode: u64::from(file) })),
+            Some(Node::File(file)) => Ok(Some(status_of(machine, file))),
             _ => Ok(None),
         })
     }
@@ -412,4 +408,11 @@ impl Vfs for SimVfs {
     fn yield_now(&self) {
         OsVfs::new().yield_now();
     }
+}
+
+/// What a file is like at this moment.
+fn status_of(machine: &mut Machine, file: FileNumber) -> FileStatus {
+    let len = machine.disk.file(file).cache.len() as u64;
+    let id = FileId { device: 1, inode: u64::from(file) };
+    FileStatus { len, id, links: machine.disk.links(file) }
 }

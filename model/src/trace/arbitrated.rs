@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::os::OsVfs;
 use puro::internals::trace::Action;
 use puro::internals::vfs::LockWait;
 use puro::{Batch, ConsumerOptions, NewRecord, ReadError, StewardOptions};
 
 use super::processes::{event_of, line, other};
-use super::{Begun, Event, Log, contents};
+use super::{ASKS, Begun, Event, Log, asks_for_steward, contents};
 use crate::generate::{Rng, SEGMENT_BYTES};
 use crate::history::options;
 
@@ -76,6 +76,9 @@ impl Voice {
 
     /// Waits for its turn; tells with how many bytes of the next call it is to die.
     fn ask(&self, call: &Call<'_>) -> Option<usize> {
+        if asks_for_steward(call) {
+            self.note(&Action::named(ASKS));
+        }
         self.say("turn\n");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).expect("who lets processes go is there");
@@ -97,10 +100,10 @@ impl Voice {
 struct Listener(Arc<Voice>);
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
-        let Some(bytes) = self.0.ask(call) else { return Verdict::Proceed };
+    fn before(&self, call: &Call<'_>) -> Answer {
+        let Some(bytes) = self.0.ask(call) else { return Answer::Proceed };
         let voice = Arc::clone(&self.0);
-        Verdict::Then(
+        Answer::Then(
             bytes,
             Box::new(move || {
                 voice.say("gone\n");
@@ -154,7 +157,7 @@ struct Life {
 
 impl Life {
     fn note(&self, name: &'static str, value: u64, label: &str) {
-        self.voice.note(&Action::new(name).value(value).label(label));
+        self.voice.note(&Action::named(name).value(value).label(label));
     }
 
     fn append_all(mut self) {

@@ -20,6 +20,9 @@ const VALUE_BYTES: usize = 1780;
 /// Entries go when nobody renewed them for longer.
 const EXPIRY_MS: u64 = 1000;
 
+/// Turns that a consumer gives away at times where segments are deleted by force.
+const LINGERS: u32 = 60;
+
 /// Who and how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Cast {
@@ -122,6 +125,10 @@ fn maintain(scene: Scene, mut rng: Rng) {
 fn consume(scene: &Scene, mut rng: Rng, name: &str) {
     let mut running: Option<(u32, NamedConsumer<Heard>)> = None;
     for _ in 0..scene.cast.looks {
+        // So that a steward deletes what it holds.
+        if scene.cast.forced && rng.one_in(4) {
+            (0..LINGERS).for_each(|_| scene.stage.pass());
+        }
         let goes_on = match &mut running {
             None => {
                 running = open(scene, name);

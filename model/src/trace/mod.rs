@@ -20,7 +20,7 @@ pub mod turns;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use puro::internals::interpose::Operation;
+use puro::internals::interpose::{Call, Operation};
 use puro::internals::trace::Action;
 
 /// What is left of a segment, or of a block.
@@ -69,6 +69,15 @@ impl Event {
     pub fn of_the_world(actor: u32, name: &str) -> Self {
         Self { actor, name: name.to_owned(), ..Self::default() }
     }
+}
+
+/// An actor is about to ask for `steward.lock`: it may have it from now on, and die before it
+/// tells so, for the name of the lock is looked at first (L-4).
+pub const ASKS: &str = "AsksForSteward";
+
+/// Whether this call asks for `steward.lock`.
+fn asks_for_steward(call: &Call<'_>) -> bool {
+    call.operation == Operation::Lock && call.path.ends_with("steward.lock")
 }
 
 /// When an actor began its last calls: what it tells of happened after that.

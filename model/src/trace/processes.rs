@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::trace::Action;
 use puro::{Batch, ConsumerOptions, NewRecord, Producer, ProducerOptions};
@@ -84,12 +84,12 @@ pub(super) fn event_of(line: &str) -> io::Result<Event> {
 }
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         if call.operation == Operation::Read {
             let length = self.file.metadata().map_or(0, |metadata| metadata.len());
             self.begun.store(length, Ordering::Relaxed);
         }
-        Verdict::Proceed
+        Answer::Proceed
     }
 
     fn trace(&self, action: &Action<'_>) {
@@ -102,7 +102,7 @@ impl Hook for Listener {
 /// Real files, listened to.
 fn listened(log: &Path, process: u32, role: &str) -> io::Result<Interpose<OsVfs>> {
     let file = open(log)?;
-    let begins = Action::new("Begins");
+    let begins = Action::named("Begins");
     (&file).write_all(line(process, 0, &begins.label(role)).as_bytes())?;
     let listener = Listener { file: Arc::new(file), process, begun: AtomicU64::new(0) };
     Ok(Interpose::new(OsVfs::new(), listener))
@@ -127,7 +127,10 @@ pub fn work(args: &[String]) -> io::Result<()> {
     if role.starts_with("reader") {
         return read_all(vfs, dir);
     }
-    let options = ProducerOptions::new().create(false).segment_bytes(u64::from(segment_bytes));
+    let options = ProducerOptions::new()
+        .zeros_ahead_bytes(0)
+        .create(false)
+        .segment_bytes(u64::from(segment_bytes));
     let mut producer = options.open_in(vfs, dir).map_err(other)?;
     for number in 0..count {
         producer.set_durable(number % 2 == 0);
@@ -175,6 +178,7 @@ pub fn play(
     let (dir, log): (PathBuf, PathBuf) = (scratch.join("stream"), scratch.join("log"));
     let mut rng = Rng::new(seed);
     let mut last = ProducerOptions::new()
+        .zeros_ahead_bytes(0)
         .segment_bytes(cast.segment_bytes)
         .open_in(listened(&log, 1, "producer last")?, &dir)
         .map_err(other)?;

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::trace::Action;
 use puro::{Batch, Consumer, ConsumerOptions, NewRecord, Producer, ProducerOptions};
 use shuttle::Runner;
@@ -62,11 +62,11 @@ struct Listener {
 }
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         if call.operation == Operation::Read && self.begun.load(Ordering::Relaxed) == 0 {
             self.begun.store(self.stage.log.tick(), Ordering::Relaxed);
         }
-        Verdict::Proceed
+        Answer::Proceed
     }
 
     fn trace(&self, action: &Action<'_>) {
@@ -138,7 +138,7 @@ fn read(mut consumer: Consumer<Heard>, looks: u32) {
 /// Plays a cast once, in the schedule that is running.
 fn play_now(cast: Cast) -> Vec<Event> {
     let stage = Stage::new();
-    let options = ProducerOptions::new().segment_bytes(cast.segment_bytes);
+    let options = ProducerOptions::new().zeros_ahead_bytes(0).segment_bytes(cast.segment_bytes);
     let mut works: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
     for number in 1..=cast.producers {
         let plan = if number > 1 { fate() } else { Plan::default() };

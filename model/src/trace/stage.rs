@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use puro::internals::dir::open_path;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::trace::Action;
 use puro::internals::vfs::{OpenMode, VfsFile};
 
 use super::turns::{Part, Turns};
-use super::{Begun, Event, Log, contents};
+use super::{ASKS, Begun, Event, Log, asks_for_steward, contents};
 use crate::generate::Rng;
 use crate::history::STREAM;
 use crate::ledger::{JOB, NAMES};
@@ -50,9 +50,12 @@ struct Listener {
 }
 
 impl Hook for Listener {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         self.stage.note_deaths();
         self.stage.pass();
+        if asks_for_steward(call) {
+            self.stage.log.note(Event::of_the_world(self.process, ASKS));
+        }
         let now = self.stage.log.tick();
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).call(call.operation, now);
         if call.operation == Operation::Unlock
@@ -71,7 +74,7 @@ impl Hook for Listener {
             self.stage.world.set_fault(0, Fault::Io);
         }
         self.failed.store(fails, Ordering::Relaxed);
-        Verdict::Proceed
+        Answer::Proceed
     }
 
     fn trace(&self, action: &Action<'_>) {

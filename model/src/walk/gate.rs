@@ -182,6 +182,20 @@ impl Gate {
         self.inside().phase
     }
 
+    /// A writer looks at its segment: stops at the first look of an action, but not where it looks
+    /// again.
+    pub fn looks(&self) -> Permit {
+        let mut inside = self.inside();
+        let first = !std::mem::replace(&mut inside.looked, true);
+        if inside.phase == Phase::Again {
+            inside.phase = Phase::Work;
+        } else if first && matches!(inside.phase, Phase::Work | Phase::Opening) {
+            drop(inside);
+            return self.stop(Place::Look);
+        }
+        Permit::Go
+    }
+
     /// Stops here, until the driver lets the thread go on; how.
     pub fn stop(&self, place: Place) -> Permit {
         let mut inside = self.inside();

@@ -14,7 +14,7 @@ use puro::internals::block::BlockStart;
 use puro::internals::layout::start;
 use puro::internals::trace::Action;
 use puro::internals::vfs::{
-    FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+    FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
 };
 
 use super::cast::UNIT;
@@ -164,17 +164,8 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
     }
 
     fn status(&self) -> io::Result<FileStatus> {
-        if self.role == Role::Segment {
-            let mut inside = self.gate.inside();
-            let first = !std::mem::replace(&mut inside.looked, true);
-            if inside.phase == Phase::Again {
-                inside.phase = Phase::Work;
-            } else if first && matches!(inside.phase, Phase::Work | Phase::Opening) {
-                drop(inside);
-                if self.gate.stop(Place::Look) != Permit::Go {
-                    return stopped();
-                }
-            }
+        if self.role == Role::Segment && self.gate.looks() != Permit::Go {
+            return stopped();
         }
         self.inner.status()
     }
@@ -291,8 +282,12 @@ impl<V: Vfs> Vfs for GateVfs<V> {
         Ok(self.file(name, self.inner.open(dir, name, mode)?))
     }
 
-    fn id_of(&self, dir: &V::Dir, name: &str) -> io::Result<Option<FileId>> {
-        self.inner.id_of(dir, name)
+    fn status_of(&self, dir: &V::Dir, name: &str) -> io::Result<Option<FileStatus>> {
+        // The look of a writer: of the first one, the file itself was asked before.
+        if name.ends_with(".puro") && self.gate.looks() != Permit::Go {
+            return stopped();
+        }
+        self.inner.status_of(dir, name)
     }
 
     fn list(&self, dir: &V::Dir) -> io::Result<Vec<String>> {

@@ -30,6 +30,9 @@ fn operation(rng: &mut Rng) -> Op {
     }
 }
 
+/// Room for a small block and a part of the next, for several, and as much as ever.
+const ZEROS: [u64; 3] = [192, 1024, 262_144];
+
 /// One run; what happened in it, counted: faults, deaths, losses of power.
 fn run(seed: u64) -> Result<[u64; 3], Violation> {
     let mut rng = Rng::new(seed);
@@ -37,6 +40,10 @@ fn run(seed: u64) -> Result<[u64; 3], Violation> {
     let options = match seed % 2 {
         0 => options(SEGMENT_BYTES),
         _ => options(SEGMENT_BYTES).checkpoint_every_bytes(CHECKPOINT_BYTES), // O-6, O-7
+    };
+    let options = match seed / 2 % 2 {
+        0 => options,
+        _ => options.zeros_ahead_bytes(ZEROS[(seed / 4 % 3) as usize]), // Z-1
     };
     let mut player = Player::new(world.clone(), |vfs| vfs, options);
     let mut counts = [0; 3];

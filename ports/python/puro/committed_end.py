@@ -24,6 +24,7 @@ class CommittedEnd:
         self.opening_end = HEADER_BYTES  # of the opening checkpoints (F-51)
         self.opening_timestamp = 0
         self.highest_time = 0  # of records blocks (F-22)
+        self.looked_behind = False  # at all that stands behind (Z-6)
         self.durable_to = 0  # the highest that was read (F-23)
         self.raise_end = 0  # end of the block that raised the epoch; 0: known (E-4)
         self.state = State()

@@ -10,6 +10,7 @@ from .errors import Damaged, Newer, NotAStream, Refused, Unreadable
 from .locks import LockFile, name_leads_to, same_file
 
 SEGMENT_NAME = re.compile(r"[0-9]{10}\.puro")
+PIECE = 65536  # bytes looked at in one go
 HIGHEST_SEQUENCE = 2**32 - 1  # of the header's field; above it a name is none (QUESTIONS.md, 8)
 KNOWN_NAME = re.compile(
     r"[0-9]{10}\.puro(\.new|\.compact)?|writer\.lock|steward\.lock|consumers|lost|lost\+found"
@@ -70,6 +71,19 @@ class Segment:
             position += len(part)
             left -= len(part)
         return b"".join(parts)
+
+    def is_zero(self, position, size=None):
+        """Does nothing but zeros stand there, up to the end of the file where no size is given?
+        What the file does not have is zero (F-56, A-2)."""
+        while size is None or size > 0:
+            part = self.read(position, PIECE if size is None else min(size, PIECE))
+            if any(part):
+                return False
+            if len(part) < PIECE:
+                return True
+            position += len(part)
+            size = None if size is None else size - len(part)
+        return True
 
     def write(self, position, data):
         while data:

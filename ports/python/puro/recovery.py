@@ -12,7 +12,7 @@ from .numbers import crc32c
 from .state import NO_BOOT
 
 WOULD_STOP = ("unreadable", "damaged")
-WOULD_CUT = ("zeros", "unseen", "lost")
+WOULD_CUT = ("unseen", "lost")
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,8 @@ def classify(end, own_known, boot_id):
         return found("damaged", f"{known} bytes were on disk")
     if whole_behind is not None and this_boot:
         return found("damaged", f"a committed block stands behind, at {whole_behind}")
-    if length == position:
-        return found("clean")
     if not any(tail):
-        return found("zeros")
+        return found("clean")  # nothing, or zeros (F-56)
     if tail[0] == 0 and extent.behind_is_empty and this_boot:
         return found("unseen")
     return found("lost")

@@ -4,7 +4,7 @@ import os
 from contextlib import contextmanager
 
 from . import making
-from .blocks import CHECKPOINT, HIGH, RECORDS, SEGMENT_END, VALID, encode_block
+from .blocks import CHECKPOINT, HIGH, RECORDS, SEGMENT_END, UNIT, VALID, encode_block
 from .blocks import shifted_if_needed
 from .committed_end import open_active, scan
 from .directory import Directory, Segment, segment_name
@@ -17,6 +17,7 @@ from .recovery import classify, save_tail
 from .state import NO_BOOT, Epoch
 
 LOCK_SECONDS = 10.0
+RAISE_BODY_BYTES = 128  # more than an entry `epoch` has
 
 
 class Writer:
@@ -84,6 +85,7 @@ class Writer:
             self._sync_names_first()
             self._raise_if_needed()
             self._sync_raise()
+            self._clear_the_way(len(body))  # a repair may raise: before it is known where it fits
             self.roll_if_needed(body)
             first = self.end.next_offset
             self._write_block(RECORDS, body, has_control=has_control, record_count=count)
@@ -145,9 +147,7 @@ class Writer:
                 end.step_over()
                 if not end.is_sealed:
                     raise Removed("the stream was removed")
-            elif (status.st_nlink == 1 and not end.is_sealed
-                  and status.st_size == end.position and self.known_once <= end.position
-                  and end.first_kind == CHECKPOINT):  # fmt: skip
+            elif status.st_nlink == 1 and not end.is_sealed and self._is_clean():
                 return  # A-2.5
             found = end.step_over()  # A-3
             self._read_known()
@@ -160,13 +160,29 @@ class Writer:
                 self._scan_again()
                 scanned = True
                 continue
-            length = self.segment.status().st_size
-            if (length > end.position or self.known_once > end.position
-                    or end.first_kind != CHECKPOINT):  # fmt: skip
+            if not self._is_clean():
                 scanned = self._repair(scanned)
                 continue
             if end.is_sealed:
                 self._finish()
+
+    def _is_clean(self):
+        """Nothing but zeros behind the end (A-2, A-5): the length says nothing (F-56). All of it is
+        looked at once, where the segment was opened or scanned (Z-6)."""
+        end = self.end
+        if self.known_once > end.position or end.first_kind != CHECKPOINT:
+            return False
+        if not self.segment.is_zero(end.position, UNIT if end.looked_behind else None):
+            return False
+        end.looked_behind = True
+        return True
+
+    def _clear_the_way(self, body_bytes):
+        """Z-7: nothing stands where a block is to go, nor right behind it; else repair (A-5)."""
+        block = making.block_length(body_bytes) + 2 * UNIT  # with the pad that it may need
+        if not self.segment.is_zero(self.end.position, block + UNIT):
+            self.end.looked_behind = False
+            self.catch_up()
 
     def _leave_sealed(self, status):
         """Behind a segment end: on in the next segment, or anew (A-3). False: there is none."""
@@ -292,12 +308,16 @@ class Writer:
 
     def _raise_if_needed(self):
         """E-2"""
+        if self._needs_epoch():
+            self._clear_the_way(RAISE_BODY_BYTES)
+            if self._needs_epoch():  # else a repair did it
+                self._raise()
+
+    def _needs_epoch(self):
         newest, boot = self.end.state.newest_epoch(), self.environment.boot_id()
         if boot == NO_BOOT:
-            if not self.raised_here:
-                self._raise()
-        elif newest is None or newest.boot_id != boot:
-            self._raise()
+            return not self.raised_here
+        return newest is None or newest.boot_id != boot
 
     def _raise(self):
         """E-3: a block of its own, in whatever segment the end is in (V-1), then synced."""
@@ -322,6 +342,7 @@ class Writer:
     def _write_block(self, kind, body, has_control=False, record_count=0, epoch=None,
                      timestamp=None):  # fmt: skip
         """A-8, A-9, A-12, A-13: low first, then the signal alone."""
+        self._clear_the_way(len(body))
         end, segment = self.end, self.segment
         header_crc = segment.header.crc
         body, padded = shifted_if_needed(header_crc, end.position, body)
@@ -394,7 +415,8 @@ class Writer:
         self._finish()
 
     def _finish(self):
-        """V-3's sync, V-4 and V-5 (V-6)."""
+        """V-3's cut and sync, V-4 and V-5 (V-6)."""
+        os.ftruncate(self.segment.fd, self.end.position)
         self._sync_now()
         header = making.following_header(self.end, self.environment.clock())
         making.make_segment(

@@ -50,11 +50,68 @@ class Recovery(InDirectory):
         self.make()
         self.assertEqual(self.repair(), [])
 
-    def test_zeros(self):
+    def test_zeros_are_nothing(self):
+        """F-56: as many as a durable writer puts ahead, or a death leaves."""
+        for zeros in (1, 63, 64, 100, 262144, 300001):
+            data = self.make()
+            self.put(data + bytes(zeros))
+            self.assertEqual(verify(self.path)[0], "sound")
+            self.assertEqual(self.repair(), [])
+            with Producer(self.path, environment=self.world) as producer:
+                self.assertEqual(producer.append(b"t", b"new").repairs, ())
+            self.assertEqual(self.segment.stat().st_size, max(len(data) + zeros, len(data) + 128))
+            with Reader(self.path) as reader:
+                self.assertEqual(all_values(reader), [b"a", b"b", b"c", b"new"])
+            self.assertEqual(self.newest(), 1)
+            self.segment.unlink()
+
+    def test_the_length_says_nothing(self):
+        """Another appended over zeros, so that the file is as long as before (A-2)."""
         data = self.make()
-        self.put(data + bytes(100))
-        self.after("zeros", [b"a", b"b", b"c"])
+        self.put(data + bytes(4096))
+        with (
+            Producer(self.path, environment=self.world) as sleeper,
+            Producer(self.path, environment=self.world) as other,
+        ):
+            for producer, value in ((sleeper, b"d"), (other, b"e"), (sleeper, b"f"), (other, b"g")):
+                self.assertEqual(producer.append(b"t", value).repairs, ())
+        self.assertEqual(self.segment.stat().st_size, len(data) + 4096)
+        with Reader(self.path) as reader:
+            self.assertEqual(all_values(reader), [bytes([c]) for c in b"abcdefg"])
+
+    def test_what_is_left_behind_a_hole_is_found_by_who_opens(self):
+        """Z-6: a loss of power took the beginning of a block that readers had seen."""
+        data = self.make()
+        self.put(data + bytes(640) + b"\7" * 64)
+        self.assertEqual([label for label, _ in self.repair(b"\xb2")], ["lost"])
+
+    def test_nothing_is_in_the_way_of_a_block(self):
+        """Z-7: of the write in which another died the beginning is missing."""
+        data = self.make()
+        with Producer(self.path, environment=self.world) as producer:
+            producer.append(b"t", b"d")
+            place = self.segment.stat().st_size
+            self.put(self.segment.read_bytes() + bytes(1024) + b"\7" * 64)
+            producer.append(b"t", b"e")  # a glance sees no more than 64 bytes
+            self.assertEqual(self.segment.stat().st_size, place + 1024 + 64)
+            done = producer.append(b"t", bytes(700)).repairs
+            self.assertEqual([(finding.label, saved) for finding, saved in done], [("unseen", None)])
+        with Reader(self.path) as reader:
+            self.assertEqual(len(all_values(reader)), 6)
         self.assertEqual(self.newest(), 1)
+
+    def test_a_sealed_segment_has_no_zeros(self):
+        """V-3: it is cut before it is synced; and F-25: others may have left some."""
+        with Producer(self.path, settings={b"segment_bytes": b"4096"}) as producer:
+            producer.append(b"t", bytes(3000))
+            os.truncate(self.segment, self.segment.stat().st_size + 800)
+            producer.append(b"t", bytes(3000))
+        sealed = self.segment.read_bytes()
+        self.assertEqual(sealed[-64:][:64].rstrip(b"\0") != b"", True)
+        self.put(sealed + bytes(5000))
+        with Reader(self.path) as reader:
+            self.assertEqual(len(all_values(reader)), 2)
+        self.assertEqual(verify(self.path)[0], "sound")
 
     def test_unseen_at_every_cut(self):
         """The last block low, and only a beginning of it there."""

@@ -17,7 +17,7 @@ from .support import BEGIN, VECTORS, FixedWorld, InDirectory
 KINDS = {RECORDS: "records", CHECKPOINT: "checkpoint", SEGMENT_END: "segment_end"}
 VERDICTS = {  # README.md of the vectors: verification, records
     "empty": ("sound", 0), "records": ("sound", 9), "rollover": ("sound", 12),
-    "epochs": ("sound", 3), "boot_id": ("sound", 1), "low_tail": ("needs repair", 2),
+    "epochs": ("sound", 3), "boot_id": ("sound", 1), "zeros": ("sound", 2), "low_tail": ("needs repair", 2),
     "torn_tail": ("needs repair", 2), "lost_tail": ("needs repair", 1),
     "repaired": ("sound", 2), "damaged_tail": ("damaged", 0), "damaged_sealed": ("damaged", 5),
 }  # fmt: skip

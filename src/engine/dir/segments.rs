@@ -8,7 +8,7 @@ use super::{
 };
 use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::segment::{SegmentHeader, read_header};
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
 use crate::format::layout::header;
 
@@ -162,6 +162,26 @@ impl<V: Vfs> Directory<V> {
         Ok(segment.is_some_and(|segment| segment.belongs_to(stream_id, sequence)))
     }
 
+    /// Whether the stream has a later segment than this one, which is then sealed: the next one, or,
+    /// where that is missing, any other.
+    ///
+    /// # Errors
+    /// As [`Directory::open_segment`].
+    pub fn has_later(&self, segment: &OpenSegment<V::File>) -> Result<bool, Failure> {
+        let SegmentHeader { sequence, stream_id, .. } = segment.header;
+        let Some(next) = sequence.checked_add(1) else { return Ok(false) };
+        if self.has_segment(&stream_id, next)? {
+            return Ok(true);
+        }
+        let listing = self.list()?.unwrap_or_default();
+        for later in listing.segments.into_iter().filter(|found| *found > next) {
+            if self.has_segment(&stream_id, later)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Opens a segment with a shared lock on it, so that it stays while it is read;
     /// `None` where there is no such file.
     ///
@@ -182,7 +202,7 @@ impl<V: Vfs> Directory<V> {
             };
             trace(open, segment.header.base_offset);
             let locked = lock(&segment.file, &segment.path, LockKind::Shared, wait);
-            trace(if locked.is_ok() { pin } else { "PinTimesOut" }, 0);
+            trace(if locked.is_ok() { pin } else { Operator::PinTimesOut }, 0);
             locked?;
             let named = self.still_names(&segment)?;
             trace(check, u64::from(named));

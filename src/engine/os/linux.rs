@@ -10,7 +10,8 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::time::TimeSpec;
-use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
+use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, makedev, statx};
+use rustix::io::Errno;
 
 use super::OsDir;
 use crate::engine::vfs::{FileId, FileStatus, FileSystem, LockKind, Watch};
@@ -78,11 +79,23 @@ pub fn reserve(file: &File, begin: u64, end: u64) -> io::Result<()> {
 /// Asks for length and link count alone. Who asks for a file's times too makes the next write
 /// take note of the exact time, and that costs more than the write.
 pub fn status(file: &File) -> io::Result<FileStatus> {
-    let wanted = StatxFlags::SIZE | StatxFlags::NLINK | StatxFlags::INO;
-    let found = statx(file, c"", AtFlags::EMPTY_PATH, wanted)?;
+    Ok(as_status(&statx(file, c"", AtFlags::EMPTY_PATH, STATUS)?))
+}
+
+/// `None` where the name leads to something else than a regular file.
+pub fn status_of(dir: &File, name: &str) -> Result<Option<FileStatus>, Errno> {
+    let found = statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, STATUS | StatxFlags::TYPE)?;
+    let kind = FileType::from_raw_mode(found.stx_mode.into());
+    Ok((kind == FileType::RegularFile).then(|| as_status(&found)))
+}
+
+/// Not the file's times: who asks for them makes the next write take note of the exact time.
+const STATUS: StatxFlags = StatxFlags::SIZE.union(StatxFlags::NLINK).union(StatxFlags::INO);
+
+fn as_status(found: &Statx) -> FileStatus {
     let device = makedev(found.stx_dev_major, found.stx_dev_minor);
     let id = FileId { device, inode: found.stx_ino };
-    Ok(FileStatus { len: found.stx_size, id, links: u64::from(found.stx_nlink) })
+    FileStatus { len: found.stx_size, id, links: u64::from(found.stx_nlink) }
 }
 
 /// Linux takes this advice by beginning to write what is dirty there.

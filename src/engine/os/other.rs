@@ -12,9 +12,18 @@ use super::OsDir;
 use crate::engine::vfs::{FileStatus, FileSystem, LockKind, Watch};
 
 pub fn status(file: &File) -> io::Result<FileStatus> {
-    let found = rustix::fs::fstat(file)?;
+    Ok(as_status(&rustix::fs::fstat(file)?))
+}
+
+/// `None` where the name leads to something else than a regular file.
+pub fn status_of(dir: &File, name: &str) -> Result<Option<FileStatus>, Errno> {
+    let found = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok((super::file_type(&found) == FileType::RegularFile).then(|| as_status(&found)))
+}
+
+fn as_status(found: &Stat) -> FileStatus {
     let len = u64::try_from(found.st_size).unwrap_or(0);
-    Ok(FileStatus { len, id: super::id(&found), links: u64::from(found.st_nlink) })
+    FileStatus { len, id: super::id(found), links: u64::from(found.st_nlink) }
 }
 
 pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {

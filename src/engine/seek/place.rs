@@ -4,7 +4,7 @@ use crate::engine::cursor::Step;
 use crate::engine::dir::OpenSegment;
 use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::segment::{READ_AHEAD_BYTES, Window};
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{VfsFile, read_full};
 use crate::format::block::{Block, BlockStart, Cause, Link};
 use crate::format::chain::Chain;
@@ -50,8 +50,8 @@ impl Mark {
 
 impl<F: VfsFile> ReadPlace<F> {
     /// An action at this place.
-    pub fn action(&self, name: &'static str) -> Action<'static> {
-        Action::new(name).at(self.segment.header.sequence, self.position)
+    pub fn action(&self, operator: Operator) -> Action<'static> {
+        Action::new(operator).at(self.segment.header.sequence, self.position)
     }
 
     /// Whether other bytes than the checksum of the block that was read last stand before the

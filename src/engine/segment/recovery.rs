@@ -3,6 +3,7 @@
 use std::io;
 
 use super::SegmentHeader;
+use super::zeros::{CHUNK_BYTES, is_zero};
 use crate::engine::vfs::{FIRST_PIECE_BYTES, VfsFile, read_full};
 use crate::format::block::{BlockStart, Cause, Place};
 use crate::format::codec::{crc_continue, get_u32};
@@ -17,10 +18,8 @@ pub enum TailKind {
         /// How it is known that they must be.
         cause: Cause,
     },
-    /// Nothing stands behind the committed end.
+    /// Nothing stands behind the committed end, or nothing but zeros.
     Clean,
-    /// Only zeros: cut.
-    Zeros,
     /// A block that was never visible: cut.
     Unseen,
     /// Anything else: save, cut, raise the epoch.
@@ -37,9 +36,6 @@ pub struct CommittedPart {
     /// Whether the newest epoch was begun in the current boot.
     pub current_boot: bool,
 }
-
-/// Bytes looked at in one go behind the committed end.
-const TAIL_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Decides by the recovery table what stands behind the committed end.
 ///
@@ -58,12 +54,12 @@ pub fn classify<F: VfsFile>(
     loop {
         let length = read_full(file, &mut chunk, position)?;
         let bytes = sure::part(&chunk, ..length);
-        let zeros = ZEROS.get(..length) == Some(bytes);
+        let zeros = is_zero(bytes);
         tail.look_at(file, bytes, zeros, segment.place(position))?;
         if length < chunk.len() {
             break;
         }
-        chunk.resize(TAIL_CHUNK_BYTES, 0);
+        chunk.resize(CHUNK_BYTES, 0);
         // Chunks overlap by one unit, so that no start is cut in two.
         let mut next = position + (length - BLOCK_ALIGN as usize) as u64;
         if zeros {
@@ -75,9 +71,6 @@ pub fn classify<F: VfsFile>(
     }
     Ok(tail.decide())
 }
-
-/// What most of a long tail is.
-static ZEROS: [u8; TAIL_CHUNK_BYTES] = [0; TAIL_CHUNK_BYTES];
 
 struct TailFacts {
     part: CommittedPart,
@@ -158,10 +151,9 @@ impl TailFacts {
             return TailKind::Damaged { cause: Cause::CommittedBehind { position } };
         }
         match self.first_byte {
-            None => TailKind::Clean,
-            Some(_) if !self.nonzero => TailKind::Zeros,
+            _ if !self.nonzero => TailKind::Clean,
             Some(0) if !self.start_behind && self.part.current_boot => TailKind::Unseen,
-            Some(_) => TailKind::Lost,
+            _ => TailKind::Lost,
         }
     }
 }
@@ -171,7 +163,7 @@ fn is_valid<F: VfsFile>(file: &F, start: &BlockStart, place: Place) -> io::Resul
     let block_end = place.position.saturating_add(start.block_bytes());
     let body_end = place.position + (start::LEN + start.body_len) as u64;
     let covered_end = block_end - end::CRC as u64;
-    let mut chunk = vec![0; TAIL_CHUNK_BYTES.min(start::LEN + start.body_len)];
+    let mut chunk = vec![0; CHUNK_BYTES.min(start::LEN + start.body_len)];
     let (mut position, mut crc) = (place.position + start::LEN as u64, start.start_crc);
     while position < covered_end {
         let wanted = (covered_end - position).min(chunk.len() as u64) as usize;

@@ -6,7 +6,7 @@ use std::io;
 use crate::engine::cursor::Step;
 use crate::engine::dir::OpenSegment;
 use crate::engine::error::{Failure, IoContext};
-use crate::engine::segment::{READ_AHEAD_BYTES, SegmentHeader, Window};
+use crate::engine::segment::{READ_AHEAD_BYTES, SegmentHeader, Window, data_end};
 use crate::engine::tail::Tail;
 use crate::engine::vfs::{VfsFile, read_full};
 use crate::format::block::{Block, BlockKind, BlockStart, Cause};
@@ -35,6 +35,7 @@ pub fn scan_from_behind<F: VfsFile>(
 ) -> Result<FromBehind<F>, Failure> {
     let path = segment.path.clone();
     let length = segment.file.status().while_doing("look at", &path)?.len;
+    let length = data_end(&segment.file, length).while_doing("read", &path)?;
     let limit = length.saturating_sub(look_back_bytes);
     if boot_id.is_none() || limit <= header::LEN as u64 {
         return Ok(FromBehind::ReadAll(segment));

@@ -5,6 +5,7 @@ use std::io;
 use crate::engine::dir::Directory;
 use crate::engine::error::Failure;
 use crate::engine::tail::Tail;
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{Vfs, VfsFile, read_full, write_full};
 use crate::engine::writer::CommitError;
 use crate::format::layout::{SIGNAL_HIGH, SIGNAL_LOW};
@@ -73,7 +74,9 @@ pub(super) fn begin_sync<F: VfsFile>(tail: &Tail<F>, block_begin: u64) {
 pub(super) fn withdraw<V: Vfs>(dir: &Directory<V>, tail: &mut Tail<V::File>) {
     let cut = tail.segment.file.set_len(tail.end).is_ok();
     tail.reserved_to = tail.end;
-    dir.vfs.trace(&tail.action("GiveUp").label(if cut { "cut" } else { "left" }));
+    tail.zeros_to = if cut { u64::MAX } else { tail.end };
+    tail.length = tail.end;
+    dir.vfs.trace(&tail.action(Operator::GiveUp).label(if cut { "cut" } else { "left" }));
 }
 
 /// Writes the signal high: the commit; reads it back where that fails.
@@ -93,7 +96,7 @@ pub(super) fn commit<V: Vfs>(
             Err(CommitError::NotAppended(error.into()))
         }
         _ => {
-            dir.vfs.trace(&tail.action("GiveUp").label("unknown"));
+            dir.vfs.trace(&tail.action(Operator::GiveUp).label("unknown"));
             Err(CommitError::Unknown(error))
         }
     }

@@ -3,7 +3,7 @@
 use crate::engine::dir::{Directory, parent_of};
 use crate::engine::error::{Failure, IoContext, OpenError};
 use crate::engine::segment::SegmentHeader;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockWait, Vfs};
 use crate::engine::writer::WriterLock;
 use crate::engine::writer::roll::{impossible, make_segment};
@@ -28,12 +28,12 @@ pub(crate) fn create<V: Vfs>(
     let mut lock = WriterLock::open(dir)?;
     let guard = lock.take(wait)?;
     let found = dir.segments()?.is_some();
-    dir.vfs.trace(&Action::new("Finish").label(if found { "" } else { "nothing" }));
+    dir.vfs.trace(&Action::new(Operator::Finish).label(if found { "" } else { "nothing" }));
     if found {
         return Ok(false);
     }
     sync_parent(dir)?;
-    dir.vfs.trace(&Action::new("SyncParent"));
+    dir.vfs.trace(&Action::new(Operator::SyncParent));
     let now_ms = dir.vfs.now_ms();
     let header = SegmentHeader {
         stream_id: dir

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::dir::{Directory, WRITER_LOCK};
 use crate::engine::error::Failure;
 use crate::engine::lock_file::LockFile;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockWait, Vfs};
 
 /// The lock that every writer holds while it writes (L-1).
@@ -43,10 +43,10 @@ impl<V: Vfs> WriterLock<V> {
         let taken = LockFile::take(&mut self.shared, wait)?;
         let vfs = self.shared.vfs();
         if !taken {
-            vfs.trace(&Action::new("TimesOut"));
+            vfs.trace(&Action::new(Operator::TimesOut));
             return Err(Failure::lock_timeout(self.shared.path(), wait));
         }
-        vfs.trace(&Action::new("Lock"));
+        vfs.trace(&Action::new(Operator::Lock));
         Ok(WriterGuard { lock: Arc::clone(&self.shared), owner: self.owner, held: true })
     }
 }
@@ -67,7 +67,7 @@ impl<V: Vfs> WriterGuard<V> {
 
     fn unlock(&mut self) {
         self.held = false;
-        self.lock.vfs().trace(&Action::new("Unlock"));
+        self.lock.vfs().trace(&Action::new(Operator::Unlock));
         self.lock.give_back();
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::dir::{Directory, LOST};
 use crate::engine::error::{Failure, IoContext};
-use crate::engine::segment::{PIECE_BYTES, TailKind, classify};
+use crate::engine::segment::{PIECE_BYTES, TailKind, classify, is_zero};
+use crate::engine::trace::Operator;
 use crate::engine::vfs::{FIRST_PIECE_BYTES, OpenMode, Vfs, VfsFile, read_full, write_full};
 use crate::engine::writer::{Writer, WriterGuard};
 use crate::format::block::Cause;
@@ -35,7 +36,7 @@ use crate::format::sure::part;
 pub struct RepairReport {
     /// The segment that was repaired.
     pub path: PathBuf,
-    /// The row of the recovery table: `zeros`, `unseen` or `lost`.
+    /// The row of the recovery table: `unseen` or `lost`.
     pub label: &'static str,
     /// The committed end, to which the file was cut.
     pub position: u64,
@@ -61,16 +62,15 @@ impl<V: Vfs> Writer<V> {
         let finding = finding.map_err(|error| tail.io_error("read", error))?;
         let label = match finding {
             TailKind::Damaged { cause } => {
-                self.trace(tail.action("Classify").label("damaged"));
-                self.trace(tail.action("StopDamaged"));
+                self.trace(tail.action(Operator::Classify).label("damaged"));
+                self.trace(tail.action(Operator::StopDamaged));
                 return Err(tail.damage(cause));
             }
             TailKind::Clean => return Ok(()),
-            TailKind::Zeros => "zeros",
             TailKind::Unseen => "unseen",
             TailKind::Lost => "lost",
         };
-        self.trace(tail.action("Classify").label(label));
+        self.trace(tail.action(Operator::Classify).label(label));
         let lost = finding == TailKind::Lost;
         let saved = if lost { Some(self.save()?) } else { None };
         let cut_bytes = self.cut(guard)?;
@@ -100,7 +100,7 @@ impl<V: Vfs> Writer<V> {
         file.sync_all().while_doing("sync", &path)?;
         lost.sync()?;
         self.dir.sync()?;
-        self.trace(tail.action("SaveTail"));
+        self.trace(tail.action(Operator::SaveTail));
         Ok(path)
     }
 
@@ -214,10 +214,12 @@ impl<V: Vfs> Writer<V> {
         let file = &tail.segment.file;
         let before = file.status().map_err(|error| tail.io_error("look at", error))?.len;
         file.set_len(tail.end).map_err(|error| tail.io_error("cut", error))?;
-        self.dir.vfs.trace(&tail.action("Truncate"));
+        tail.zeros_to = u64::MAX;
+        tail.length = tail.end;
+        self.dir.vfs.trace(&tail.action(Operator::Truncate));
         let cut_bytes = before.saturating_sub(tail.end);
         let known = tail.durable_to;
-        if self.try_sync("SyncCut").is_ok() {
+        if self.try_sync(Operator::SyncCut).is_ok() {
             // The blocks that follow must not show who cut.
             self.tail.durable_to = known;
         } else {
@@ -225,8 +227,4 @@ impl<V: Vfs> Writer<V> {
         }
         Ok(cut_bytes)
     }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
 }

@@ -9,7 +9,7 @@ use crate::engine::maker::{SegmentMaker, give_name};
 use crate::engine::seek::lowest_offset;
 use crate::engine::segment::SegmentHeader;
 use crate::engine::tail::Tail;
-use crate::engine::trace::Action;
+use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockKind, OpenMode, Vfs, VfsFile, millis};
 use crate::engine::writer::{CommitError, Writer, WriterGuard, reserve};
 use crate::format::block::{BlockBuilder, BlockKind, BlockMeta};
@@ -81,7 +81,7 @@ impl<V: Vfs> Writer<V> {
         let timestamp_ms = self.tail.max_timestamp_ms;
         let sealed = self.append_block(guard, &mut builder, BlockKind::SegmentEnd, timestamp_ms);
         sealed.map_err(CommitError::into_failure)?;
-        self.trace(self.tail.action("Seal").value(self.tail.next_offset()));
+        self.trace(self.tail.action(Operator::Seal).value(self.tail.next_offset()));
         self.finish_rollover(guard)
     }
 
@@ -127,7 +127,7 @@ impl<V: Vfs> Writer<V> {
         let now_ms = self.dir.vfs.now_ms();
         let written = self.append_block(guard, &mut builder, BlockKind::Records, now_ms);
         written.map_err(CommitError::into_failure)?;
-        self.trace(self.tail.action("Expire"));
+        self.trace(self.tail.action(Operator::Expire));
         Ok(())
     }
 
@@ -162,9 +162,11 @@ impl<V: Vfs> Writer<V> {
 
     /// Makes the next segment of a sealed one (V-6).
     pub(crate) fn finish_rollover(&mut self, guard: &WriterGuard<V>) -> Result<(), Failure> {
-        self.sync(guard, "SyncSeal")?;
-        // Gives back what was reserved beyond the end; of no consequence if it fails.
-        let _ = self.tail.segment.file.set_len(self.tail.end);
+        // Before the sync: a sealed segment ends with its segment end, on the disk too. It also gives
+        // back what was reserved.
+        let cut = self.tail.segment.file.set_len(self.tail.end);
+        cut.map_err(|error| self.tail.io_error("cut", error))?;
+        self.sync(guard, Operator::SyncSeal)?;
         let tail = &self.tail;
         let exhausted = || Failure::SegmentsExhausted { dir: self.dir.path.clone() };
         let sequence = tail.segment.header.sequence.checked_add(1).ok_or_else(exhausted)?;
@@ -241,7 +243,7 @@ pub(super) fn make_segment<V: Vfs>(
         opening.push(built.block);
     }
     let action = |name| Action::new(name).at(header.sequence, length).value(header.base_offset);
-    let segment = maker.finish(Some([action("Make"), action("SyncMade")]))?;
+    let segment = maker.finish(Some([action(Operator::Make), action(Operator::SyncMade)]))?;
     let mut tail = Tail::unread(segment);
     for checkpoint in opening {
         tail.absorb(&checkpoint).map_err(|cause| tail.damage(cause))?;
@@ -254,8 +256,16 @@ pub(super) fn make_segment<V: Vfs>(
         return Err(source).while_doing("name", &tail.segment.path)?;
     }
     check_name_is_free(dir, header.sequence)?;
-    give_name(dir, &mut tail.segment, &name, "name", [action("Name"), action("SyncName")])?;
+    give_name(
+        dir,
+        &mut tail.segment,
+        &name,
+        "name",
+        [action(Operator::Name), action(Operator::SyncName)],
+    )?;
     tail.named_durably = true;
+    tail.seen_behind = true;
+    tail.zeros_to = u64::MAX;
     Ok(tail)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use memmap2::Mmap;
 use puro::internals::os::{OsDir, OsFile, OsMonitor, OsVfs, OsWatch};
-use puro::internals::vfs::{FileId, FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::internals::vfs::{FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile};
 
 use super::mapped;
 
@@ -117,8 +117,8 @@ impl Vfs for MappedVfs {
         Ok(MappedFile { file, map })
     }
 
-    fn id_of(&self, dir: &MappedDir, name: &str) -> io::Result<Option<FileId>> {
-        self.0.id_of(&dir.inner, name)
+    fn status_of(&self, dir: &MappedDir, name: &str) -> io::Result<Option<FileStatus>> {
+        self.0.status_of(&dir.inner, name)
     }
 
     fn list(&self, dir: &MappedDir) -> io::Result<Vec<String>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use puro::internals::interpose::{Call, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::internals::vfs::Vfs;
 use puro::{Batch, ConsumerOptions, NewRecord, Producer, ProducerOptions};
@@ -133,10 +133,10 @@ fn append_and_stop(
         let fatal =
             call.operation == Operation::Write && block_bytes > hook_limit.load(Ordering::Relaxed);
         if !fatal {
-            return Verdict::Proceed;
+            return Answer::Proceed;
         }
         let written = block_bytes / 2;
-        Verdict::Then(written, Box::new(move || stand_still(written, block_bytes)))
+        Answer::Then(written, Box::new(move || stand_still(written, block_bytes)))
     });
     let producer = ProducerOptions::new().create(false).open_in(system, dir)?;
     let mut work = Work { producer, name, block_records, told: 0 };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use puro::Appended;
-use puro::internals::interpose::{Call, Hook, Interpose, Operation, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose, Operation};
 use puro::internals::os::OsVfs;
 use puro::{
     AppendError, AutoCommit, Batch, BufferError, BufferOptions, BufferedProducer, Consumer,
@@ -30,22 +30,22 @@ struct Fate {
 }
 
 impl Hook for Fate {
-    fn before(&self, call: &Call<'_>) -> Verdict {
+    fn before(&self, call: &Call<'_>) -> Answer {
         let full = || self.full.exists();
         match call.operation {
-            Operation::Reserve if full() => Verdict::Fail(errno(ENOSPC)),
+            Operation::Reserve if full() => Answer::Fail(errno(ENOSPC)),
             // A signal is one byte, in a block that has its room already.
             Operation::Write if call.length > 1 => {
                 let half = call.length / 2;
                 if self.writes.fetch_add(1, Ordering::Relaxed) == self.dies_at {
-                    return Verdict::Then(half, Box::new(die));
+                    return Answer::Then(half, Box::new(die));
                 }
                 match full() {
-                    true => Verdict::Then(half, Box::new(|| errno(ENOSPC))),
-                    false => Verdict::Proceed,
+                    true => Answer::Then(half, Box::new(|| errno(ENOSPC))),
+                    false => Answer::Proceed,
                 }
             }
-            _ => Verdict::Proceed,
+            _ => Answer::Proceed,
         }
     }
 

@@ -43,14 +43,14 @@ fn bytes_behind_the_end() {
     half.record("never finished");
     let half = half.bytes[whole..].to_vec();
     try_cases(&[
-        Case::new("tail: one zero", TO_REPAIR, tail(vec![0])),
-        Case::new("tail: a page of zeros", TO_REPAIR, tail(vec![0; 4096])),
+        Case::new("tail: one zero", SOUND, tail(vec![0])),
+        Case::new("tail: a page of zeros", SOUND, tail(vec![0; 4096])),
         Case::new("tail: one byte", TO_REPAIR, tail(vec![7])),
         Case::new("tail: a signal", TO_REPAIR, tail(vec![0xA5])),
         Case::new("tail: text", TO_REPAIR, tail(TAIL.to_vec())),
         Case::new("tail: half a committed block", TO_REPAIR, tail(half[..60].to_vec())),
         Case::new("tail: 1 MiB of units", TO_REPAIR, starts),
-        Case::new("tail: 2 GiB of zeros", TO_REPAIR, sparse(2 << 30, b"\0")),
+        Case::new("tail: 2 GiB of zeros", SOUND, sparse(2 << 30, b"\0")),
         Case::new("tail: 2 GiB of zeros, then a byte", TO_REPAIR, sparse(2 << 30, b"x")),
         Case::new("tail: 1 TiB of zeros, then a byte", TO_REPAIR, sparse(1 << 40, b"x")),
     ]);

@@ -225,7 +225,7 @@ fn verify(fields: &Fields<'_>) -> Answer {
     let report = check(given(fields)?.system(), dir(fields)?, &options, &mut |_, _| {})?;
     let verdict = match report.verdict() {
         Verdict::Sound => "sound",
-        Verdict::Repairable => "needs repair",
+        Verdict::Repairable => "repairable",
         Verdict::Unreadable => "unreadable",
         Verdict::Damaged => "damaged",
     };

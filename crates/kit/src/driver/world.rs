@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use puro::internals::interpose::{Call, Hook, Interpose, Verdict};
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
 use puro::internals::os::OsVfs;
 
 use super::{Fields, Refusal};
@@ -41,8 +41,8 @@ impl Given {
 }
 
 impl Hook for Given {
-    fn before(&self, _call: &Call<'_>) -> Verdict {
-        Verdict::Proceed
+    fn before(&self, _call: &Call<'_>) -> Answer {
+        Answer::Proceed
     }
 
     fn boot_id(&self, real: Option<[u8; 16]>) -> Option<[u8; 16]> {

@@ -227,7 +227,7 @@ impl Recorded {
         let mut driver = Driver::default();
         let verify = json!({"do": "verify", "dir": dir, "boot": hex(&boot)});
         let verdict = driver.answer(&verify);
-        if verdict["verdict"] != "sound" && verdict["verdict"] != "needs repair" {
+        if verdict["verdict"] != "sound" && verdict["verdict"] != "repairable" {
             return Err(format!("verification says {verdict}"));
         }
         self.kept(scenario, dir)?;

@@ -166,7 +166,7 @@ the same `Next`; what readers do with their tokens is `Deliver` and `Resume` the
 That the module Locks promises progress no run that ends can show. What its runs show is who takes, tries and gives
 back which lock while holding which, and that whoever could not have one was told so just when another had it.
 Nobody dies in them: what is left of a lock then is looked at in the runs of the other modules.
-`HopBack` needs a steward that deletes what is held (S-4), as in every fourth of these runs.
+`HopBack` needs a steward that deletes what is held (S-4), as in every second of these runs.
 
 Where a mutation of State passes, it changed to what a position was set by hand, and nobody read it any more; or
 what was read after a program had died, which may have committed by then that it passed by the rest.

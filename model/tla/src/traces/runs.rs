@@ -303,7 +303,7 @@ pub fn contended_locks() -> Family {
         passes: 8,
         names: if seed % 4 < 2 { &locks::NAMES } else { &locks::TWICE },
         looks: 20,
-        forced: seed % 4 == 3,
+        forced: seed % 2 == 1,
     };
     for seed in 0..runs() {
         take(SIMULATOR, &contended::play(&cast(seed), seed, Turns::seeded), seed);

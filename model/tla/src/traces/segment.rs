@@ -57,6 +57,8 @@ impl Seen {
             ("Readers", numbers(self.readers)),
             ("Sizes", format!("{{{PARTS}}}")),
             ("DurableRead", "FALSE".to_owned()),
+            ("MaxZeros", "0".to_owned()),
+            ("NearLook", "FALSE".to_owned()),
         ];
         constants.extend(bounds.map(|bound| (bound, ENOUGH.to_owned())));
         constants
@@ -357,8 +359,8 @@ impl Meaning for Judged {
         let further = if rng.one_in(2) { PARTS as i64 } else { -(PARTS as i64) };
         match step.op.as_str() {
             "Classify" => {
-                let rows = ["clean", "zeros", "unseen", "lost", "damaged"];
-                to.word = rows[rng.below(5) as usize].to_owned();
+                let rows = ["clean", "unseen", "lost", "damaged"];
+                to.word = rows[rng.below(4) as usize].to_owned();
             }
             "StepOver" | "Commit" if rng.one_in(2) => to.number += further / PARTS as i64,
             "StepOver" | "Commit" | "Reserve" | "RaiseEpoch" | "Truncate" | "SyncCut"

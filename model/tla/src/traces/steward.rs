@@ -11,10 +11,10 @@
 //! A process dies in a call that may have done its work: of a writer that is the commit of its
 //! record, or a rollover; of whoever holds `steward.lock` a step of that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use puro_model::generate::Rng;
-use puro_model::trace::{Event, put_back};
+use puro_model::trace::{ASKS, Event, put_back};
 
 use super::event::Step;
 use super::mutate::Meaning;
@@ -30,6 +30,8 @@ struct Process {
     may_commit: bool,
     may_roll: bool,
     holds_lock: bool,
+    /// It asked for `steward.lock`, and has not told yet whether it had it.
+    asks: bool,
     writes: bool,
 }
 
@@ -38,11 +40,24 @@ pub fn project(events: &[Event]) -> Vec<Step> {
     let late = ["Seek", "HopOpen", "ListSegments", "Lock", "LockSteward", "TrySteward"];
     let is_late = |event: &Event| late.contains(&event.name.as_str()) && event.label != "told";
     let events = put_back(events, is_late);
-    let mut view = View::default();
+    let mut view = View { silent: silent(&events), ..View::default() };
     for event in events {
         view.take(event);
     }
     view.steps
+}
+
+/// Who never told of the last time that it asked for `steward.lock`.
+fn silent(events: &[&Event]) -> BTreeSet<u32> {
+    let mut silent = BTreeSet::new();
+    for event in events {
+        match event.name.as_str() {
+            ASKS => drop(silent.insert(event.actor)),
+            "LockSteward" | "TrySteward" => drop(silent.remove(&event.actor)),
+            _ => {}
+        }
+    }
+    silent
 }
 
 /// Constants of the module; where it has bounds, they are out of reach.
@@ -64,10 +79,17 @@ pub fn constants() -> Vec<(&'static str, String)> {
 struct View {
     steps: Vec<Step>,
     processes: BTreeMap<u32, Process>,
+    silent: BTreeSet<u32>,
 }
 
 impl View {
+    /// Whether somebody may have `steward.lock` who dies without a word of it.
+    fn is_held_in_silence(&self) -> bool {
+        self.processes.iter().any(|(who, process)| process.asks && self.silent.contains(who))
+    }
+
     fn take(&mut self, event: &Event) {
+        let held_in_silence = self.is_held_in_silence();
         let process = self.processes.entry(event.actor).or_default();
         let step = Step::new(&event.name, event.actor)
             .at(i64::from(event.segment))
@@ -98,8 +120,13 @@ impl View {
                 process.may_roll = false;
                 Step { op: "Roll".to_owned(), ..step }
             }
+            ASKS => return process.asks = true,
             "TrySteward" | "LockSteward" => {
+                process.asks = false;
                 process.holds_lock = event.value == 1;
+                if event.value == 0 && held_in_silence {
+                    return;
+                }
                 Step { op: "LockSteward".to_owned(), ..step }
             }
             "UnlockSteward" => {

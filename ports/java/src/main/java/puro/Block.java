@@ -92,7 +92,7 @@ final class Block {
       int headerCrc, long position, int kind, byte[] body, boolean control, long count, int prevCrc,
       long first, long timestamp, long durableTo, long epoch, byte signal) {
     if (body.length > Limits.MAX_BODY) throw PuroException.usage("a block's body has at most 16 MiB"); // F-16
-    if (Long.compareUnsigned(first + count, first) < 0) throw PuroException.refused("no offset is left"); // F-18
+    if (Long.compareUnsigned(first + count, first) < 0) throw PuroException.usage("no offset is left"); // F-18
     byte[] b = new byte[lengthOf(body.length)];
     b[0] = signal;
     b[1] = (byte) kind;
@@ -128,8 +128,11 @@ final class Block {
   /** A record with the offset at which it stands; a control record with that of the next one. */
   record Placed(long offset, Rec rec) {}
 
-  /** All records, control records too. Damage if they do not agree with the start (R-3, F-17, F-18, F-28, F-33). */
-  List<Placed> records(boolean compacted) {
+  /**
+   * All records, control records too. Damage if they do not agree with the start (R-3, F-17, F-18, F-28, F-33).
+   * `gaps`: may gaps stand here? A reader does not ask (R-3), verification does (K-14).
+   */
+  List<Placed> records(boolean gaps) {
     List<Placed> out = new ArrayList<>();
     Bytes.In in = new Bytes.In(bytes, Limits.START, Limits.START + (int) bodyLen());
     long offset = firstOffset();
@@ -141,7 +144,7 @@ final class Block {
       gapBefore = gap;
       control |= r.control();
       if (!r.control() && kind() != RECORDS) throw PuroException.damage("a record in a checkpoint or segment end");
-      long n = kind() == RECORDS ? r.offsets(compacted) : 0;
+      long n = kind() == RECORDS ? r.offsets(gaps) : 0;
       if (Long.compareUnsigned(n, recordCount()) > 0) throw PuroException.damage("a wrong record_count at " + position);
       out.add(new Placed(offset, r));
       offset += n;

@@ -69,6 +69,10 @@ final class Bytes {
     return true;
   }
 
+  static boolean zeros(byte[] b) {
+    return zeros(b, 0, b.length);
+  }
+
   /** Writes fields one behind the other. */
   static final class Out {
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();

@@ -12,6 +12,7 @@ final class Creation {
 
   /** True: it was made. False: it was there, or somebody else was faster. */
   static boolean create(Path path, Producer.Options o, Map<String, String> settings) throws IOException {
+    settings.forEach(Settings::check); // F-53
     try {
       Files.createDirectory(path); // step 1
     } catch (FileAlreadyExistsException e) {
@@ -23,7 +24,7 @@ final class Creation {
     try {
       if (!Listing.of(dir).numbers.isEmpty()) return false;
       for (String name : dir.list()) {
-        if (!Names.known(name)) throw PuroException.refused(path + " holds other files: " + name); // O-2
+        if (!Names.known(name)) throw PuroException.usage(path + " holds other files: " + name); // O-2
       }
       lock.lock(o.waitMs, null);
       dir.check();

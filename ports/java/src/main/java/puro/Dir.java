@@ -22,6 +22,9 @@ final class Dir {
   private static final Set<String> NETWORK = Set.of(
       "nfs", "nfs4", "cifs", "smb", "smbfs", "smb2", "smb3", "afs", "coda", "ncpfs", "ncp", "ceph", "9p", "lustre", "gfs2", "ocfs2");
 
+  /** -Dpuro.names=path: names are reached by the path, as without /proc. For tools that watch names (README.md). */
+  private static final boolean BY_PATH = "path".equals(System.getProperty("puro.names"));
+
   final Path shown;
   final Object key;
   private final FileChannel channel;
@@ -42,7 +45,7 @@ final class Dir {
     if (s == null) return null;
     String type = Files.getFileStore(path).type(); // M-1
     if (!allowNetwork && (NETWORK.contains(type) || type.startsWith("fuse"))) {
-      throw PuroException.refused(path + " is on a network file system (" + type + ")");
+      throw PuroException.usage(path + " is on a network file system (" + type + ")");
     }
     return hold(path.toAbsolutePath(), s);
   }
@@ -52,7 +55,7 @@ final class Dir {
     synchronized (Dir.class) {
       Descriptors before = Descriptors.now();
       FileChannel c = FileChannel.open(path, StandardOpenOption.READ); // Linux lets a directory be opened so
-      return new Dir(path, s.key(), c, before.opened(s.key()));
+      return new Dir(path, s.key(), c, BY_PATH ? null : before.opened(s.key()));
     }
   }
 

@@ -79,7 +79,7 @@ final class Listing {
     }
     int most = votes.values().stream().max(Integer::compare).orElse(0);
     var first = votes.entrySet().stream().filter(e -> e.getValue() == most).toList();
-    if (first.size() != 1) throw PuroException.refused("files of several streams, and none has most of them (F-9)");
+    if (first.size() != 1) throw new PuroException(PuroException.Kind.DRAW, "files of two streams, and as many of each"); // F-9
     return ids.get(first.get(0).getKey());
   }
 

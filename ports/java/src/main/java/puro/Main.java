@@ -12,7 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** The command line. Exit codes are those of `puro --help`. */
+/** The command line. Exit codes are those of K-16. */
 public final class Main {
   private static final String USAGE = """
       java -jar puro-java.jar COMMAND [OPTIONS] DIR
@@ -24,7 +24,7 @@ public final class Main {
         repair  DIR
         info    DIR
       All: --allow-network
-      Exit: 0 well, 1 needs repair, 2 damaged, diverged or deleted before it was read, 64 usage, 74 the system""";
+      Exit (K-16): 0 well, 1 repairable, 2 damaged, diverged or a lost place, 64 a wrong call, 74 the system""";
 
   static final PrintStream OUT = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), false);
 
@@ -175,7 +175,11 @@ public final class Main {
       if (c.isNew()) System.err.println("puro: " + name + " has no position; it begins at offset " + c.reader().nextOffset());
       if (c.passedOver() > 0) System.err.println("puro: " + c.passedOver() + " offsets were deleted before they were read");
       if (has("--from")) throw PuroException.usage("--from and --name do not go together here");
-      return deliver(c.reader(), c);
+      try {
+        return deliver(c.reader(), c);
+      } catch (PuroException e) {
+        throw e.kind == PuroException.Kind.OUT_OF_RANGE ? NamedConsumer.placeLost(e) : e;
+      }
     }
   }
 
@@ -220,8 +224,8 @@ public final class Main {
       t = r.endProblem();
     }
     if (t == null) return 0;
-    System.err.println("puro: the end " + (t.cuts() ? "needs repair" : "is damaged") + ": " + t.why);
-    return t.cuts() ? 1 : 2;
+    System.err.println("puro: the end " + (t.cuts() ? "is repairable" : t.row == Tail.Row.UNREADABLE ? "cannot be read" : "is damaged") + ": " + t.why);
+    return t.cuts() ? 1 : t.row == Tail.Row.UNREADABLE ? 74 : 2;
   }
 
   private static void print(Reader.Message m, String format) {

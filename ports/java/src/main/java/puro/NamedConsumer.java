@@ -65,12 +65,18 @@ public final class NamedConsumer implements AutoCloseable {
     try {
       reader.seek(at); // E-7, R-9
     } catch (PuroException e) {
-      if (e.kind != PuroException.Kind.OUT_OF_RANGE || ifLost == IfLost.FAIL) throw e; // C-9: it is told
+      if (e.kind != PuroException.Kind.OUT_OF_RANGE) throw e;
+      if (ifLost == IfLost.FAIL) throw placeLost(e);
       if (ifLost == IfLost.END) reader.seekEnd();
       else reader.seekLowest();
       passedOver = reader.nextOffset() - at.offset();
       commit(); // C-9, C-7
     }
+  }
+
+  /** C-9: it is told. */
+  static PuroException placeLost(PuroException e) {
+    return new PuroException(PuroException.Kind.PLACE_LOST, "the place is lost: " + e.getMessage());
   }
 
   private static byte[] fitting(byte[] entry) { // C-2: what is no position counts as none

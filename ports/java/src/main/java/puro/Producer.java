@@ -68,41 +68,78 @@ public final class Producer implements AutoCloseable {
 
   /** Only if nobody was faster. */
   public Appended appendIf(Token expected, List<Rec> records) {
-    return transaction(records, List.of(), options.durable, m -> {
-      expected.check(streamId(), m.state, m.nextOffset); // E-7 first: diverged is the answer then
-      if (m.nextOffset != expected.offset()) {
-        throw new PuroException(PuroException.Kind.CONFLICT, "others have appended: the next offset is " + m.nextOffset);
-      }
-      return null;
-    });
+    return append(records, options.durable, expected, null, 0);
   }
 
   /** Each sequence of this identity once (C-4). */
   public Appended appendOnce(String identity, long sequence, List<Rec> records) {
-    Names.checkName(identity);
-    byte[] key = Bytes.ascii(identity);
-    return Calm.run(() -> locked(options.durable, () -> {
+    return append(records, options.durable, null, identity, sequence);
+  }
+
+  /** All of these at once: only at this end, and each sequence of an identity once (C-4), which is asked first. */
+  Appended append(List<Rec> records, Boolean durable, Token expected, String identity, long sequence) {
+    if (identity != null) Names.checkName(identity);
+    Appended done = Calm.run(() -> locked(durable, () -> {
       Memory m = writer.memory;
-      byte[] e = m.state.get("producer", key);
-      if (e != null && e.length == 32) {
-        int order = Long.compareUnsigned(Bytes.u64(e, 0), sequence);
-        if (order > 0) throw new PuroException(PuroException.Kind.CONFLICT, "a later sequence was appended already");
-        if (order == 0) {
-          if (Bytes.u32(e, 16) != records.size()) throw PuroException.usage("the retry is of another number of records");
-          long first = Bytes.u64(e, 8);
-          return new Appended(first, records.size(), true, new Token(streamId(), Bytes.u32(e, 20), first + records.size()));
+      Appended before = identity == null ? null : before(m, identity, sequence, records.size());
+      if (before != null) return before;
+      if (expected != null) {
+        expected.check(streamId(), m.state, m.nextOffset); // E-7 first: diverged is the answer then
+        if (m.nextOffset != expected.offset()) {
+          throw new PuroException(PuroException.Kind.CONFLICT, "others have appended: the next offset is " + m.nextOffset);
         }
       }
-      return put(records, () -> { // the fields are those of the place where it will stand
-        byte[] v = new byte[32];
-        Bytes.put(v, 0, 8, sequence);
-        Bytes.put(v, 8, 8, writer.memory.nextOffset);
-        Bytes.put(v, 16, 4, records.size());
-        Bytes.put(v, 20, 4, writer.memory.state.newestEpoch());
-        Bytes.put(v, 24, 8, stateTime());
-        return List.of(Rec.entry("producer", key, v));
-      });
+      return put(records, () -> identity == null ? List.of() : List.of(sequenceEntry(identity, sequence, records.size())));
     }));
+    if (done.again() && !stillTheSame(done, records)) throw otherBatch("other records");
+    return done;
+  }
+
+  /** C-4: what the entry says of this sequence; null: it is a new one. */
+  private Appended before(Memory m, String identity, long sequence, int count) {
+    byte[] e = m.state.get("producer", Bytes.ascii(identity));
+    if (e == null || e.length != 32) return null;
+    int order = Long.compareUnsigned(Bytes.u64(e, 0), sequence);
+    if (order < 0) return null;
+    if (order > 0) throw new PuroException(PuroException.Kind.OLD_SEQUENCE, "a later sequence was appended already");
+    if (Bytes.u32(e, 16) != count) throw otherBatch("another number of records");
+    long first = Bytes.u64(e, 8);
+    return new Appended(first, count, true, new Token(streamId(), Bytes.u32(e, 20), first + count));
+  }
+
+  private Rec sequenceEntry(String identity, long sequence, int count) { // F-36: the fields of where it will stand
+    byte[] v = new byte[32];
+    Bytes.put(v, 0, 8, sequence);
+    Bytes.put(v, 8, 8, writer.memory.nextOffset);
+    Bytes.put(v, 16, 4, count);
+    Bytes.put(v, 20, 4, writer.memory.state.newestEpoch());
+    Bytes.put(v, 24, 8, stateTime());
+    return Rec.entry("producer", Bytes.ascii(identity), v);
+  }
+
+  private static PuroException otherBatch(String what) {
+    return new PuroException(PuroException.Kind.OLD_SEQUENCE, "this sequence was appended with " + what);
+  }
+
+  /** C-4: do the records that are still there at the place of a retry say the same? It needs no lock. */
+  private boolean stillTheSame(Appended at, List<Rec> records) {
+    try (Reader r = Reader.open(writer.dir.shown, options.allowNetwork, options.world)) {
+      if (!r.streamId().equals(streamId())) return true; // another one has the path by now
+      r.seekOffset(at.firstOffset());
+      Reader.Message m;
+      while ((m = r.poll()) != null && m.offset() - at.firstOffset() < at.count()) {
+        if (!m.rec().same(records.get((int) (m.offset() - at.firstOffset())))) return false;
+      }
+    } catch (PuroException e) {
+      // they are not there any more, or cannot be read
+    }
+    return true;
+  }
+
+  /** Sets a setting, or, with null, removes it (C-6, F-53). */
+  public void set(String name, String value) {
+    if (value != null) Settings.check(name, value);
+    transaction(List.of(), List.of(Rec.entry("setting", Bytes.ascii(name), value == null ? null : Bytes.ascii(value))), null, null);
   }
 
   Appended transaction(List<Rec> records, List<Rec> entries, Boolean durable, Condition condition) {

@@ -23,10 +23,11 @@ public final class Reader implements AutoCloseable {
   private int prevCrc;
   private byte[] eight; // before the position
   private long next; // the next offset to deliver
-  private long epoch; // of the block before; 0: nothing was read (E-7)
+  private long epoch; // of the block before, or of the header (E-7)
   private long blockNext; // where the next block has to continue; next may be within a block
   private final ArrayDeque<Message> ready = new ArrayDeque<>(); // of the current block
   private PuroException fate; // an answer that no later look can take back
+  private long nothingAt = -1; // no block was there at the last look
   private final Watch watch = new Watch(this);
   // the last block that took offsets ends here, with this crc
   long marked;
@@ -78,14 +79,14 @@ public final class Reader implements AutoCloseable {
 
   public void seekLowest() {
     Calm.run(() -> {
-      seek(-1);
+      seek(0, true);
       return null;
     });
   }
 
   public void seekOffset(long offset) {
     Calm.run(() -> {
-      seek(offset);
+      seek(offset, false);
       return null;
     });
   }
@@ -99,8 +100,7 @@ public final class Reader implements AutoCloseable {
       } finally {
         m.segment.close();
       }
-      seek(token.offset());
-      if (epoch == 0) epoch = token.epoch();
+      seek(token.offset(), false);
       return null;
     });
   }
@@ -111,7 +111,7 @@ public final class Reader implements AutoCloseable {
       Memory m = history();
       long end = m.nextOffset;
       m.segment.close();
-      seek(end);
+      seek(end, false);
       return null;
     });
   }
@@ -126,8 +126,8 @@ public final class Reader implements AutoCloseable {
     throw PuroException.refused("the segments of " + dir.shown + " change all the time");
   }
 
-  /** in the segment with the highest base_offset at or below it. Below 0: the lowest offset. */
-  private void seek(long offset) throws IOException {
+  /** in the segment with the highest base_offset at or below it. Offsets are unsigned. */
+  private void seek(long offset, boolean lowest) throws IOException {
     for (int i = 0; i < Limits.START_OVER; i++) { // where the name is gone, list and seek anew
       Listing l = Listing.of(dir);
       long in = -1;
@@ -135,10 +135,10 @@ public final class Reader implements AutoCloseable {
         byte[] head = l.head(n);
         if (head == null || l.stray(n, streamId)) continue;
         if (Header.judge(head, false) != Header.Verdict.FINE) {
-          if (in < 0 && offset < 0) throw PuroException.damage("the header of " + Names.segment(n) + " is damaged");
+          if (in < 0 && lowest) throw PuroException.damage("the header of " + Names.segment(n) + " is damaged");
           continue; // told by whoever gets there
         }
-        if (offset < 0) {
+        if (lowest) {
           in = n;
           break;
         }
@@ -151,11 +151,71 @@ public final class Reader implements AutoCloseable {
       release();
       fate = null;
       enter(s);
-      epoch = offset > 0 ? s.header.epoch() : 0; // of the block before; 0: nothing was read (E-7)
-      if (offset >= 0) walkTo(offset);
+      epoch = s.header.epoch(); // at the beginning of a segment (E-7)
+      if (!lowest) walkTo(offset);
       return;
     }
     throw PuroException.refused("the segments of " + dir.shown + " change all the time");
+  }
+
+  /** R-10, F-22: the first records block at which the running maximum is at least this time; or the end. */
+  public void seekTime(long time) {
+    Calm.run(() -> {
+      for (int i = 0; i < Limits.START_OVER; i++) {
+        Listing l = Listing.of(dir);
+        long in = -1;
+        for (long n : l.numbers) {
+          if (l.stray(n, streamId)) continue;
+          if (in >= 0 && !beginsBefore(n, time)) break; // timestamps of checkpoints never go back
+          in = n;
+        }
+        Segment s = in < 0 ? null : pin(in);
+        if (s == null) continue;
+        release();
+        fate = null;
+        enter(s);
+        epoch = s.header.epoch();
+        walkToTime(time);
+        return null;
+      }
+      throw PuroException.refused("the segments of " + dir.shown + " change all the time");
+    });
+  }
+
+  private boolean beginsBefore(long n, long time) throws IOException {
+    Segment s = Segment.open(dir, n, false, streamId);
+    if (s == null) return false;
+    try {
+      Block.Look first = Block.look(s, Limits.HEADER, s.header.crc(), s.header.crc(), s.header.baseOffset(), s.compacted());
+      return first.state() == Block.State.COMMITTED && Long.compareUnsigned(first.block().timestamp(), time) < 0;
+    } finally {
+      s.close();
+    }
+  }
+
+  private void walkToTime(long time) throws IOException {
+    long now = world.now();
+    boolean doubt = Long.compareUnsigned(time, now) <= 0; // then timestamps beyond the own clock are not believed
+    boolean reached = false, waiting = false;
+    long waitingFrom = 0; // the first block of which the time is not known yet
+    while (true) {
+      Block b = committed();
+      if (b == null || b.kind() == Block.SEGMENT_END && !hop(b)) break;
+      if (b.kind() == Block.SEGMENT_END) {
+        reached = false; // the maximum is of the blocks of one segment
+        continue;
+      }
+      boolean ahead = doubt && Long.compareUnsigned(b.timestamp(), now) > 0;
+      if (!ahead) reached |= Long.compareUnsigned(b.timestamp(), time) >= 0;
+      if (b.kind() == Block.RECORDS) {
+        if (reached && !waiting) return;
+        if (reached) break; // those that wait count as written then
+        if (ahead && !waiting) waitingFrom = b.firstOffset();
+        waiting = ahead;
+      }
+      take(b, b.nextOffset());
+    }
+    if (waiting) seek(waitingFrom, false); // where none follows, it counts as it stands
   }
 
   private void walkTo(long offset) throws IOException {
@@ -207,6 +267,7 @@ public final class Reader implements AutoCloseable {
     next = blockNext = s.header.baseOffset();
     eight = s.eight(position);
     ready.clear();
+    nothingAt = -1;
     marked = position; // where it has read no block with offsets yet, the end of the header
     markedCrc = prevCrc;
   }
@@ -251,12 +312,15 @@ public final class Reader implements AutoCloseable {
 
   /** The committed block at the position, or null: nothing yet. In a sealed segment that is damage. */
   private Block committed() throws IOException {
-    Block.Look l = look();
-    if (l.state() != Block.State.COMMITTED) {
+    // where nothing was at the last look, it does not read all the zeros again
+    boolean nothing = position == nothingAt && Bytes.zeros(segment.file.read(position, Limits.START));
+    Block.Look l = nothing ? null : look();
+    if (l != null && l.state() != Block.State.COMMITTED) {
       segment.afresh(); // read afresh all of it
       l = look();
     }
-    if (l.state() != Block.State.COMMITTED) {
+    if (l == null || l.state() != Block.State.COMMITTED) {
+      nothingAt = position;
       if (Listing.later(dir, segment.number, streamId) < 0) return null;
       segment.afresh(); // the successor exists; read once more, then decide
       l = look();
@@ -274,7 +338,7 @@ public final class Reader implements AutoCloseable {
 
   /** Goes behind a block; its records from this offset on become ready. */
   private void take(Block b, long from) {
-    List<Block.Placed> all = b.kind() == Block.RECORDS ? b.records(segment.compacted()) : List.of(); // or damage
+    List<Block.Placed> all = b.kind() == Block.RECORDS ? b.records(true) : List.of(); // or damage
     for (Block.Placed p : all) {
       if (p.rec().control() || Long.compareUnsigned(p.offset(), from) < 0) continue; // F-31
       Token t = new Token(streamId(), b.epoch(), p.offset() + 1);
@@ -352,9 +416,7 @@ public final class Reader implements AutoCloseable {
   }
 
   void seekAnew() throws IOException {
-    long was = epoch;
-    seek(next);
-    if (epoch == 0) epoch = was;
+    seek(next, false);
   }
 
   @Override public void close() {

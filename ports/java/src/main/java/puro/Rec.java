@@ -91,10 +91,10 @@ public record Rec(byte[] topic, byte[] key, List<Header> headers, byte[] value, 
   }
 
   /** How many offsets it takes: a record one, a gap of n n (F-33), any other control record none (F-31). */
-  long offsets(boolean compacted) {
+  long offsets(boolean gaps) {
     if (!control) return 1;
     if (key != null || !isKind("gap")) return 0;
-    if (!compacted) throw PuroException.damage("a gap in a segment of generation 0"); // F-33
+    if (!gaps) throw PuroException.damage("a gap in a segment of generation 0"); // F-33
     Bytes.In in = new Bytes.In(value, 0, value.length);
     long n = in.varint();
     if (n == 0 || in.left() != 0) throw PuroException.damage("a wrong gap");

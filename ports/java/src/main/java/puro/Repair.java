@@ -22,7 +22,7 @@ public final class Repair {
       case UNREADABLE -> throw new PuroException(PuroException.Kind.UNREADABLE, m.segment.name() + " cannot be read: " + t.why);
       case DAMAGED -> throw PuroException.damage(m.segment.name() + " is damaged at " + t.from + ": " + t.why);
       case CLEAN -> { }
-      case ZEROS, UNSEEN -> {
+      case UNSEEN -> {
         cut(w, t.from);
         w.repairs.add(new Report(t.row.name(), m.segment.name(), t.from, t.to - t.from, null));
       }

@@ -10,7 +10,7 @@ final class Rollover {
 
   static void roll(Writer w) throws IOException {
     Memory m = w.memory;
-    if (m.segment.number == Limits.LAST_SEQUENCE) throw PuroException.refused("there is no further segment"); // F-7
+    if (m.segment.number == Limits.LAST_SEQUENCE) throw PuroException.usage("there is no further segment"); // F-7
     if (w.dir.stat(Names.segment(m.segment.number + 1)) != null) { // V-10
       throw PuroException.refused(Names.segment(m.segment.number + 1) + " is in the way");
     }
@@ -19,26 +19,30 @@ final class Rollover {
     if (w.dir.room() < room + 4096) { // V-2
       throw new PuroException(PuroException.Kind.SYSTEM, "no space for the next segment");
     }
-    giveBack(m);
     // V-3: without an index of topics, which may be left out (F-42)
     w.put(Block.SEGMENT_END, new byte[0], false, 0, m.maxTimestamp, m.state.newestEpoch());
     finish(w);
   }
 
   /**
-   * Other programs reserve room behind the end (A-8), and a sealed segment should not keep it. Java cannot truncate a
-   * file to the length that it has; so a byte is written first, as an append that was given up would leave it (A-12).
+   * V-3: no zeros stay behind the segment end, nor the room that others reserved (A-8). Java does not truncate a file to
+   * the length that it has; so a zero is put behind the end first.
    */
-  private static void giveBack(Memory m) throws IOException {
-    m.segment.file.write(m.position, new byte[1]);
+  private static void cut(Memory m) throws IOException {
+    try {
+      if (m.segment.file.size() == m.position) m.segment.file.write(m.position, new byte[1]);
+    } catch (IOException e) {
+      // a favour: the room is not given back
+    }
     m.segment.file.truncate(m.position);
   }
 
   /** V-6: what is left to do behind a segment end, be it ours or of somebody who died. */
   static void finish(Writer w) throws IOException {
     Memory m = w.memory;
-    if (m.segment.number == Limits.LAST_SEQUENCE) throw PuroException.refused("there is no further segment"); // F-7
-    w.sync(); // V-3
+    if (m.segment.number == Limits.LAST_SEQUENCE) throw PuroException.usage("there is no further segment"); // F-7
+    cut(m); // V-3
+    w.sync();
     Mend.rest(w);
     long next = m.segment.number + 1;
     Made made = make(w.dir, w.streamId, next, m.nextOffset, w.world.now(), m.state, m.maxTimestamp); // V-4

@@ -71,6 +71,16 @@ final class Segment implements Block.Source {
     return java.util.Arrays.copyOfRange(window, from, Math.max(from, Math.min(from + length, window.length)));
   }
 
+  /** F-56: are all bytes from here up to the end of the file zero, or is there none? It reads all of them (Z-6). */
+  boolean zerosBehind(long position) throws IOException {
+    while (true) {
+      byte[] b = file.read(position, 131_072);
+      if (!Bytes.zeros(b, 0, b.length)) return false;
+      if (b.length < 131_072) return true;
+      position += b.length;
+    }
+  }
+
   void afresh() {
     window = new byte[0];
   }

@@ -287,7 +287,11 @@ public final class SmallestReader implements AutoCloseable {
   }
   /** Is there something behind the last committed block that is none? Ask twice, a poll interval apart. */
   public boolean oddEnd() throws IOException {
-    return committed() == null && file.size() != position;
+    byte[] b;
+    for (long p = position; committed() == null && (b = read(file, p, 65_536)).length > 0; p += b.length) {
+      if (!Arrays.equals(b, new byte[b.length])) return true; // zeros are nothing (F-56)
+    }
+    return false;
   }
   @Override public void close() throws IOException {
     if (file != null) file.close(); // and with it the lock

@@ -70,25 +70,16 @@ final class State {
     return Rec.entry("epoch", key, value);
   }
 
-  String setting(String name) {
-    byte[] v = get("setting", Bytes.ascii(name));
-    return v == null ? null : Bytes.text(v);
+  private String setting(String name) { // F-34, F-53: what cannot be counts as not set
+    return Settings.holds(name, get("setting", Bytes.ascii(name)));
   }
 
-  /** F-34, F-53: what cannot be counts as not set. */
   long segmentBytes() {
-    String v = setting("segment_bytes");
-    if (v == null || !v.matches("0|[1-9][0-9]{0,18}")) return Limits.DEFAULT_SEGMENT_BYTES;
-    try {
-      long n = Long.parseLong(v);
-      return n < Limits.MIN_SEGMENT_BYTES || n > Limits.MAX_SEGMENT_BYTES ? Limits.DEFAULT_SEGMENT_BYTES : n;
-    } catch (NumberFormatException e) {
-      return Limits.DEFAULT_SEGMENT_BYTES;
-    }
+    return Long.parseLong(setting("segment_bytes"));
   }
 
   boolean durable() {
-    return "true".equals(setting("durable")); // F-53
+    return setting("durable").equals("true");
   }
 
   /** The bodies of a whole checkpoint (F-37, F-51): each at most checkpoint_body_bytes, unless one entry is longer. */

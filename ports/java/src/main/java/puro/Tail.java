@@ -4,7 +4,7 @@ import java.io.IOException;
 
 /** The recovery table (protocol.md, chapter 5): what stands behind the committed end. It changes nothing. */
 final class Tail {
-  enum Row { UNREADABLE, DAMAGED, CLEAN, ZEROS, UNSEEN, LOST }
+  enum Row { UNREADABLE, DAMAGED, CLEAN, UNSEEN, LOST }
 
   final Row row;
   final long from; // P
@@ -19,7 +19,7 @@ final class Tail {
   }
 
   boolean cuts() {
-    return row == Row.ZEROS || row == Row.UNSEEN || row == Row.LOST;
+    return row == Row.UNSEEN || row == Row.LOST;
   }
 
   /** the first row that applies. The header was found valid by whoever opened the segment. */
@@ -45,8 +45,7 @@ final class Tail {
     if (thisBoot && f.highBehind >= 0) {
       return new Tail(Row.DAMAGED, p, l, "a committed block stands behind it, at " + f.highBehind);
     }
-    if (l == p) return new Tail(Row.CLEAN, p, l, "");
-    if (f.allZero) return new Tail(Row.ZEROS, p, l, "zeros");
+    if (f.allZero) return new Tail(Row.CLEAN, p, l, ""); // L <= P, or zeros, which are nothing (F-56)
     if (f.signalLow && !f.anyBehind && thisBoot) return new Tail(Row.UNSEEN, p, l, "a block that was never committed");
     return new Tail(Row.LOST, p, l, "what a loss of power or damage left");
   }

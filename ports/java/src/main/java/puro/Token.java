@@ -22,7 +22,7 @@ public record Token(String streamId, long epoch, long offset) {
 
   /** Asks whether it has diverged from the history that the state tells (E-7), and whether it is of this stream (E-8). */
   void check(String ofStream, State state, long nextOffset) {
-    if (!streamId.equals(ofStream)) throw PuroException.refused("the token is of another stream"); // E-8
+    if (!streamId.equals(ofStream)) throw new PuroException(PuroException.Kind.OTHER_STREAM, "the token is of another stream"); // E-8
     if (Long.compareUnsigned(nextOffset, offset) < 0) throw diverged("the stream ends at " + Long.toUnsignedString(nextOffset));
     if (epoch == 0) return; // nothing was read: only the case above is asked
     if (epoch > state.newestEpoch()) throw diverged("the stream knows no epoch above " + state.newestEpoch());

@@ -8,7 +8,7 @@ import java.util.List;
 
 /** Verification (protocol.md, chapter 11). It changes nothing, and makes no file (K-1). */
 public final class Verify {
-  public enum Weight { DAMAGE, UNREADABLE, REPAIR, NOTE }
+  public enum Weight { DAMAGE, UNREADABLE, REPAIRABLE, NOTE }
 
   /** K-2. Place and offset are -1 where they are not known. */
   public record Finding(Weight weight, String file, long place, long offset, String what) {
@@ -21,14 +21,15 @@ public final class Verify {
   public final List<Finding> findings = new ArrayList<>();
   public String streamId;
   public long segments, bytes, blocks, records;
-  private final boolean deep;
+  private final boolean wantsDeep;
+  private Deep deep; // of the segment that is looked at; null where it was not asked for
   private final World world;
   private Dir dir;
   private byte[] id;
   private Memory before; // of the segment before, where that was sound (K-7)
 
   private Verify(boolean deep, World world) {
-    this.deep = deep;
+    this.wantsDeep = deep;
     this.world = world;
   }
 
@@ -53,11 +54,11 @@ public final class Verify {
 
   /** The verdict (K-2), and with it the exit code. */
   public String verdict() {
-    return has(Weight.DAMAGE) ? "damaged" : has(Weight.UNREADABLE) ? "unreadable" : has(Weight.REPAIR) ? "needs repair" : "sound";
+    return has(Weight.DAMAGE) ? "damaged" : has(Weight.UNREADABLE) ? "unreadable" : has(Weight.REPAIRABLE) ? "repairable" : "sound";
   }
 
   public int exit() {
-    return has(Weight.DAMAGE) ? 2 : has(Weight.UNREADABLE) ? 74 : has(Weight.REPAIR) ? 1 : 0;
+    return has(Weight.DAMAGE) ? 2 : has(Weight.UNREADABLE) ? 74 : has(Weight.REPAIRABLE) ? 1 : 0;
   }
 
   private boolean has(Weight w) {
@@ -134,9 +135,10 @@ public final class Verify {
       int found = findings.size();
       Memory m = blocks(s);
       bytes += active ? m.position : s.file.size();
+      if (deep != null && !active) deep.endCheckpoint();
       if (active) m = end(s, m);
       else if (!m.sealed) hole(s, m); // K-11
-      else if (s.file.size() != m.position) tell(Weight.DAMAGE, name, m.position, m.nextOffset, "bytes behind the segment end");
+      else if (!s.zerosBehind(m.position)) tell(Weight.DAMAGE, name, m.position, m.nextOffset, "bytes behind the segment end");
       before = findings.size() == found ? m : null;
       if (last && !active) one(Listing.later(dir, n, id), true); // K-4: what was added meanwhile
     } finally {
@@ -149,6 +151,7 @@ public final class Verify {
   private Memory blocks(Segment s) throws IOException {
     Memory m = new Memory(s);
     if (before != null) m.maxTimestamp = before.maxTimestamp;
+    deep = wantsDeep ? new Deep(s) : null;
     more(s, m);
     return m;
   }
@@ -166,11 +169,13 @@ public final class Verify {
       if (b.kind() != Block.RECORDS && !timesKnown && opening) maxSeen = b.timestamp();
       fields(s, m, b, opening, maxSeen);
       try {
-        for (Block.Placed p : deep || b.hasControl() ? b.records(s.compacted()) : List.<Block.Placed>of()) {
-          if (deep && !p.rec().control()) records++;
+        List<Block.Placed> all = deep != null || b.hasControl() ? b.records(deep == null || s.compacted()) : List.of();
+        if (deep != null) {
+          deep.block(m, b, opening, all);
+          for (Block.Placed p : all) if (!p.rec().control()) records++;
+        } else {
+          records += b.recordCount();
         }
-        if (deep && b.kind() == Block.CHECKPOINT && !opening) checkpoint(s, m, b);
-        if (!deep) records += b.recordCount();
         m.absorb(b);
         if (!m.state.epochs().isEmpty() && b.epoch() != m.state.newestEpoch()) { // E-5
           tell(Weight.DAMAGE, s.name(), b.position, b.firstOffset(), "a wrong epoch");
@@ -204,23 +209,93 @@ public final class Verify {
       for (Block.Look l = next(s, b); l.state().compareTo(Block.State.VALID) >= 0 && l.block().kind() == Block.CHECKPOINT; l = next(s, l.block())) {
         end = l.block().end();
       }
-      limit = s.compacted() ? s.file.size() : end;
+      limit = s.compacted() ? length(s, b) : end;
     }
     boolean right = opening ? b.durableTo() == limit : Long.compareUnsigned(b.durableTo(), limit) <= 0;
     if (!right) tell(Weight.DAMAGE, s.name(), b.position, b.firstOffset(), "a wrong durable_to");
+  }
+
+  /** The length of a compacted segment; zeros behind its end do not count (F-56). */
+  private static long length(Segment s, Block b) throws IOException {
+    long said = b.durableTo(), size = s.file.size();
+    return said > 0 && said < size && s.zerosBehind(said) ? said : size;
   }
 
   private Block.Look next(Segment s, Block b) throws IOException {
     return Block.look(s, b.end(), s.header.crc(), b.crc(), b.nextOffset(), s.compacted());
   }
 
-  /** K-14: a checkpoint elsewhere changes nothing (F-37). Of several blocks only what they say is compared. */
-  private void checkpoint(Segment s, Memory m, Block b) {
-    for (Block.Placed p : b.records(s.compacted())) {
-      Rec r = p.rec();
-      if (r.key() != null && !Arrays.equals(r.value(), m.state.get(Bytes.text(r.topic()), r.key()))) {
-        tell(Weight.DAMAGE, s.name(), b.position, b.firstOffset(), "a checkpoint that differs from the state");
+  /** K-14, of one segment: checkpoints and indexes. */
+  private final class Deep {
+    private final Segment s;
+    private java.util.TreeMap<State.Key, byte[]> state; // what the checkpoint must hold; null: it is not known
+    private java.util.TreeMap<State.Key, byte[]> said; // by the blocks of the checkpoint; null: none is open
+    private boolean twice;
+    private Block first;
+    private long from; // the end of the checkpoint before (F-42)
+    private final java.util.TreeMap<byte[], List<Long>> topics = new java.util.TreeMap<>(Arrays::compareUnsigned); // since then
+
+    Deep(Segment s) {
+      this.s = s;
+    }
+
+    void block(Memory m, Block b, boolean opening, List<Block.Placed> all) {
+      boolean checkpoint = b.kind() == Block.CHECKPOINT;
+      if (!checkpoint) endCheckpoint();
+      if (checkpoint && said == null) {
+        first = b;
+        said = new java.util.TreeMap<>(State.ORDER);
+        twice = false;
+        state = !opening ? new java.util.TreeMap<>(m.state.entries) : before == null ? null : before.state.entries; // F-37
       }
+      if (checkpoint) entries(all);
+      Rec last = all.isEmpty() ? null : all.get(all.size() - 1).rec();
+      boolean index = (checkpoint && !opening || b.kind() == Block.SEGMENT_END) && last != null && last.key() == null && last.isKind("topics");
+      if (index && !names(b, last.value())) tell(Weight.DAMAGE, s.name(), b.position, b.firstOffset(), "a wrong index of topics");
+      if (checkpoint) {
+        from = b.end();
+        topics.clear();
+      }
+      for (Block.Placed p : all) {
+        if (p.rec().control()) continue;
+        List<Long> at = topics.computeIfAbsent(p.rec().topic(), t -> new ArrayList<>());
+        if (at.isEmpty() || at.get(at.size() - 1) != b.position) at.add(b.position);
+      }
+    }
+
+    private void entries(List<Block.Placed> all) {
+      for (Block.Placed p : all) {
+        Rec r = p.rec();
+        if (r.key() == null) continue;
+        State.Key k = new State.Key(r.topic(), r.key());
+        if (r.value() == null || !said.isEmpty() && State.ORDER.compare(said.lastKey(), k) >= 0) twice = true;
+        said.put(k, r.value());
+      }
+    }
+
+    /** All its blocks together hold each entry of the state once, in order. */
+    void endCheckpoint() {
+      if (said == null) return;
+      boolean right = !twice && (state == null || said.size() == state.size()
+          && said.entrySet().stream().allMatch(e -> Arrays.equals(e.getValue(), state.get(e.getKey()))));
+      if (!right) tell(Weight.DAMAGE, s.name(), first.position, first.firstOffset(), "a checkpoint that is not the state, each entry once and in order");
+      said = null;
+    }
+
+    /** F-42: all topics and blocks since the checkpoint before, and nothing else; or no topic at all. */
+    private boolean names(Block b, byte[] value) {
+      if (value.length < 8 || Bytes.u64(value, 0) != from) return false;
+      if (value.length == 8) return true;
+      Bytes.Out must = new Bytes.Out().fixed(8, from);
+      for (var e : topics.entrySet()) {
+        must.sized(e.getKey()).varint(e.getValue().size());
+        long before = from;
+        for (long at : e.getValue()) {
+          must.varint((at - before) / Limits.UNIT);
+          before = at;
+        }
+      }
+      return Arrays.equals(must.done(), value);
     }
   }
 
@@ -247,10 +322,12 @@ public final class Verify {
       t = Tail.classify(m, world.bootId());
       if (m.position == was && i > 0) break;
     }
+    if (deep != null) deep.endCheckpoint();
     switch (t.row) {
       case CLEAN -> { }
-      case UNREADABLE, DAMAGED -> tell(Weight.DAMAGE, s.name(), t.from, m.nextOffset, t.why);
-      default -> tell(Weight.REPAIR, s.name(), t.from, m.nextOffset, (t.to - t.from) + " bytes: " + t.why);
+      case UNREADABLE -> tell(Weight.UNREADABLE, s.name(), t.from, m.nextOffset, t.why); // K-12
+      case DAMAGED -> tell(Weight.DAMAGE, s.name(), t.from, m.nextOffset, t.why);
+      default -> tell(Weight.REPAIRABLE, s.name(), t.from, m.nextOffset, (t.to - t.from) + " bytes: " + t.why);
     }
     if (m.sealed && Listing.later(dir, s.number, id) < 0) {
       pause();
@@ -260,7 +337,7 @@ public final class Verify {
       } else if (dir.stat(Names.segment(s.number + 1)) != null) {
         tell(Weight.DAMAGE, s.name(), m.position, m.nextOffset, "a stray has the name of the next segment"); // K-13
       } else {
-        tell(Weight.REPAIR, s.name(), m.position, m.nextOffset, "sealed, and the next segment is not made"); // K-13
+        tell(Weight.REPAIRABLE, s.name(), m.position, m.nextOffset, "sealed, and the next segment is not made"); // K-13
       }
     }
     return m;

@@ -59,7 +59,7 @@ final class Watch {
 
   boolean endIsClean() throws IOException {
     r.segment.afresh();
-    return r.segment.file.size() == r.position && r.pastStands() || r.look().state() == Block.State.COMMITTED;
+    return r.pastStands() && r.segment.zerosBehind(r.position) || r.look().state() == Block.State.COMMITTED;
   }
 
   /** The first look remembers, the second one, a poll interval later, tells. */

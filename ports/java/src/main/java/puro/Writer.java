@@ -77,14 +77,11 @@ final class Writer {
   void catchUp() throws IOException {
     for (int i = 0; i < 10 * Limits.START_OVER; i++) {
       Segment s = memory.segment;
-      int links = s.links(); // link count, length, eight bytes
-      long size = s.file.size();
+      int links = s.links(); // link count, eight bytes; the length says nothing (F-56)
       if (!memory.fits()) { // A-2 step 1, A-4
         scanAgain(true);
       }
-      boolean clean = !memory.sealed && size == memory.position && memory.blocks > 0
-          && Long.compareUnsigned(memory.knownForTable(), memory.position) <= 0; // A-2 step 5
-      if (!clean || links == 0) {
+      if (memory.sealed || links == 0 || !clean()) {
         if (memory.stepOver() == Block.State.VALID && !scanned) { // before a refusal
           scanAgain(true); // valid, but does not continue the chain
         }
@@ -93,19 +90,25 @@ final class Writer {
         if (goOn()) continue;
         if (!s.nameLeadsHere()) throw removed();
         if (links > 1) refuseNames(links);
-        if (size > memory.position && repair()) continue; // A-5 comes before A-6: QUESTIONS.md
+        if (!s.zerosBehind(memory.position) && repair()) continue; // A-5 comes before A-6
         if (memory.sealed) Rollover.finish(this); // A-6, V-6
         continue;
       }
-      if (links == 0 || !s.nameLeadsHere()) throw removed(); // A-2 step 2; renamed, too: QUESTIONS.md
+      if (links == 0 || !s.nameLeadsHere()) throw removed(); // A-2 step 2; renamed, too
       if (links > 1) refuseNames(links); // A-2 step 3, A-19
-      size = s.file.size();
-      clean = size == memory.position && memory.blocks > 0
-          && Long.compareUnsigned(memory.knownForTable(), memory.position) <= 0;
-      if (clean) return;
+      if (clean()) return;
       if (!repair()) return;
     }
     throw PuroException.refused("the end of " + dir.shown + " does not come to rest");
+  }
+
+  /**
+   * A-2 step 5. All that is behind the end is read, at each look, and so before each append. So nothing more is to be
+   * remembered for Z-6 and Z-7.
+   */
+  private boolean clean() throws IOException {
+    return memory.blocks > 0 && Long.compareUnsigned(memory.knownForTable(), memory.position) <= 0
+        && memory.segment.zerosBehind(memory.position);
   }
 
   private void scanAgain(boolean wrong) throws IOException {
@@ -171,7 +174,7 @@ final class Writer {
 
   void raise() throws IOException { // E-3
     long number = memory.state.newestEpoch() + 1;
-    if (number > 0xFFFF_FFFFL) throw PuroException.refused("no epoch is left");
+    if (number > 0xFFFF_FFFFL) throw PuroException.usage("no epoch is left");
     Rec entry = State.epochEntry(number, memory.nextOffset, world.bootId(), world.now());
     put(Block.RECORDS, entry.encode(), true, 0, world.now(), number);
     sync();

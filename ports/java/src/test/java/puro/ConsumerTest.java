@@ -101,7 +101,7 @@ class ConsumerTest {
       c.commit();
     }
     Files.delete(Fixture.segment(dir, 0));
-    Fixture.fails(PuroException.Kind.OUT_OF_RANGE, () -> open(dir, NamedConsumer.IfLost.FAIL));
+    Fixture.fails(PuroException.Kind.PLACE_LOST, () -> open(dir, NamedConsumer.IfLost.FAIL));
     long lowest;
     try (Reader r = Reader.open(dir)) {
       lowest = r.nextOffset();
@@ -163,8 +163,8 @@ class ConsumerTest {
       q.append(Fixture.recs("other"));
       assertEquals(2, q.appendOnce("me", 5, Fixture.recs("b", "c")).firstOffset());
       assertEquals(2, p.appendOnce("me", 5, Fixture.recs("b", "c")).firstOffset());
-      Fixture.fails(PuroException.Kind.CONFLICT, () -> p.appendOnce("me", 4, Fixture.recs("x")));
-      Fixture.fails(PuroException.Kind.USAGE, () -> p.appendOnce("me", 5, Fixture.recs("x")));
+      Fixture.fails(PuroException.Kind.OLD_SEQUENCE, () -> p.appendOnce("me", 4, Fixture.recs("x")));
+      Fixture.fails(PuroException.Kind.OLD_SEQUENCE, () -> p.appendOnce("me", 5, Fixture.recs("x")));
     }
     assertEquals(List.of("a", "other", "b", "c"), Fixture.all(dir));
   }

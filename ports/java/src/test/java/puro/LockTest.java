@@ -182,7 +182,7 @@ class LockTest {
     Files.createDirectory(two);
     Files.copy(Fixture.segment(other, 0), Fixture.segment(two, 0));
     Files.copy(Fixture.segment(dir, 1), Fixture.segment(two, 1)); // one against one
-    Fixture.fails(PuroException.Kind.REFUSED, () -> Reader.open(two));
+    Fixture.fails(PuroException.Kind.DRAW, () -> Reader.open(two));
     assertThrows(SmallestReader.Told.class, () -> new SmallestReader(two));
   }
 }

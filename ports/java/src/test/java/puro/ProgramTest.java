@@ -50,6 +50,34 @@ class ProgramTest {
     }
   }
 
+  @Test void zerosOfTheProgram() throws Exception { // F-56, Z-1, Z-6, Z-7: in turns behind one end, which has zeros behind it
+    Producer.create(dir, options());
+    Process p = Fixture.puro("produce", "--durable", "--ack", "-t", "x", dir);
+    var to = new java.io.PrintStream(p.getOutputStream());
+    var acks = new java.io.BufferedReader(new java.io.InputStreamReader(p.getInputStream()));
+    int ahead = 0;
+    try (Producer mine = Producer.open(dir, options())) {
+      for (int i = 0; i < 20; i++) {
+        to.println("theirs");
+        to.flush();
+        acks.readLine();
+        if (Files.size(Fixture.segment(dir, 0)) >= 100_000) ahead++;
+        mine.append(Fixture.recs("mine"), i % 2 == 0);
+        assertEquals("sound", Verify.run(dir, true).verdict());
+      }
+      System.err.println("zerosOfTheProgram: zeros behind the end at " + ahead + " of 20 appends");
+      p.destroyForcibly().waitFor(); // it leaves them
+      mine.append(Fixture.recs("mine"));
+      assertEquals(List.of(), mine.repairs());
+    }
+    puro(0, "verify", "--deep", dir);
+    puro(0, "consume", "-e", "-f", "", dir);
+    try (Reader r = Reader.open(dir)) {
+      assertEquals(41, Fixture.all(r).size());
+      assertTrue(r.endIsClean());
+    }
+  }
+
   @Test void theStewardLeavesWhatIsPinned() throws Exception { // R-2, S-3, V-8
     try (Producer p = Producer.open(dir, Fixture.small(World.REAL))) {
       for (int i = 0; i < 60; i++) p.append(Fixture.recs(i + "x".repeat(300)));

@@ -92,7 +92,7 @@ class ReaderTest {
       for (String gone : List.of(":1:2", ":2:3", ":4:3", ":3:4", ":0:4")) {
         Fixture.fails(PuroException.Kind.DIVERGED, () -> r.seek(Token.parse(id + gone)));
       }
-      Fixture.fails(PuroException.Kind.REFUSED, () -> r.seek(Token.parse("00" + id.substring(2) + ":1:1")));
+      Fixture.fails(PuroException.Kind.OTHER_STREAM, () -> r.seek(Token.parse("00" + id.substring(2) + ":1:1")));
       r.seek(Token.parse(id + ":1:1"));
       assertEquals(id + ":1:1", r.token().toString());
       assertEquals(id + ":2:2", r.poll().next().toString());
@@ -205,6 +205,52 @@ class ReaderTest {
       for (int i = 0; i < 300; i++) assertTrue(r.await(10_000).value().startsWith(i + "z"));
     }
     t.join();
+  }
+
+  @Test void byTime() throws Exception { // R-10, F-22
+    Path dir = tmp.resolve("s");
+    Fixture.Fixed w = new Fixture.Fixed();
+    long begin = w.now;
+    int[] times = {10, 20, 15, 30, 25, 40};
+    try (Producer p = Producer.open(dir, Fixture.small(w))) {
+      for (int t : times) {
+        w.now = begin + t;
+        p.append(Fixture.recs(t + "x".repeat(1500)));
+      }
+      assertTrue(p.memory().segment.number > 0);
+    }
+    try (Reader r = Reader.open(dir)) {
+      int[] sought = {0, 10, 11, 20, 21, 30, 31, 40}, wanted = {10, 10, 20, 20, 30, 30, 40, 40};
+      for (int i = 0; i < sought.length; i++) {
+        r.seekTime(begin + sought[i]);
+        assertTrue(r.poll().value().startsWith(wanted[i] + "x"), "" + sought[i]);
+      }
+      r.seekTime(begin + 41);
+      assertNull(r.poll());
+      assertEquals(6, r.nextOffset());
+    }
+  }
+
+  @Test void aClockThatWasAhead() throws Exception {
+    Path dir = tmp.resolve("s");
+    Fixture.Fixed w = new Fixture.Fixed();
+    long begin = w.now;
+    int[] times = {10, 900, 20, 30, 950, 960};
+    try (Producer p = Producer.open(dir, Fixture.small(w))) {
+      for (int t : times) {
+        w.now = begin + t;
+        p.append(Fixture.recs(t + "x".repeat(1500)));
+      }
+    }
+    w.now = begin + 500;
+    try (Reader r = Reader.open(dir, false, w)) {
+      int[] sought = {10, 11, 20, 21, 30, 31, 500, 501, 951}, wanted = {10, 900, 900, 30, 30, 950, 950, 900, 960};
+      for (int i = 0; i < sought.length; i++) {
+        r.seekTime(begin + sought[i]);
+        String first = r.poll().value();
+        assertTrue(first.startsWith(wanted[i] + "x"), sought[i] + ": " + first.substring(0, 4));
+      }
+    }
   }
 
   @Test void aCompactedSegment() throws Exception { // F-33, F-38, F-39

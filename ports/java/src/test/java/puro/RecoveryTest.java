@@ -78,14 +78,90 @@ class RecoveryTest {
   @Test void clean() throws Exception { assertEquals("CLEAN", repair(false)); }
   @Test void cleanOtherBoot() throws Exception { assertEquals("CLEAN", repair(true)); }
 
-  @Test void zeros() throws Exception {
+  @Test void zeros() throws Exception { // F-56: nothing, an odd number of them, too
     tail(new byte[100]);
-    assertEquals("ZEROS", repair(false));
+    assertEquals("CLEAN", repair(false));
   }
 
   @Test void zerosOtherBoot() throws Exception {
-    tail(new byte[4096]);
-    assertEquals("ZEROS", repair(true));
+    tail(new byte[300_000]);
+    assertEquals("CLEAN", repair(true));
+  }
+
+  @Test void zerosAreNothing() throws Exception { // F-56, Z-4: to a verifier, to readers, to a repair
+    tail(new byte[1000]);
+    byte[] was = Files.readAllBytes(file);
+    Verify v = Verify.run(dir, true, w);
+    assertEquals("sound", v.verdict(), v.findings.toString());
+    assertEquals(end, v.bytes);
+    try (Reader r = Reader.open(dir, false, w)) {
+      assertEquals(2, Fixture.all(r).size());
+      assertTrue(r.endIsClean());
+      assertNull(r.endProblem());
+    }
+    try (SmallestReader r = new SmallestReader(dir)) {
+      while (r.next() != null) { }
+      assertFalse(r.oddEnd());
+    }
+    Files.delete(dir.resolve("writer.lock"));
+    try (Producer p = Producer.open(dir, Fixture.options(w))) {
+      assertEquals(List.of(), p.repair());
+      assertFalse(Files.exists(dir.resolve("writer.lock"))); // O-9: nothing to do, so no file is made
+    }
+    assertArrayEquals(was, Files.readAllBytes(file));
+  }
+
+  @Test void aGapInGenerationZero() throws Exception { // R-3, K-14: a reader goes on, and counts it
+    byte[] body = new Bytes.Out().raw(Rec.entry("gap", null, new byte[] {3}).encode()).raw(Rec.of("t", null, "c").encode()).done();
+    tail(Block.encode(headerCrc, end, Block.RECORDS, body, true, 4, crc, 2, w.now, 0, 1, Block.HIGH));
+    try (Reader r = Reader.open(dir)) {
+      assertEquals(List.of("a", "b", "c"), Fixture.all(r));
+      assertEquals(6, r.nextOffset());
+    }
+    try (SmallestReader r = new SmallestReader(dir)) {
+      r.seek(2);
+      assertEquals(5, r.next().offset());
+    }
+    assertEquals("sound", Verify.run(dir, false, w).verdict());
+    assertEquals("damaged", Verify.run(dir, true, w).verdict());
+  }
+
+  @Test void behindALongHole() throws Exception { // Z-6: zeros, and what a loss of power left behind them
+    tail(new byte[200_000], new byte[] {1});
+    assertEquals("LOST", repair(true));
+  }
+
+  @Test void zerosUnderAnOpenProducer() throws Exception { // A-2, Z-7: put there by others, in turns with appends
+    try (Producer p = Producer.open(dir, Fixture.options(w))) {
+      p.append(Fixture.recs("c"));
+      tail(new byte[4096]);
+      p.append(Fixture.recs("d"));
+      assertEquals(List.of("a", "b", "c", "d"), Fixture.all(dir));
+      byte[] all = Files.readAllBytes(file);
+      all[(int) p.memory().position + 300] = 7; // a dead writer's, whose beginning is missing (M-3)
+      Files.write(file, all);
+      p.append(Fixture.recs("e"));
+      assertEquals("UNSEEN", p.repairs().get(0).row());
+    }
+    assertEquals(List.of("a", "b", "c", "d", "e"), Fixture.all(dir));
+    assertEquals("sound", Verify.run(dir, true, w).verdict());
+  }
+
+  @Test void zerosAndARollover() throws Exception { // V-3, K-11: none are left behind a segment end
+    tail(Block.encode(headerCrc, end, Block.SEGMENT_END, new byte[0], false, 0, crc, 2, w.now, 0, 1, Block.HIGH));
+    tail(new byte[777]);
+    assertEquals("repairable", Verify.run(dir, true, w).verdict()); // K-13
+    try (Producer p = Producer.open(dir, Fixture.options(w))) {
+      p.append(Fixture.recs("z"));
+      assertEquals(List.of(), p.repairs());
+      assertEquals(1, p.memory().segment.number);
+    }
+    assertEquals(end + 64, Files.size(file));
+    tail(new byte[777]); // of a sealed segment
+    assertEquals("sound", Verify.run(dir, true, w).verdict());
+    assertEquals(List.of("a", "b", "z"), Fixture.all(dir));
+    tail(new byte[] {1});
+    assertEquals("damaged", Verify.run(dir, true, w).verdict());
   }
 
   @Test void unseen() throws Exception {

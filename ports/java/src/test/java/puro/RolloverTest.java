@@ -67,7 +67,7 @@ class RolloverTest {
     long last = sealedWithoutSuccessor(dir);
     Files.write(dir.resolve(Names.made(last + 1)), new byte[100]); // half made (F-45)
     List<String> left = Fixture.all(dir); // a reader waits there, and tells nothing
-    assertEquals("needs repair", Verify.run(dir, true, w).verdict());
+    assertEquals("repairable", Verify.run(dir, true, w).verdict());
     try (Reader r = Reader.open(dir); Producer p = Producer.open(dir, Fixture.small(w))) {
       assertEquals(left, Fixture.all(r));
       assertTrue(r.endIsClean());
@@ -168,6 +168,6 @@ class RolloverTest {
   @Test void creationRefusesOtherFiles() throws Exception { // O-2
     Path dir = Files.createDirectory(tmp.resolve("s"));
     Files.write(dir.resolve("letter.txt"), new byte[1]);
-    Fixture.fails(PuroException.Kind.REFUSED, () -> Producer.create(dir, Fixture.options(w)));
+    Fixture.fails(PuroException.Kind.USAGE, () -> Producer.create(dir, Fixture.options(w)));
   }
 }

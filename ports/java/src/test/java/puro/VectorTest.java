@@ -19,8 +19,8 @@ class VectorTest {
 
 
   @ParameterizedTest
-  @CsvSource({"empty,sound,0", "records,sound,9", "rollover,sound,12", "epochs,sound,3", "boot_id,sound,1",
-      "low_tail,needs repair,2", "torn_tail,needs repair,2", "lost_tail,needs repair,1", "repaired,sound,2",
+  @CsvSource({"empty,sound,0", "records,sound,9", "rollover,sound,12", "epochs,sound,3", "boot_id,sound,1", "zeros,sound,2",
+      "low_tail,repairable,2", "torn_tail,repairable,2", "lost_tail,repairable,1", "repaired,sound,2",
       "damaged_tail,damaged,0", "damaged_sealed,damaged,5"})
   void read(String name, String verdict, int records) throws Exception {
     Path dir = Fixture.vector(name, tmp);
