@@ -77,3 +77,11 @@ pub const FENCED_INSTANCE_ID: Code = 82;
 pub const INVALID_RECORD: Code = 87;
 /// A newer producer has the transactional id.
 pub const PRODUCER_FENCED: Code = 90;
+/// Another request of this transactional id is being carried out.
+pub const CONCURRENT_TRANSACTIONS: Code = 51;
+/// Something went wrong that has no code.
+pub const UNKNOWN_SERVER_ERROR: Code = -1;
+/// A transaction that is not ended holds the position.
+pub const UNSTABLE_OFFSET_COMMIT: Code = 88;
+/// What is asked for would take more than it may.
+pub const POLICY_VIOLATION: Code = 44;

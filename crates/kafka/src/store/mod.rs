@@ -4,6 +4,7 @@ mod follow;
 mod marks;
 mod names;
 mod readers;
+mod records;
 mod sequence;
 mod writer;
 
@@ -17,6 +18,7 @@ use puro::{AppendError, Failure, LockWait, OpenError, ReadError, Stream, StreamO
 pub use self::marks::{Mark, Marks};
 pub use self::names::{identity, is_legal_topic, parse_position, position, transaction_identity};
 pub use self::readers::{Portion, Readers};
+pub use self::records::push_records;
 pub use self::sequence::{Idempotent, Judged, epoch_of, judge, sequence_of};
 pub use self::writer::{Append, AppendFailed, Writer, first_producer_epoch};
 use crate::code::{self, Code};
