@@ -16,6 +16,7 @@
 pub mod api;
 pub mod batch;
 pub mod code;
+pub mod fuzz;
 pub mod group;
 pub mod limits;
 pub mod metrics;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tokio::sync::Semaphore;
 
 pub use self::served::{SERVED, is_served};
@@ -188,6 +188,34 @@ pub async fn answer(
         }
         ApiKey::EndTxn => later!(EndTxnRequest, |it| transactions::end(gateway, it)),
         key => Err(Unanswered::Malformed(key, version)),
+    }
+}
+
+/// Whether the body of a request that is served can be decoded: what [`answer`] does first.
+#[must_use]
+pub fn decodes(key: ApiKey, version: i16, body: Bytes) -> bool {
+    macro_rules! by_key {
+        ($($key:ident => $request:ty),+ $(,)?) => {
+            match key {
+                $(ApiKey::$key => <$request as Decodable>::decode(&mut { body }, version).is_ok(),)+
+                _ => false,
+            }
+        };
+    }
+    by_key! {
+        Produce => ProduceRequest, Fetch => FetchRequest, ListOffsets => ListOffsetsRequest,
+        Metadata => MetadataRequest, OffsetCommit => OffsetCommitRequest,
+        OffsetFetch => OffsetFetchRequest, FindCoordinator => FindCoordinatorRequest,
+        JoinGroup => JoinGroupRequest, Heartbeat => HeartbeatRequest,
+        LeaveGroup => LeaveGroupRequest, SyncGroup => SyncGroupRequest,
+        DescribeGroups => DescribeGroupsRequest, ListGroups => ListGroupsRequest,
+        ApiVersions => ApiVersionsRequest, CreateTopics => CreateTopicsRequest,
+        DeleteRecords => DeleteRecordsRequest, InitProducerId => InitProducerIdRequest,
+        OffsetForLeaderEpoch => OffsetForLeaderEpochRequest,
+        AddPartitionsToTxn => AddPartitionsToTxnRequest, AddOffsetsToTxn => AddOffsetsToTxnRequest,
+        EndTxn => EndTxnRequest, TxnOffsetCommit => TxnOffsetCommitRequest,
+        DescribeConfigs => DescribeConfigsRequest, DeleteGroups => DeleteGroupsRequest,
+        DescribeCluster => DescribeClusterRequest,
     }
 }
 

@@ -12,7 +12,6 @@ use tokio::time::timeout;
 use super::frame::{self, Frame, FrameError};
 use super::shape;
 use crate::api::{Asked, Gateway, Session, Unanswered, answer, is_served, versions_refused};
-use crate::metrics::count;
 
 /// Why a connection was ended by the gateway.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +86,6 @@ async fn respond(
     let known = ApiKey::try_from(key).map_err(|()| Ended::Unknown(key))?;
     let mut asked = Asked { key: known, version, correlation, client: String::new() };
     if !is_served(known, version) {
-        count(&gateway.metrics.refused, 1);
         return match known {
             ApiKey::ApiVersions => Ok(Some(versions_refused(&asked)?)),
             _ => Err(Ended::Version(known, version)),

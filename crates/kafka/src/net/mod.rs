@@ -8,3 +8,6 @@ mod shape;
 
 pub use self::listen::{listen, serve};
 pub use self::scrape::scrape;
+pub use self::shape::fits;
+#[cfg(test)]
+pub(crate) use self::shape::tests::sample;

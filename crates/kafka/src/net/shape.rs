@@ -244,4 +244,4 @@ impl<'a> Walk<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -94,7 +94,6 @@ impl Writer {
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let mut producer = stream.producer()?;
         // Syncs are shared: whether to wait for one is decided here.
-        let durable = durable || producer.settings().durable;
         producer.set_durable(false);
         let (jobs, receiver) = mpsc::channel(QUEUE);
         let desk = Desk {
@@ -186,7 +185,8 @@ impl Desk {
         // Whoever asked may be gone: then there is nobody to tell.
         match job {
             Job::Append(append, answer) => {
-                let waits = append.waits_for_disk && self.durable;
+                let durable = self.durable || self.producer.settings().durable;
+                let waits = append.waits_for_disk && durable;
                 match self.append(*append) {
                     Ok(appended) if waits => waiting.push((appended, answer)),
                     done => drop(answer.send(done)),

@@ -18,7 +18,7 @@ fn group() -> GroupId {
 }
 
 /// A request with something in each of its arrays.
-fn sample(key: ApiKey, version: i16) -> BytesMut {
+pub fn sample(key: ApiKey, version: i16) -> BytesMut {
     let mut out = BytesMut::new();
     macro_rules! put {
         ($request:expr) => {
