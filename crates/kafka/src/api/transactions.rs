@@ -43,8 +43,7 @@ pub(super) async fn begin(
 /// the one that is there, which its sequences in the stream fence.
 fn fresh(given: Option<(i64, i16)>) -> Result<(i64, i16), Code> {
     if let Some((producer_id, epoch)) = given
-        && epoch >= 0
-        && epoch < i16::MAX - 1
+        && (0..i16::MAX - 1).contains(&epoch)
     {
         return Ok((producer_id, epoch + 1));
     }

@@ -168,7 +168,8 @@ impl Group {
         let same_type = self.protocol_type.as_ref().is_none_or(|it| *it == join.protocol_type);
         let in_common =
             join.protocols.iter().any(|(name, _)| others.iter().all(|other| other.supports(name)));
-        if !others.is_empty() && !(same_type && in_common) {
+        let fits = same_type && in_common;
+        if !fits && !others.is_empty() {
             return Err(code::INCONSISTENT_GROUP_PROTOCOL);
         }
         Ok(())
