@@ -21,11 +21,19 @@ def send(bootstrap, topic, values, **more):
 
 
 def all_of(bootstrap, topic):
-    reader = KafkaConsumer(bootstrap_servers=bootstrap, consumer_timeout_ms=600)
+    reader, values = KafkaConsumer(bootstrap_servers=bootstrap), []
     part = TopicPartition(topic, 0)
     reader.assign([part])
     reader.seek_to_beginning(part)
-    values = [it.value for it in reader]
+    end = reader.end_offsets([part])[part]
+
+    def look():
+        if reader.position(part) < end:
+            for records in reader.poll(500).values():
+                values.extend(it.value for it in records)
+        return reader.position(part) >= end
+
+    until(look, "the end of the partition")
     reader.close()
     return values
 
