@@ -220,7 +220,12 @@ impl Desk {
         let once = match idempotent {
             None => once,
             Some((identity, batch)) => {
-                let judged = judge(self.producer.last_sequence(&identity), batch);
+                let mut judged = judge(self.producer.last_sequence(&identity), batch);
+                if !matches!(judged, Judged::Append(_) | Judged::Again(_)) {
+                    // Another gateway may have appended what is missing.
+                    drop(self.producer.hold()?);
+                    judged = judge(self.producer.last_sequence(&identity), batch);
+                }
                 let (Judged::Append(sequence) | Judged::Again(sequence)) = judged else {
                     return Err(AppendFailed::Judged(judged));
                 };

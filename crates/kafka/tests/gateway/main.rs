@@ -55,6 +55,26 @@ fn idempotent_batches_survive_kills_of_the_gateway() {
     assert_eq!(values(&dir), ["0", "1", "2", "3", "4", "5"]);
 }
 
+/// Two gateways serve one stream, and an idempotent producer goes from one to the other and back.
+/// Neither sees a gap, and what was sent to both is there once.
+#[test]
+fn an_idempotent_producer_may_change_its_gateway() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("s");
+    let (one, two) = (Gateway::start(&dir, &[]), Gateway::start(&dir, &[]));
+    let mut streams = [one.connect(), two.connect()];
+    let (id, epoch) = begin(&mut streams[0], None);
+    for base in 0..6 {
+        let text = base.to_string();
+        let request = produce("orders", -1, batch(&[&text], Some((id, epoch, base)), false), None);
+        for stream in &mut streams {
+            assert_eq!(sent(stream, &request), (0, i64::from(base)));
+        }
+        streams.reverse();
+    }
+    assert_eq!(values(&dir), ["0", "1", "2", "3", "4", "5"]);
+}
+
 fn add(stream: &mut TcpStream, id: &str, (producer, epoch): (i64, i16)) -> i16 {
     use add_partitions_to_txn_request::AddPartitionsToTxnTopic;
     let topics = AddPartitionsToTxnTopic::default().with_name(topic("t")).with_partitions(vec![0]);
