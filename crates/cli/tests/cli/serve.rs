@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::common::{Place, Ran};
+use crate::cli::{Place, Ran};
 
 /// Somebody has the program `puro` alone and wants to serve a stream; he is told what is missing. Then
 /// he puts the other one beside it, and it is run with all that he says.
