@@ -42,7 +42,7 @@ pub use format::record::{Headers, HeadersIter, NewRecord, OwnedRecord, Record};
 pub use format::state::Position;
 pub use format::token::{StreamId, Token};
 pub use named::{AutoCommit, IfLost, NamedConsumer, NamedError, NamedOptions, Started};
-pub use positions::PositionReport;
+pub use positions::{OwnedName, PositionReport};
 pub use producer::{Batch, HeldProducer, Producer, ProducerOptions, Transaction};
 pub use repair::{RepairReport, repair};
 pub use salvage::{SalvageError, SalvageOptions, SalvageReport};

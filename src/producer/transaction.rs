@@ -34,6 +34,7 @@ pub struct Transaction<'a, V: Vfs> {
     batch: &'a mut Batch,
     request: Request<'a>,
     position: Option<&'a mut dyn Positioned>,
+    moves: Vec<(&'a str, u64)>,
     durable: Option<bool>,
 }
 
@@ -47,7 +48,8 @@ impl<V: Vfs> Producer<V> {
     /// Begins an append of a batch to which conditions may be added. The batch keeps its records.
     pub fn transaction<'a>(&'a mut self, batch: &'a mut Batch) -> Transaction<'a, V> {
         let request = Request::default();
-        Transaction { producer: self, batch, request, position: None, durable: None }
+        let moves = Vec::new();
+        Transaction { producer: self, batch, request, position: None, moves, durable: None }
     }
 }
 
@@ -91,6 +93,19 @@ impl<'a, V: Vfs> Transaction<'a, V> {
         self
     }
 
+    /// Sets a position, whatever it was, in the same block; its name is held by the caller (C-7).
+    pub(crate) fn moved(mut self, name: &'a str, offset: u64) -> Self {
+        self.moves.push((name, offset));
+        self
+    }
+
+    /// Whether the batch may have no records: with [`Transaction::once`] that is only noted, so that
+    /// whoever comes with an older sequence is refused from then on.
+    pub fn may_be_empty(mut self, may_be_empty: bool) -> Self {
+        self.request.may_be_empty = may_be_empty;
+        self
+    }
+
     /// With this time, in ms since 1970, instead of that of the append: for copies of records that
     /// were written elsewhere before.
     pub fn timestamp_ms(mut self, timestamp_ms: u64) -> Self {
@@ -118,10 +133,12 @@ impl<'a, V: Vfs> Transaction<'a, V> {
     }
 
     fn append(&mut self) -> Result<Appended, AppendError> {
-        let Self { producer, batch, request, position, .. } = self;
+        let Self { producer, batch, request, position, moves, .. } = self;
+        let may_be_empty = request.may_be_empty || !moves.is_empty();
+        let request = &Request { moves, may_be_empty, ..*request };
         let Some(positioned) = position else { return producer.append_request(batch, request) };
         let change = positioned.change();
-        if batch.is_empty() && change.is_none() && request.once.is_none() {
+        if batch.is_empty() && change.is_none() && request.once.is_none() && !may_be_empty {
             batch.check()?;
             return producer.look(request);
         }

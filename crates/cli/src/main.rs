@@ -21,6 +21,7 @@ mod produce;
 mod repair;
 mod restore;
 mod salvage;
+mod serve;
 mod steward;
 mod streams;
 mod trim;
@@ -61,6 +62,7 @@ enum Command {
     Restore(restore::Args),
     Export(export::Args),
     Import(import::Args),
+    Serve(serve::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoWorker(demo::worker::Args),
@@ -95,6 +97,7 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Restore(args) => restore::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::DemoWorker(args) => demo::worker::run(args),
     }

@@ -22,6 +22,7 @@ mod named;
 mod one_bit;
 mod produce_consume;
 mod readme;
+mod serve;
 mod standard_streams;
 mod vectors;
 mod verify;
