@@ -47,6 +47,8 @@ class Records:
 
 
 class Cross(unittest.TestCase):
+    maxDiff = 2000
+
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
