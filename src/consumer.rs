@@ -148,6 +148,13 @@ impl<V: Vfs> Consumer<V> {
         Ok(reader.as_mut().map(|reader| reader.rest_of_block(&options.topics)))
     }
 
+    /// How many offsets the block before it has left.
+    pub(crate) fn left_of_block(&self) -> u64 {
+        self.reader
+            .as_ref()
+            .map_or(0, |reader| reader.place.link.next_offset.saturating_sub(reader.next_offset))
+    }
+
     /// Waits until there is a record to be read; `false` when the time was over first.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use self::error::NamedError;
 pub use self::options::{AutoCommit, IfLost, NamedOptions};
-use crate::consumer::{Consumer, Start};
+use crate::consumer::{BlockRecords, Consumer, Start};
 use crate::engine::dir::{CONSUMERS, Directory, owner_lock_name};
 use crate::engine::hint::Hint;
 use crate::engine::lock_file::LockFile;
@@ -175,6 +175,22 @@ impl<V: Vfs> NamedConsumer<V> {
         }
         self.delivered += 1;
         Ok(self.consumer.try_next()?)
+    }
+
+    /// The records that are left of a block, as [`Consumer::next_block`] gives them. To ask for the
+    /// next block, or record, says that all of this one are done.
+    ///
+    /// # Errors
+    /// See [`NamedError`].
+    pub fn next_block(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<BlockRecords<'_, V>>, NamedError> {
+        if !self.wait(timeout)? {
+            return Ok(None);
+        }
+        self.delivered += self.consumer.left_of_block();
+        Ok(self.consumer.next_block(Duration::ZERO)?)
     }
 
     /// Waits until there is a record to be read; `false` when the time was over first. Commits
