@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -231,17 +231,6 @@ pub fn insert_json_bytes(
         Some((_, Ok(text))) => object.insert(name.to_owned(), text.into()),
         Some((bytes, Err(_))) => object.insert(format!("{name}_base64"), base64(bytes).into()),
     };
-}
-
-/// A time in ms since 1970 as RFC 3339; as a bare number where no calendar has it.
-pub fn format_time(time_ms: u64) -> String {
-    // The last moment of the year 9999, beyond which RFC 3339 has no form.
-    const LAST_MS: u64 = 253_402_300_799_999;
-    if time_ms > LAST_MS {
-        return time_ms.to_string();
-    }
-    let time = UNIX_EPOCH + Duration::from_millis(time_ms);
-    humantime::format_rfc3339_millis(time).to_string()
 }
 
 /// Progress of work on so many bytes: shown on a terminal only, and only once the work has

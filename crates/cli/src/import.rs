@@ -18,7 +18,7 @@ mod members;
 ///
 /// A line is an object: topic (text), key and value (text or null; a record without a value is a
 /// delete marker), headers (a list of objects with name and value; may be missing), timestamp_ms
-/// (kept; the current time where it is missing). A member that is there twice is refused, blank lines
+/// (kept; where it is missing, time, as 2026-01-31T12:00:00Z; without both the current time). A member that is there twice is refused, blank lines
 /// are passed over. Bytes that are not text stand in base64 in a
 /// member named NAME_base64 instead. An offset is accepted and not kept: records get the next
 /// offsets of the stream. Records that follow each other with the same time go into one block, up

@@ -8,10 +8,11 @@ use puro::internals::setting_entries;
 use puro::{SegmentInfo, StreamInfo, StreamOptions, TopicInfo};
 use serde_json::{Map, Value, json};
 
-use crate::common::{CliError, Progress, check_interrupt, format_time, insert_json_bytes};
+use crate::common::{CliError, Progress, check_interrupt, insert_json_bytes};
 use crate::config::counts;
 use crate::printable::{shown, shown_path};
 use crate::streams::report;
+use crate::time::format_time;
 
 /// Tell what a stream holds
 ///

@@ -23,7 +23,9 @@ mod restore;
 mod salvage;
 mod steward;
 mod streams;
+mod time;
 mod trim;
+mod until;
 mod verify;
 mod who;
 

@@ -21,6 +21,7 @@ mod live;
 mod named;
 mod one_bit;
 mod produce_consume;
+mod range;
 mod readme;
 mod standard_streams;
 mod vectors;
