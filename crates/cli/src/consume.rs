@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use crate::common::{CliError, Work, at_work, check_interrupt, exit, interrupted,
 use crate::format::{Format, parse_format, write_json};
 use crate::parse::parse_start;
 use crate::streams::{self, Waiting};
+use crate::topics::{self, Unmet};
 use crate::until::Until;
 
 /// Print the records of a stream, and wait for more
@@ -23,7 +23,8 @@ use crate::until::Until;
 pub struct Args {
     /// The stream's directory. Where it is not a stream yet, that is waited for, unless -e
     dir: PathBuf,
-    /// Only records of this topic; may be given more than once
+    /// Only records of this topic; may be given more than once. `*` stands for any text, `?` for one
+    /// byte (quote them: -t 'orders.*'), \* and \? for themselves
     #[arg(short, long = "topic", value_name = "TOPIC")]
     topics: Vec<OsString>,
     /// Where to start: beginning, end, an OFFSET, -N (the last N records), a TIME, a DURATION ago
@@ -196,7 +197,8 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let Some(mut source) = open(args)? else { return Ok(ExitCode::SUCCESS) };
     let until = args.to.map(|place| Until::find(&options(args), &args.dir, place)).transpose()?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, Waiting::stdout()?);
-    let mut printer = Printer { args, until, left: args.count.unwrap_or(u64::MAX) };
+    let unmet = Unmet::new(&args.dir, &args.topics);
+    let mut printer = Printer { args, until, unmet, left: args.count.unwrap_or(u64::MAX) };
     let mut working = at_work();
     let mut committed = Instant::now();
     let mut missed = 0;
@@ -221,7 +223,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         match printed? {
             Printed::Some => continue,
             Printed::Enough | Printed::BehindEnd => return Ok(ExitCode::SUCCESS),
-            Printed::All => {}
+            Printed::All => printer.unmet.tell(!args.exit),
         }
         if args.exit {
             // Its own commit stands behind what it has read; that is not yet the end.
@@ -315,7 +317,7 @@ fn options(args: &Args) -> ConsumerOptions {
         .durable(args.durable)
         .wait_for_stream(!args.exit)
         .allow_network(args.allow_network);
-    args.topics.iter().fold(options, |options, topic| options.topic(topic.as_bytes()))
+    topics::choose(options, &args.topics)
 }
 
 /// Opens the consumer; where there is no stream yet, says that it is waited for.
@@ -331,6 +333,7 @@ fn open_plain(args: &Args, from: Start) -> Result<Consumer, CliError> {
 struct Printer<'a> {
     args: &'a Args,
     until: Option<Until>,
+    unmet: Unmet<'a>,
     left: u64,
 }
 
@@ -352,6 +355,7 @@ impl Printer<'_> {
             if self.until.as_ref().is_some_and(|until| until.ends_before(&record)) {
                 return Ok(Printed::BehindEnd);
             }
+            self.unmet.meet(record.topic);
             self.print(out, &record)?;
             self.left -= 1;
             if interrupted() {

@@ -24,6 +24,7 @@ mod salvage;
 mod steward;
 mod streams;
 mod time;
+mod topics;
 mod trim;
 mod until;
 mod verify;
@@ -51,6 +52,7 @@ enum Command {
     Consume(consume::Args),
     Config(config::Args),
     Positions(positions::Args),
+    Topics(topics::Args),
     Info(info::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
@@ -85,6 +87,7 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Consume(args) => consume::run(args),
         Command::Config(args) => config::run(args),
         Command::Positions(args) => positions::run(args),
+        Command::Topics(args) => topics::run(args),
         Command::Info(args) => info::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),

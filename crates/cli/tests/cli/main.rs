@@ -24,5 +24,6 @@ mod produce_consume;
 mod range;
 mod readme;
 mod standard_streams;
+mod topics;
 mod vectors;
 mod verify;

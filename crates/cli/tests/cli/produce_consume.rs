@@ -233,7 +233,7 @@ fn consume_takes_topics_a_count_and_places_to_start() {
     }
     let consume = |args: &[&str]| place.puro(&[&["consume", "s", "-e"], args].concat());
     assert_eq!(consume(&["-t", "a", "-t", "c"]).text(), "a0\nc2\na3\n");
-    assert_eq!(consume(&["-t", "none"]).text(), "");
+    assert_eq!(consume(&["-t", "none"]).fails(0, "topic `none`").stdout, b"");
     assert_eq!(consume(&["-c", "2"]).text(), "a0\nb1\n");
     assert_eq!(consume(&["--from", "beginning"]).text(), "a0\nb1\nc2\na3\n");
     assert_eq!(consume(&["--from", "end"]).text(), "");
