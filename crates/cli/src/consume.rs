@@ -12,6 +12,7 @@ use puro::{
 };
 
 use crate::common::{CliError, Work, at_work, check_interrupt, exit, interrupted, message};
+use crate::filter::Filter;
 use crate::format::{Format, parse_format, write_json};
 use crate::parse::parse_start;
 use crate::streams::{self, Waiting};
@@ -27,6 +28,8 @@ pub struct Args {
     /// byte (quote them: -t 'orders.*'), \* and \? for themselves
     #[arg(short, long = "topic", value_name = "TOPIC")]
     topics: Vec<OsString>,
+    #[command(flatten)]
+    filter: Filter,
     /// Where to start: beginning, end, an OFFSET, -N (the last N records), a TIME, a DURATION ago
     /// (15m), a TOKEN, or with --name: stored, the default, where the last run under that name was.
     /// A TIME is 2026-01-31T12:00Z, +02:00 or [Europe/Berlin] instead of Z; local time without any
@@ -47,7 +50,7 @@ pub struct Args {
     /// code 2
     #[arg(long, value_name = "PLACE", value_enum, default_value = "fail", requires = "name")]
     if_lost: IfLostArg,
-    /// Stop after so many records
+    /// Stop after so many records that are printed
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Stop at the end, instead of waiting for more
@@ -344,7 +347,10 @@ impl Printer<'_> {
         source: &mut Source,
         out: &mut impl Write,
     ) -> Result<Printed, CliError> {
-        for _ in 0..COMMIT_RECORDS.min(self.left) {
+        for _ in 0..COMMIT_RECORDS {
+            if self.left == 0 {
+                break;
+            }
             if self.is_at_end(source) {
                 return Ok(Printed::Enough);
             }
@@ -356,8 +362,10 @@ impl Printer<'_> {
                 return Ok(Printed::BehindEnd);
             }
             self.unmet.meet(record.topic);
-            self.print(out, &record)?;
-            self.left -= 1;
+            if self.args.filter.wants(&record) {
+                self.print(out, &record)?;
+                self.left -= 1;
+            }
             if interrupted() {
                 break;
             }

@@ -8,10 +8,12 @@ mod consume;
 mod create;
 mod demo;
 mod export;
+mod filter;
 mod format;
 mod import;
 mod info;
 mod inspect;
+mod latest;
 mod limits;
 mod lines;
 mod parse;
@@ -50,6 +52,7 @@ enum Command {
     Create(create::Args),
     Produce(produce::Args),
     Consume(consume::Args),
+    Latest(latest::Args),
     Config(config::Args),
     Positions(positions::Args),
     Topics(topics::Args),
@@ -85,6 +88,7 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Create(args) => create::run(args),
         Command::Produce(args) => produce::run(args),
         Command::Consume(args) => consume::run(args),
+        Command::Latest(args) => latest::run(args),
         Command::Config(args) => config::run(args),
         Command::Positions(args) => positions::run(args),
         Command::Topics(args) => topics::run(args),

@@ -104,6 +104,11 @@ fn is_pattern(topic: &[u8]) -> bool {
     topic.iter().any(|byte| b"*?".contains(byte))
 }
 
+/// Whether the topics of the command line are a single one.
+pub fn are_one(topics: &[OsString]) -> bool {
+    matches!(topics, [topic] if !is_pattern(topic.as_bytes()))
+}
+
 /// Asks for the topics of the command line: names, and patterns.
 pub fn choose(options: ConsumerOptions, topics: &[OsString]) -> ConsumerOptions {
     topics.iter().map(|topic| topic.as_bytes()).fold(options, |options, topic| {

@@ -14,6 +14,7 @@ mod skipped;
 mod backup;
 mod demo;
 mod directory;
+mod filters;
 mod foreign;
 mod full_disk;
 mod hostile;
