@@ -26,5 +26,6 @@ mod range;
 mod readme;
 mod standard_streams;
 mod topics;
+mod trim;
 mod vectors;
 mod verify;
