@@ -14,7 +14,7 @@ use puro::{
 use crate::common::{CliError, Work, at_work, check_interrupt, exit, interrupted, message};
 use crate::filter::Filter;
 use crate::format::{Format, parse_format, write_json};
-use crate::parse::parse_start;
+use crate::parse::{Delimiter, parse_delimiter, parse_start};
 use crate::streams::{self, Waiting};
 use crate::topics::{self, Unmet};
 use crate::until::Until;
@@ -61,6 +61,11 @@ pub struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "%s\\n", value_parser = parse_format)]
     #[arg(allow_hyphen_values = true)]
     format: Format,
+    /// Print values with these bytes behind each instead of a newline, such as \\0 for `xargs -0`.
+    /// Escapes as for -f
+    #[arg(short = 'D', long, value_name = "DELIM", value_parser = parse_delimiter)]
+    #[arg(allow_hyphen_values = true, conflicts_with_all = ["format", "json"])]
+    delimiter: Option<Delimiter>,
     /// Print a record as a line of JSON; bytes that are not UTF-8 as NAME_base64
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -387,7 +392,14 @@ impl Printer<'_> {
     }
 
     fn print(&self, out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
-        if self.args.json { write_json(out, record) } else { self.args.format.write(out, record) }
+        match &self.args.delimiter {
+            _ if self.args.json => write_json(out, record),
+            None => self.args.format.write(out, record),
+            Some(delimiter) => {
+                out.write_all(record.value.unwrap_or_default())?;
+                out.write_all(delimiter.bytes())
+            }
+        }
     }
 }
 

@@ -84,7 +84,7 @@ pub fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
     if bytes.is_empty() { Err("it must not be empty".to_owned()) } else { Ok(Delimiter(bytes)) }
 }
 
-/// What stands between a key and a value.
+/// What stands between a key and a value, or behind a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delimiter(Vec<u8>);
 
@@ -92,6 +92,11 @@ impl Delimiter {
     /// How long it is.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Its bytes; there is at least one.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// What stands before it and what behind it, where it stands in the line first.

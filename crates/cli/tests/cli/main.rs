@@ -24,6 +24,7 @@ mod one_bit;
 mod produce_consume;
 mod range;
 mod readme;
+mod shapes;
 mod standard_streams;
 mod topics;
 mod trim;
