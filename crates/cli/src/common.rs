@@ -23,6 +23,8 @@ pub mod exit {
     pub const OK: u8 = 0;
     /// The stream ends in bytes that the next writer, or `puro repair`, will cut off.
     pub const NEEDS_REPAIR: u8 = 1;
+    /// Two streams are not the same, as `diff` has it.
+    pub const DIFFERENT: u8 = 1;
     /// Stored data is damaged, its history was lost, or it was deleted before a named consumer
     /// had read it.
     pub const DAMAGED: u8 = 2;
@@ -37,7 +39,8 @@ pub mod exit {
 /// The exit codes as `puro --help` tells them.
 pub const EXIT_CODES: &str = "Exit codes:
   0    all went well (also when the reader of the output went away)
-  1    the stream's end needs repair (`verify`, `consume -e`, `export`); `puro repair` mends it
+  1    the stream's end needs repair (`verify`, `consume -e`, `export`); `puro repair` mends it;
+       two streams differ (`diff`)
   2    stored data is damaged, its history was lost, or it was deleted before the consumer of
        that name had read it
   64   wrong usage

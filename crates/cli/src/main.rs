@@ -7,6 +7,7 @@ mod config;
 mod consume;
 mod create;
 mod demo;
+mod diff;
 mod export;
 mod filter;
 mod format;
@@ -23,6 +24,7 @@ mod produce;
 mod repair;
 mod restore;
 mod salvage;
+mod stat;
 mod steward;
 mod streams;
 mod time;
@@ -57,10 +59,12 @@ enum Command {
     Positions(positions::Args),
     Topics(topics::Args),
     Info(info::Args),
+    Stat(stat::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
     Repair(repair::Args),
     Salvage(salvage::Args),
+    Diff(diff::Args),
     Steward(steward::Args),
     Trim(trim::Args),
     Who(who::Args),
@@ -93,10 +97,12 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Positions(args) => positions::run(args),
         Command::Topics(args) => topics::run(args),
         Command::Info(args) => info::run(args),
+        Command::Stat(args) => stat::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Salvage(args) => salvage::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Steward(args) => steward::run(args),
         Command::Trim(args) => trim::run(args),
         Command::Who(args) => who::run(args),

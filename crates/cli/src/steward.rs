@@ -14,7 +14,7 @@ use crate::common::{CliError, at_work, check_interrupt, message};
 use crate::parse::parse_size;
 use crate::printable::one_line;
 use crate::streams;
-use crate::time::{format_duration, format_time, parse_duration};
+use crate::time::{format_duration, format_time, parse_interval};
 use crate::who::describe_process;
 
 /// Delete, seal and compact as the stream's settings say
@@ -56,14 +56,6 @@ pub struct Args {
     /// Accept a network file system. Only safe while one machine alone works in it
     #[arg(long)]
     allow_network: bool,
-}
-
-/// Passes without a pause would do nothing but read the stream over and over.
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    match parse_duration(text) {
-        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
-        parsed => parsed,
-    }
 }
 
 /// A limit that would be no limit as a setting: nobody means to delete all by it.

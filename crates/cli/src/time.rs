@@ -28,6 +28,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "it must not be less than nothing".to_owned())
 }
 
+/// How often something is done: a duration, or a number of seconds. Without a pause it would be done
+/// over and over.
+pub fn parse_interval(text: &str) -> Result<Duration, String> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match parse_duration(&if plain { format!("{text}s") } else { text.to_owned() }) {
+        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
+        parsed => parsed,
+    }
+}
+
 /// The same for a message.
 pub fn format_duration(duration: Duration) -> String {
     SignedDuration::try_from(duration).map_or_else(|_| "forever".to_owned(), |d| format!("{d:#}"))

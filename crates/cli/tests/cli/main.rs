@@ -19,6 +19,7 @@ mod foreign;
 mod full_disk;
 mod hostile;
 mod live;
+mod looking;
 mod named;
 mod one_bit;
 mod produce_consume;
