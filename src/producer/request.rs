@@ -1,6 +1,7 @@
 //! What an append asks for beside its records: conditions, and entries of state that go into
 //! the same block.
 
+use super::unchanged::Unchanged;
 use crate::appended::Appended;
 use crate::engine::vfs::Vfs;
 use crate::engine::writer::Writer;
@@ -24,6 +25,8 @@ pub(crate) struct Entry<'a> {
 pub(crate) struct Request<'a> {
     /// The stream must end here.
     pub expected: Option<&'a Token>,
+    /// What must have rested.
+    pub unchanged: &'a [Unchanged<'a>],
     /// A position to be changed (C-2).
     pub position: Option<&'a PositionChange>,
     /// Identity and sequence (C-4).
@@ -55,6 +58,7 @@ impl Request<'_> {
                 return Err(AppendError::Conflict { expected: *expected, actual: next_offset });
             }
         }
+        self.unchanged.iter().try_for_each(|unchanged| unchanged.check(writer))?;
         if let Some(change) = self.position {
             if tail.state.position(&change.name) != change.before {
                 writer.trace(tail.action("CommitRefused").label(&change.name));

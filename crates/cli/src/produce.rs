@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use self::appender::Appender;
+use self::conditions::ConditionArgs;
 use self::template::Template;
 use crate::common::{CliError, Progress, Work, at_work};
 use crate::lines::{Lines, Parts};
 use crate::parse::{Delimiter, parse_delimiter};
 
 mod appender;
+mod conditions;
 mod template;
 
 /// Append lines of files or of stdin, each as a record
@@ -21,7 +23,8 @@ mod template;
 #[command(after_help = r#"Examples:
   tail -F app.log | puro produce events -t log
   find . -name '*.json' -print0 | xargs -0 puro produce events -t files --whole-files
-  printf 'orders 1 pear\naudit pear\n' | puro produce events -T ' ' --atomic"#)]
+  printf 'orders 1 pear\naudit pear\n' | puro produce events -T ' ' --atomic
+  echo opened | puro produce events -t accounts -k ann --atomic --if-key-unchanged 0"#)]
 pub struct Args {
     /// The stream's directory
     dir: PathBuf,
@@ -45,6 +48,8 @@ pub struct Args {
     /// block of 16 MiB
     #[arg(long, conflicts_with = "batch")]
     atomic: bool,
+    #[command(flatten)]
+    conditions: ConditionArgs,
     /// Copy to stdout what was read, as soon as it is appended
     #[arg(long, conflicts_with = "ack")]
     tee: bool,

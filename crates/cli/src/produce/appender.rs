@@ -8,6 +8,7 @@ use puro::{
 };
 
 use super::Args;
+use super::conditions::Conditions;
 use crate::common::{CliError, check_interrupt, message};
 use crate::repair::describe;
 use crate::streams::Waiting;
@@ -36,6 +37,8 @@ pub struct Appender {
     tee: Option<Tee>,
     /// Whether all goes into one block.
     atomic: bool,
+    /// What must hold for it then.
+    conditions: Conditions,
 }
 
 impl Appender {
@@ -46,6 +49,7 @@ impl Appender {
             .durable(args.durable)
             .allow_network(args.allow_network);
         let producer = options.open(&args.dir)?;
+        let conditions = Conditions::new(args, &producer);
         let (most_records, most_bytes) = match args.batch {
             Some(records) => (records as usize, usize::MAX),
             None => (DEFAULT_BATCH_RECORDS, DEFAULT_BATCH_BYTES),
@@ -62,6 +66,7 @@ impl Appender {
             acks: if args.ack { Some(Waiting::stdout()?) } else { None },
             tee: if args.tee { Some(Tee::new(Waiting::stdout()?)) } else { None },
             atomic: args.atomic,
+            conditions,
         };
         appender.tell_repairs();
         Ok(appender)
@@ -112,7 +117,7 @@ impl Appender {
             return Ok(());
         }
         check_interrupt()?;
-        let appended = self.producer.append_batch(&mut self.batch);
+        let appended = self.conditions.begin(&mut self.producer, &mut self.batch).commit();
         // Whatever the outcome: appended again, records might stand there twice.
         self.batch.clear();
         self.tell_repairs();
@@ -121,6 +126,10 @@ impl Appender {
             self.blocks += 1;
         }
         let appended = appended?;
+        if appended.duplicate {
+            let offset = appended.first_offset;
+            message(format_args!("it was appended before, at offset {offset}; nothing was now"));
+        }
         if let Some(acks) = &mut self.acks {
             // One write, and unbuffered: whoever reads it may kill us right behind it.
             let Appended { first_offset, record_count, .. } = appended;

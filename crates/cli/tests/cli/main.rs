@@ -12,6 +12,7 @@ mod real;
 mod skipped;
 
 mod backup;
+mod conditions;
 mod demo;
 mod directory;
 mod filters;
