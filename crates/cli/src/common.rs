@@ -44,7 +44,8 @@ pub const EXIT_CODES: &str = "Exit codes:
   2    stored data is damaged, its history was lost, or it was deleted before the consumer of
        that name had read it
   64   wrong usage
-  74   the system is in the way: no permission, no space, a lock held for too long
+  74   the system is in the way: no permission, no space, a lock held for too long; or somebody
+       else was faster (`produce --if-end` and the like)
   130  interrupted by Ctrl-C, between two blocks";
 
 /// Why a command ended early: what to say, and the exit code.

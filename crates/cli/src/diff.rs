@@ -21,9 +21,6 @@ use crate::topics;
 /// that B has not, `>` one of B that A has not, both together one that is another there. Exit code 1
 /// where anything differs.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
-  puro diff events backup
-  puro diff events copy --content     # after an import, under other offsets")]
 pub struct Args {
     /// A stream's directory
     a: PathBuf,

@@ -24,10 +24,6 @@ mod members;
 /// offsets of the stream. Records that follow each other with the same time go into one block, up
 /// to its 16 MiB. The stream is made if it is missing.
 #[derive(clap::Args)]
-#[command(after_help = r#"Examples:
-  puro export events | puro import copy
-  printf '%s\n' '{"topic":"orders","value":"1 pear"}' '{"topic":"audit","value":"pear"}' |
-    puro import events --atomic"#)]
 pub struct Args {
     /// The stream's directory
     dir: PathBuf,

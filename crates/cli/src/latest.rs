@@ -23,10 +23,6 @@ use crate::topics::{self, Unmet};
 /// A stream as a table: each key once, sorted, with the value that was appended last. A key whose
 /// newest record is a delete marker is not there. Records without a key are passed over.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
-  puro latest events -t prices
-  puro latest events -t prices -k apples -f '%s\\n'
-  puro latest events -t prices --watch")]
 pub struct Args {
     /// The stream's directory
     dir: PathBuf,

@@ -2,12 +2,14 @@
 //! [`common`].
 
 mod backup;
+mod bench;
 mod common;
 mod config;
 mod consume;
 mod create;
 mod demo;
 mod diff;
+mod examples;
 mod export;
 mod filter;
 mod format;
@@ -17,6 +19,7 @@ mod inspect;
 mod latest;
 mod limits;
 mod lines;
+mod pages;
 mod parse;
 mod positions;
 mod printable;
@@ -36,7 +39,7 @@ mod who;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
 use common::{CliError, EXIT_CODES, exit};
 
@@ -72,19 +75,29 @@ enum Command {
     Restore(restore::Args),
     Export(export::Args),
     Import(import::Args),
+    Bench(bench::Args),
     Demo(demo::Args),
+    Cheat(examples::Args),
+    Completions(pages::CompletionArgs),
+    Man(pages::ManArgs),
     #[command(hide = true)]
     DemoWorker(demo::worker::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
     common::watch_for_interrupts();
     limits::survive_large_files();
     run(&cli.command).unwrap_or_else(|error| error.report())
+}
+
+/// The command line, each command with its examples.
+fn command() -> clap::Command {
+    pages::with_examples::<Cli>()
 }
 
 fn run(command: &Command) -> Result<ExitCode, CliError> {
@@ -110,6 +123,10 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Restore(args) => restore::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Cheat(args) => examples::run(args),
+        Command::Completions(args) => pages::complete(args),
+        Command::Man(args) => pages::man(args),
         Command::Demo(args) => demo::run(args),
         Command::DemoWorker(args) => demo::worker::run(args),
     }
@@ -120,4 +137,29 @@ fn refuse(error: &clap::Error) -> ExitCode {
     // Nobody to tell where the stream is closed.
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::OK })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn each_command_has_an_example_and_each_example_a_command() {
+        let commands = Cli::command();
+        let names = commands.get_subcommands().filter(|command| !command.is_hide_set());
+        let names: Vec<_> = names.map(clap::Command::get_name).collect();
+        let has = |name: &&str| examples::EXAMPLES.iter().any(|example| example.command == *name);
+        assert!(names.iter().all(has), "{names:?}");
+        for example in examples::EXAMPLES {
+            assert!(names.contains(&example.command), "{}", example.command);
+            assert!(
+                example.line.contains(&format!("puro {}", example.command)),
+                "{}",
+                example.line
+            );
+        }
+        command().debug_assert();
+    }
 }

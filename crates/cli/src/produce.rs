@@ -20,11 +20,6 @@ mod template;
 /// Lines that are there at once are appended in one block, which is seen whole or not at all; a
 /// line that is followed by nothing yet does not wait. The stream is made if it is missing.
 #[derive(clap::Args)]
-#[command(after_help = r#"Examples:
-  tail -F app.log | puro produce events -t log
-  find . -name '*.json' -print0 | xargs -0 puro produce events -t files --whole-files
-  printf 'orders 1 pear\naudit pear\n' | puro produce events -T ' ' --atomic
-  echo opened | puro produce events -t accounts -k ann --atomic --if-key-unchanged 0"#)]
 pub struct Args {
     /// The stream's directory
     dir: PathBuf,

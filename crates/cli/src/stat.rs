@@ -25,8 +25,6 @@ use crate::time::{format_time, now_ms, parse_interval};
 /// how many bytes are not known to be on the disk, `processes` how many have a file of it open, and
 /// `lag` which named consumer is furthest behind, by how many offsets.
 #[derive(clap::Args)]
-#[command(after_help = "Example:
-  puro stat events --interval 1s --count 10")]
 pub struct Args {
     /// The stream's directory
     dir: PathBuf,

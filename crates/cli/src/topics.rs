@@ -18,8 +18,6 @@ use crate::streams;
 /// With the number of their records, the bytes of keys, values and headers, and the offsets of the
 /// first and the last record. Reads the whole stream to count.
 #[derive(clap::Args)]
-#[command(after_help = "Example:
-  puro topics events 'orders.*'")]
 pub struct Args {
     /// The stream's directory
     dir: PathBuf,

@@ -18,6 +18,7 @@ mod directory;
 mod filters;
 mod foreign;
 mod full_disk;
+mod helps;
 mod hostile;
 mod live;
 mod looking;
