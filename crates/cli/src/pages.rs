@@ -30,7 +30,8 @@ pub fn complete(args: &CompletionArgs) -> Result<ExitCode, CliError> {
     // What is hidden from users is not to be offered to them.
     let all = crate::command();
     let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
-    let mut command = clap::Command::new("puro").version(clap::crate_version!()).subcommands(shown);
+    let mut command =
+        clap::Command::new("puro").version(env!("CARGO_PKG_VERSION")).subcommands(shown);
     let mut completions = Vec::new();
     clap_complete::generate(args.shell, &mut command, "puro", &mut completions);
     Waiting::stdout()?.write_all(&completions)?;
