@@ -51,6 +51,8 @@ pub const EXAMPLES: &[Example] = &[
     example("repair", "puro repair events", "what the next writer would do, too"),
     example("inspect", "puro inspect events --records", "every block as it stands"),
     example("backup", "puro backup events copy", "verified, while others write"),
+    example("backup", "puro backup events copy --update", "copies what is new since then"),
+    example("backup", "puro backup events copy-2 --base copy", "another one, which shares with copy what is the same"),
     example("diff", "puro diff events copy", "exit code 0: the same"),
     example("restore", "puro restore copy events-2", "goes on under an id of its own"),
     example("salvage", "puro salvage events saved", "what is good of a damaged stream"),

@@ -34,7 +34,7 @@ fn each_line_of_the_cheat_sheet_works() {
     let help = place.puro(&["consume", "--help"]).text();
     assert!(help.contains("Examples:\n  puro consume events -e\n"), "{help}");
     assert!(help.contains("`puro --help` tells the exit codes"));
-    assert!(place.puro(&["backup", "--help"]).text().contains("Example:\n  puro backup"));
+    assert!(place.puro(&["backup", "--help"]).text().contains("Examples:\n  puro backup"));
 }
 
 #[test]

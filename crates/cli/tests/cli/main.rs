@@ -31,5 +31,6 @@ mod shapes;
 mod standard_streams;
 mod topics;
 mod trim;
+mod updates;
 mod vectors;
 mod verify;
