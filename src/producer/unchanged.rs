@@ -122,11 +122,11 @@ impl Unchanged<'_> {
     }
 }
 
-/// The segment below another one, and where its blocks end; `None` where it was deleted.
-fn below<V: Vfs>(
-    writer: &Writer<V>,
-    sequence: u32,
-) -> Result<Option<(OpenSegment<V::File>, u64)>, Failure> {
+/// A segment, and where its blocks end.
+type Ending<F> = (OpenSegment<F>, u64);
+
+/// The segment below another one; `None` where it was deleted.
+fn below<V: Vfs>(writer: &Writer<V>, sequence: u32) -> Result<Option<Ending<V::File>>, Failure> {
     let Some(sequence) = sequence.checked_sub(1) else { return Ok(None) };
     let stream_id = writer.tail.segment.header.stream_id;
     let segment = writer.dir.open_segment(sequence, OpenMode::Read)?;

@@ -86,6 +86,8 @@ struct Bench {
     allow_network: bool,
 }
 
+type Measure = fn(&Bench) -> Result<Figure, CliError>;
+
 /// Measures, and tells.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let bytes = usize::try_from(args.record_bytes).map_err(CliError::usage)?;
@@ -101,7 +103,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         seconds: args.seconds,
         allow_network: args.allow_network,
     };
-    let measurements: [fn(&Bench) -> Result<Figure, CliError>; 8] = [
+    let measurements: [Measure; 8] = [
         Bench::one_by_one,
         Bench::in_batches,
         Bench::durably,
