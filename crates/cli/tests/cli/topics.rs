@@ -52,6 +52,7 @@ fn a_pattern_takes_topics_that_come_later() {
     place.puro_with(&["produce", "s", "-t", "order"], "no\n").text();
     place.puro_with(&["produce", "s", "-t", "orders.jp"], "new\n").text();
     assert_eq!(lines.next().unwrap().unwrap(), "new");
+    assert!(consumer.wait().unwrap().success());
     // A topic with a star in its name is asked for alone by a backslash.
     place.puro_with(&["produce", "s", "-t", "what*"], "star\n").text();
     place.puro_with(&["produce", "s", "-t", "whatever"], "ever\n").text();
