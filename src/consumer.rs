@@ -16,7 +16,7 @@ use crate::engine::os::OsVfs;
 pub use crate::engine::reader::BlockRecords;
 use crate::engine::reader::Reader;
 use crate::engine::seek;
-pub use crate::engine::seek::Start;
+pub use crate::engine::seek::{Start, matches_pattern};
 use crate::engine::trace::Operator;
 use crate::engine::vfs::{Vfs, Watch};
 use crate::error::{Failure, ReadError};

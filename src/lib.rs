@@ -31,7 +31,9 @@ pub use appended::Appended;
 pub use backup::{BackupError, BackupOptions, BackupReport};
 pub use buffered::{BufferOptions, BufferedProducer, Ticket};
 pub use check::{CheckOptions, CheckReport};
-pub use consumer::{BlockRecords, Consumer, ConsumerOptions, EndState, Start, Watcher};
+pub use consumer::{
+    BlockRecords, Consumer, ConsumerOptions, EndState, Start, Watcher, matches_pattern,
+};
 pub use engine::counters::Stats;
 pub use engine::vfs::LockWait;
 pub use error::{

@@ -349,6 +349,18 @@ impl<V: Vfs> NamedConsumer<V> {
         Ok(true)
     }
 
+    /// Commits the position before the record delivered last, which is delivered again the next
+    /// time: for whoever took one more than was wanted. Does nothing without progress. Tells whether
+    /// it did.
+    ///
+    /// # Errors
+    /// As [`NamedConsumer::commit`].
+    pub fn commit_but_last(&mut self) -> Result<bool, NamedError> {
+        let Some(change) = self.progress() else { return Ok(false) };
+        self.commit_change(change)?;
+        Ok(true)
+    }
+
     fn commit_change(&mut self, change: PositionChange) -> Result<(), NamedError> {
         // One that fails is not tried again at once.
         self.delivered = 0;

@@ -432,7 +432,7 @@ impl<V: Vfs> Stream<V> {
     /// # Errors
     /// See [`BackupError`].
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<BackupReport, BackupError> {
-        let options = BackupOptions { common: self.options.common };
+        let options = BackupOptions { common: self.options.common, base: None };
         copy_stream(&self.dir, to.as_ref(), &options, None, &mut |_, _| {})
     }
 }

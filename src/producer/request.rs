@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::unchanged::Unchanged;
 use crate::appended::Appended;
 use crate::engine::trace::Operator;
 use crate::engine::vfs::Vfs;
@@ -27,6 +28,8 @@ pub(crate) struct Entry<'a> {
 pub(crate) struct Request<'a> {
     /// The stream must end here.
     pub expected: Option<&'a Token>,
+    /// What must have rested.
+    pub unchanged: &'a [Unchanged<'a>],
     /// A position to be changed (C-2).
     pub position: Option<&'a PositionChange>,
     /// Positions to be set by hand, by who holds their names (C-7).
@@ -60,6 +63,7 @@ impl Request<'_> {
                 return Err(AppendError::Conflict { expected: *expected, actual: next_offset });
             }
         }
+        self.unchanged.iter().try_for_each(|unchanged| unchanged.check(writer))?;
         if let Some(change) = self.position {
             if tail.state.position(&change.name) != change.before {
                 writer.trace(tail.action(Operator::CommitRefused).label(&change.name));

@@ -3,6 +3,7 @@
 use super::Producer;
 use super::batch::Batch;
 use super::request::{Positioned, Request};
+use super::unchanged::Unchanged;
 use crate::appended::Appended;
 use crate::engine::vfs::Vfs;
 use crate::error::{AppendError, IoError};
@@ -33,6 +34,7 @@ pub struct Transaction<'a, V: Vfs> {
     producer: &'a mut Producer<V>,
     batch: &'a mut Batch,
     request: Request<'a>,
+    unchanged: Vec<Unchanged<'a>>,
     position: Option<&'a mut dyn Positioned>,
     moves: Vec<(&'a str, u64)>,
     durable: Option<bool>,
@@ -47,9 +49,15 @@ impl<V: Vfs> std::fmt::Debug for Transaction<'_, V> {
 impl<V: Vfs> Producer<V> {
     /// Begins an append of a batch to which conditions may be added. The batch keeps its records.
     pub fn transaction<'a>(&'a mut self, batch: &'a mut Batch) -> Transaction<'a, V> {
-        let request = Request::default();
-        let moves = Vec::new();
-        Transaction { producer: self, batch, request, position: None, moves, durable: None }
+        Transaction {
+            producer: self,
+            batch,
+            request: Request::default(),
+            unchanged: Vec::new(),
+            position: None,
+            moves: Vec::new(),
+            durable: None,
+        }
     }
 }
 
@@ -64,6 +72,69 @@ impl<'a, V: Vfs> Transaction<'a, V> {
     /// new token.
     pub fn if_end(mut self, token: &'a Token) -> Self {
         self.request.expected = Some(token);
+        self
+    }
+
+    /// Only if no record of this topic has an offset from the token's on, and the token's history is
+    /// the stream's (A-23). `Overtaken` if not, which names the newest such record; or `Diverged`.
+    ///
+    /// Other topics may go on meanwhile. Given more than once, all of it must hold. Where the token's
+    /// offset is one that was deleted, nobody can tell any more, and nothing is appended.
+    ///
+    /// What came since the token is looked through under the writer's lock, and others wait. So a
+    /// token should be of a moment ago, or the topic a rare one, whose blocks the index of topics
+    /// knows.
+    ///
+    /// ```
+    /// use puro::{AppendError, Batch, NewRecord, Producer};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let mut producer = Producer::open(dir.path())?;
+    /// let decided_at = producer.token();
+    /// producer.append(&NewRecord::new("audit", "looked"))?; // another topic: no matter
+    /// let mut batch = Batch::new();
+    /// batch.push(&NewRecord::new("seats", "12: ann"))?;
+    /// producer.transaction(&mut batch).if_topic_unchanged("seats", &decided_at).commit()?;
+    /// let again = producer.transaction(&mut batch).if_topic_unchanged("seats", &decided_at).commit();
+    /// assert!(matches!(again, Err(AppendError::Overtaken { offset: Some(1), .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn if_topic_unchanged<T>(mut self, topic: &'a T, since: &'a Token) -> Self
+    where
+        T: AsRef<[u8]> + ?Sized,
+    {
+        self.unchanged.push(Unchanged { topic: topic.as_ref(), key: None, since });
+        self
+    }
+
+    /// The same for one key of a topic: an aggregate, say, whose events stand under its name. A token
+    /// of offset 0 asks that there never was one.
+    ///
+    /// A delete marker is a record of its key, too. But once a compaction has removed it, it is not
+    /// seen: decide within `marker_grace_ms`.
+    ///
+    /// ```
+    /// use puro::{Batch, NewRecord, Producer, Token};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let mut producer = Producer::open(dir.path())?;
+    /// let never = Token { offset: 0, ..producer.token() };
+    /// let mut batch = Batch::new();
+    /// batch.push(&NewRecord::new("accounts", "opened").key("ann"))?;
+    /// producer.transaction(&mut batch).if_key_unchanged("accounts", "ann", &never).commit()?;
+    /// let again = producer.transaction(&mut batch).if_key_unchanged("accounts", "ann", &never).commit();
+    /// assert!(again.is_err_and(|error| error.is_conflict()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn if_key_unchanged<T, K>(mut self, topic: &'a T, key: &'a K, since: &'a Token) -> Self
+    where
+        T: AsRef<[u8]> + ?Sized,
+        K: AsRef<[u8]> + ?Sized,
+    {
+        let (topic, key) = (topic.as_ref(), Some(key.as_ref()));
+        self.unchanged.push(Unchanged { topic, key, since });
         self
     }
 
@@ -133,9 +204,9 @@ impl<'a, V: Vfs> Transaction<'a, V> {
     }
 
     fn append(&mut self) -> Result<Appended, AppendError> {
-        let Self { producer, batch, request, position, moves, .. } = self;
+        let Self { producer, batch, request, unchanged, position, moves, .. } = self;
         let may_be_empty = request.may_be_empty || !moves.is_empty();
-        let request = &Request { moves, may_be_empty, ..*request };
+        let request = &Request { unchanged, moves, may_be_empty, ..*request };
         let Some(positioned) = position else { return producer.append_request(batch, request) };
         let change = positioned.change();
         if batch.is_empty() && change.is_none() && request.once.is_none() && !may_be_empty {
