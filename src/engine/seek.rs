@@ -87,7 +87,7 @@ impl Topics {
     }
 }
 
-/// Whether a name is of a pattern: `*` stands for any bytes or none, `?` for one byte, and `\\` takes
+/// Whether a name is of a pattern: `*` stands for any bytes or none, `?` for one byte, and `\` takes
 /// from the byte behind it what it would mean.
 ///
 /// ```
