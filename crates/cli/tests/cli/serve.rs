@@ -1,6 +1,6 @@
 //! `puro serve`: another program, beside this one or in PATH.
 
-use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use crate::cli::{Place, Ran};
@@ -11,7 +11,13 @@ use crate::cli::{Place, Ran};
 fn what_serves_is_run_or_named() {
     let place = Place::new();
     let (own, other) = (place.path("puro"), place.path("puro-serve"));
-    std::fs::copy(env!("CARGO_BIN_EXE_puro"), &own).unwrap();
+    // Programs are written by other processes: what another test forks meanwhile would keep a file that this
+    // one writes open, and it could not be run.
+    let sh = |script: &str, from: &Path, to: &Path| {
+        let done = Command::new("sh").args(["-c", script]).arg(from).arg(to).status().unwrap();
+        assert!(done.success());
+    };
+    sh(r#"cp "$0" "$1""#, Path::new(env!("CARGO_BIN_EXE_puro")), &own);
     let run = || {
         let mut command = Command::new(&own);
         command
@@ -20,7 +26,6 @@ fn what_serves_is_run_or_named() {
         Ran::new(command.output().unwrap())
     };
     run().fails(64, "puro-serve is not installed");
-    std::fs::write(&other, "#!/bin/sh\necho \"$@\"\n").unwrap();
-    std::fs::set_permissions(&other, PermissionsExt::from_mode(0o755)).unwrap();
+    sh(r#"printf '#!/bin/sh\necho "$@"\n' >"$1" && chmod +x "$1""#, &own, &other);
     assert_eq!(run().text(), "DIR --listen 127.0.0.1:1\n");
 }
