@@ -66,7 +66,7 @@ def block():
     picture.caption("a block: a multiple of 64 bytes", "bold")
     picture.strip([("signal", 70, "signal\n1 byte"), ("start", 190, "start: lengths, offset, time,\nits checksum"),
                    ("body", 270, "body: records"), ("pad", 70, "pad\nzeros"), ("end", 128, "end: length,\nchecksum")])
-    picture.caption("The checksums begin with the segment's and the position: a block counts nowhere else. None covers the signal.")
+    picture.caption("Both checksums are seeded with segment and position: a block counts nowhere else. The signal is outside of them.")
     return picture
 
 
