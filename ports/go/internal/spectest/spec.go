@@ -1,0 +1,38 @@
+// Package spectest finds the vectors of the specification, and the Rust program.
+package spectest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Vectors is the directory with the vectors: PURO_SPEC says where the specification
+// is; else it is looked for beside the directories above. The test is skipped where
+// there is none.
+func Vectors(t *testing.T) string {
+	t.Helper()
+	if spec := os.Getenv("PURO_SPEC"); spec != "" {
+		return filepath.Join(spec, "vectors")
+	}
+	dir, err := os.Getwd()
+	for range 6 {
+		vectors := filepath.Join(dir, "spec", "vectors")
+		if st, serr := os.Stat(vectors); err == nil && serr == nil && st.IsDir() {
+			return vectors
+		}
+		dir = filepath.Dir(dir)
+	}
+	t.Skip("no vectors: set PURO_SPEC")
+	return ""
+}
+
+// Program is the Rust program, which PURO_PROGRAM names.
+func Program(t *testing.T) string {
+	t.Helper()
+	program := os.Getenv("PURO_PROGRAM")
+	if program == "" {
+		t.Skip("no program to share a directory with: set PURO_PROGRAM")
+	}
+	return program
+}
