@@ -168,14 +168,14 @@ func (p *Producer) save(s *segment, length uint64) (string, error) {
 		if n > 0 {
 			name = fmt.Sprintf("%s-%d.tail", base, n)
 		}
-		f, have, err := openTail(lost, name, s, length)
+		f, err := openTail(lost, name, s, length)
 		if err != nil {
 			return "", err
 		}
 		if f == nil {
 			continue // something else has the name
 		}
-		err = fillTail(f, have, s, length)
+		err = fillTail(f, s, length)
 		f.close()
 		if err != nil {
 			return "", err
@@ -223,21 +223,21 @@ func (s *segment) eachTail(skip, length uint64, do func(at uint64, b []byte) err
 	return nil
 }
 
-// openTail makes a saved tail, or opens one that holds a beginning of the bytes, of
-// which it gives the length. A nil file says that something else has the name (F-41).
-func openTail(lost *file, name string, s *segment, length uint64) (*file, uint64, error) {
+// openTail makes a saved tail, or opens one that holds a beginning of the bytes. A nil
+// file says that something else has the name (F-41).
+func openTail(lost *file, name string, s *segment, length uint64) (*file, error) {
 	f, err := openat(lost, name, syscall.O_RDWR|syscall.O_CREAT|syscall.O_EXCL|openForData, 0o666)
 	if err == nil {
 		if like, err := s.file.stat(); err == nil {
 			f.alike(like)
 		}
-		return f, 0, nil
+		return f, nil
 	}
 	if err != syscall.EEXIST {
-		return nil, 0, systemError("making "+name, err)
+		return nil, systemError("making "+name, err)
 	}
 	if f, err = openRegular(lost, name, syscall.O_RDWR, 0); err != nil {
-		return nil, 0, nil
+		return nil, nil
 	}
 	st, err := f.stat()
 	same := err == nil && st.Nlink == 1 && uint64(st.Size) <= length-s.end
@@ -250,13 +250,14 @@ func openTail(lost *file, name string, s *segment, length uint64) (*file, uint64
 	}
 	if err != nil || !same {
 		f.close()
-		return nil, 0, err
+		return nil, err
 	}
-	return f, uint64(st.Size), nil
+	return f, nil
 }
 
-func fillTail(f *file, have uint64, s *segment, length uint64) error {
-	err := s.eachTail(have, length, func(at uint64, b []byte) error { return f.writeAt(at, b) })
+// fillTail writes all of it anew: the sync of what is there may have failed (X-4, M-6).
+func fillTail(f *file, s *segment, length uint64) error {
+	err := s.eachTail(0, length, func(at uint64, b []byte) error { return f.writeAt(at, b) })
 	if err != nil {
 		return err
 	}

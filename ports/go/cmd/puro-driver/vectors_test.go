@@ -80,7 +80,7 @@ func TestVectors(t *testing.T) {
 	}
 	failed := 0
 	for _, c := range cases {
-		if err := c.run(trees, t.TempDir); err != nil {
+		if err := c.run(trees, func() string { return spectest.Scratch(t) }); err != nil {
 			t.Errorf("%s: %v", c.ID, err)
 			if failed++; failed > 20 {
 				break

@@ -36,3 +36,15 @@ func Program(t *testing.T) string {
 	}
 	return program
 }
+
+// Scratch is a directory that goes with the test; in memory where there is room, for the
+// thousands of syncs of the vectors.
+func Scratch(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "puro")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
