@@ -23,7 +23,7 @@ func Vectors(t *testing.T) string {
 		}
 		dir = filepath.Dir(dir)
 	}
-	t.Skip("no vectors: set PURO_SPEC")
+	skip(t, "no vectors: set PURO_SPEC")
 	return ""
 }
 
@@ -32,9 +32,18 @@ func Program(t *testing.T) string {
 	t.Helper()
 	program := os.Getenv("PURO_PROGRAM")
 	if program == "" {
-		t.Skip("no program to share a directory with: set PURO_PROGRAM")
+		skip(t, "no program to share a directory with: set PURO_PROGRAM")
 	}
 	return program
+}
+
+// skip skips a test, unless PURO_NO_SKIPS says that none may be.
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("PURO_NO_SKIPS") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 // Scratch is a directory that goes with the test; in memory where there is room, for the
