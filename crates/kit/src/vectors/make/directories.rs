@@ -49,6 +49,10 @@ fn sound(maker: &mut Maker<'_>) {
     let clauses = &["F-23", "F-25", "K-9", "K-11"];
     let scene = maker.scene("directory/compacted/zeros", clauses, Some("compacted"));
     look(scene.edit(Edit::put(NAMES[1], trees::compacted()[1].bytes.len(), &[0; 128]))).fine();
+    let scene = maker.scene("directory/compacted/durable-to", &["F-23", "K-9"], Some("compacted"));
+    let wrong = trees::compacted_that_says(64);
+    let scene = scene.edit(Edit::put(NAMES[1], 0, &wrong[1].bytes));
+    scene.ask(json!({"do": "verify", "deep": true})).breaks("K-9");
     let scene = maker.scene("directory/sealed", &["V-6", "K-13", "R-6"], Some("sealed"));
     look(scene).breaks("V-6");
     maker.scene("directory/empty", &["O-2", "K-3"], None).ask(json!({"do": "read"})).breaks("O-2");
