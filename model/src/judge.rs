@@ -391,8 +391,19 @@ fn recover(image: &Image, boot: u8) -> Result<Log, String> {
 /// # Errors
 /// Why not.
 pub fn open<T: Threads>(world: &World<T>) -> Result<Producer<World<T>>, String> {
-    let opened =
-        ProducerOptions::new().zeros_ahead_bytes(0).create(false).open_in(world.clone(), STREAM);
+    open_ahead(world, 0)
+}
+
+/// Opens a producer that puts at most so many zeros ahead of its durable appends (Z-1).
+///
+/// # Errors
+/// Why not.
+pub fn open_ahead<T: Threads>(
+    world: &World<T>,
+    zeros_ahead_bytes: u64,
+) -> Result<Producer<World<T>>, String> {
+    let options = ProducerOptions::new().zeros_ahead_bytes(zeros_ahead_bytes).create(false);
+    let opened = options.open_in(world.clone(), STREAM);
     opened.map_err(|error| format!("Progress: a producer cannot be opened: {error}"))
 }
 

@@ -9,7 +9,7 @@ use puro::internals::dir::{Directory, segment_name};
 use puro::internals::vfs::{LockKind, LockWait, OpenMode, VfsFile};
 use puro::{Consumer, ConsumerOptions, ProducerOptions, ReadError, Start};
 
-use crate::judge::{Journal, STREAM, open, open_consumer};
+use crate::judge::{Journal, STREAM, open, open_ahead, open_consumer};
 use crate::shared_world::{Threads, World};
 
 /// What an actor does once all run.
@@ -31,8 +31,17 @@ pub fn appends<T: Threads>(batches: &'static [&'static [&'static str]]) -> Role<
 
 /// Appends batches durably.
 pub fn appends_durably<T: Threads>(batches: &'static [&'static [&'static str]]) -> Role<T> {
+    appends_into_zeros(0, batches)
+}
+
+/// Appends batches durably, with at most so many zeros put ahead of them (Z-1), and cuts those off in the
+/// end (Z-8).
+pub fn appends_into_zeros<T: Threads>(
+    zeros_ahead_bytes: u64,
+    batches: &'static [&'static [&'static str]],
+) -> Role<T> {
     Arc::new(move |world, journal| {
-        let mut producer = open(&world).expect("opened at rest");
+        let mut producer = open_ahead(&world, zeros_ahead_bytes).expect("opened at rest");
         producer.set_durable(true);
         Box::new(move || {
             for values in batches {

@@ -7,3 +7,4 @@ mod rollover;
 mod sabotage;
 mod steward;
 mod troubles;
+mod zeros;

@@ -15,7 +15,7 @@ use puro_model::shuttle_world::{Campaign, Schedules, Shuttle, share_of, spared, 
 
 const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
 /// How many campaigns share the schedules.
-const CAMPAIGNS: usize = 9;
+const CAMPAIGNS: usize = 12;
 
 static LONG: LazyLock<&'static str> = LazyLock::new(|| "x".repeat(3_500).leak());
 static BEFORE: LazyLock<&'static [&'static str]> = LazyLock::new(|| vec![*LONG].leak());
@@ -54,6 +54,18 @@ fn durable_cast() -> Vec<Role<Shuttle>> {
         roles::reads(Start::Beginning, 2),
         roles::opens_and_reads(Start::Last(2)),
         roles::appends_durably(&[&["f"]]),
+    ]
+}
+
+/// Some put zeros ahead, more and fewer; others do not know of it, or open where zeros are the end.
+fn zeros_cast() -> Vec<Role<Shuttle>> {
+    vec![
+        roles::appends_into_zeros(192, &[&["a1", "a2"], &["b"], &["c"]]),
+        roles::appends_into_zeros(1024, &[&["d"], &["e"]]),
+        roles::appends(&[&["f"]]),
+        roles::reads(Start::Beginning, 2),
+        roles::opens_and_reads(Start::Last(2)),
+        roles::opens_and_appends(&["g1", "g2"]),
     ]
 }
 
@@ -106,4 +118,19 @@ fn durable_pct3() {
 #[test]
 fn durable_pct5() {
     run("durable_pct5", durable_cast(), tried, Schedules::Pct(5));
+}
+
+#[test]
+fn zeros_random() {
+    run("zeros_random", zeros_cast(), tried, Schedules::Random);
+}
+
+#[test]
+fn zeros_pct3() {
+    run("zeros_pct3", zeros_cast(), tried, Schedules::Pct(3));
+}
+
+#[test]
+fn zeros_pct5() {
+    run("zeros_pct5", zeros_cast(), tried, Schedules::Pct(5));
 }

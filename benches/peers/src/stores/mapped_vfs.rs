@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use memmap2::Mmap;
 use puro::internals::os::{OsDir, OsFile, OsMonitor, OsVfs, OsWatch};
-use puro::internals::vfs::{FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use puro::internals::vfs::{
+    FileStatus, FileSystem, Join, LockKind, LockWait, OpenMode, Vfs, VfsFile,
+};
 
 use super::mapped;
 

@@ -121,6 +121,7 @@ pub fn all() -> Vec<Box<dyn Store>> {
         limit(),
         Box::new(plain::PlainLookedAt),
         Box::new(puro::Puro::Default),
+        Box::new(puro::Puro::Blocks),
         Box::new(puro::Puro::Held),
         Box::new(puro::Puro::Buffered),
         Box::new(mapped::Mapped::Copied),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use puro::internals::vfs::Vfs;
@@ -22,6 +23,8 @@ pub enum Puro {
     Default,
     /// A producer that holds the lock.
     Held,
+    /// Read by blocks: what a consumer gives when records are borrowed a block at a time.
+    Blocks,
     /// A producer that collects.
     Buffered,
     /// Each append on the disk, a producer for each thread.
@@ -42,6 +45,7 @@ impl Store for Puro {
         match self {
             Self::Default => "Puro",
             Self::Held => "Puro held",
+            Self::Blocks => "Puro by blocks",
             Self::Buffered => "Puro buffered",
             Self::Durable => "Puro durable",
             Self::Grouped => "Puro grouped",
@@ -50,7 +54,7 @@ impl Store for Puro {
 
     fn ack(&self) -> Ack {
         match self {
-            Self::Default | Self::Held => Ack::PageCache,
+            Self::Default | Self::Held | Self::Blocks => Ack::PageCache,
             Self::Buffered => Ack::Memory,
             Self::Durable | Self::Grouped => Ack::Disk,
         }
@@ -93,11 +97,19 @@ impl Store for Puro {
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Reader>> {
-        Ok(Box::new(PuroReader { dir: dir.join(STREAM) }))
+        let dir = dir.join(STREAM);
+        Ok(match self {
+            Self::Blocks => Box::new(BlockReader { dir }),
+            _ => Box::new(PuroReader { dir }),
+        })
+    }
+
+    fn writes(&self) -> bool {
+        !matches!(self, Self::Blocks)
     }
 
     fn reads(&self) -> bool {
-        matches!(self, Self::Default)
+        matches!(self, Self::Default | Self::Blocks)
     }
 }
 
@@ -108,6 +120,23 @@ struct PuroReader {
 impl Reader for PuroReader {
     fn read(&mut self, tally: &mut Tally) -> Result<()> {
         tally_all(Consumer::open(&self.dir)?, tally)
+    }
+}
+
+struct BlockReader {
+    dir: PathBuf,
+}
+
+impl Reader for BlockReader {
+    fn read(&mut self, tally: &mut Tally) -> Result<()> {
+        let mut consumer = Consumer::open(&self.dir)?;
+        while let Some(block) = consumer.next_block(Duration::ZERO)? {
+            for record in block {
+                let record = record?;
+                tally.record(record.key.context("no key")?, record.value.context("no value")?);
+            }
+        }
+        Ok(())
     }
 }
 
