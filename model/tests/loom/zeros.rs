@@ -51,7 +51,7 @@ fn zeros_of_two() {
         roles::appends_into_zeros(AHEAD, &[&["a"], &["b"]]),
         roles::appends_into_zeros(AHEAD / 2, &[&["c"]]),
     ];
-    calm("zeros-of-two", None, &cast);
+    calm("zeros-of-two", Some(3), &cast);
 }
 
 /// R-4, Z-6: to a consumer zeros are the end, whenever it looks.
@@ -71,7 +71,6 @@ fn death_among_zeros() {
     let cast = [
         roles::appends_into_zeros(AHEAD, &[&["a", "b"], &["c"]]),
         roles::opens_and_appends(&["d"]),
-        roles::reads(Start::End, 1),
     ];
     let dies = |step| Plan { dies_at: Some(step), ..Plan::default() };
     explore("death-among-zeros", Some(2), Manner::default(), &cast, dies);
