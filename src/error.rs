@@ -62,6 +62,14 @@ pub enum AppendError {
         /// The consumer.
         name: String,
     },
+    /// Not appended: somebody else copies from this source, too (T-4).
+    #[error(
+        "not appended: somebody else has copied from `{name}` since; look how far, and go on from there"
+    )]
+    SourceChanged {
+        /// The source's name.
+        name: String,
+    },
     /// Not appended: this identity has appended a later batch since (C-4).
     #[error(
         "not appended: producer `{identity}` is at sequence {newest} already, beyond {sequence}"
@@ -146,7 +154,10 @@ impl AppendError {
     /// ```
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::PositionChanged { .. })
+        matches!(
+            self,
+            Self::Conflict { .. } | Self::PositionChanged { .. } | Self::SourceChanged { .. }
+        )
     }
 
     /// Whether the records are in the stream (A-12); `None` where nobody knows.
@@ -172,6 +183,7 @@ impl AppendError {
             // Somebody else was faster: that is nobody's mistake.
             Self::Conflict { .. }
             | Self::PositionChanged { .. }
+            | Self::SourceChanged { .. }
             | Self::NotDurable { .. }
             | Self::Unknown(_) => Blame::Environment,
         }

@@ -2,6 +2,7 @@
 //! [`common`].
 
 mod backup;
+mod beside;
 mod common;
 mod config;
 mod consume;
@@ -62,6 +63,9 @@ enum Command {
     Export(export::Args),
     Import(import::Args),
     Demo(demo::Args),
+    /// Copies a stream into another one, and goes on copying, exactly once.
+    #[command(disable_help_flag = true)]
+    Mirror(beside::Args),
     #[command(hide = true)]
     DemoWorker(demo::worker::Args),
 }
@@ -96,6 +100,7 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Mirror(args) => beside::run("puro-mirror", args),
         Command::DemoWorker(args) => demo::worker::run(args),
     }
 }
