@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use self::copy::{Copied, copy_segment};
+use self::copy::{Copied, copy_segment, is_in, link_segment};
 use self::target::Target;
 use crate::check::{CheckOptions, Finding, Severity, Verdict, check_at};
 use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK};
@@ -47,6 +47,7 @@ use crate::options::{Common, common_setters};
 #[derive(Clone, Debug, Default)]
 pub struct BackupOptions {
     pub(crate) common: Common,
+    pub(crate) base: Option<PathBuf>,
 }
 
 impl BackupOptions {
@@ -58,6 +59,32 @@ impl BackupOptions {
     }
 
     common_setters!();
+
+    /// An earlier backup of the stream, on the same file system. What it holds already is not copied
+    /// again: sealed segments get one more name there, and both backups share the file. Either may be
+    /// removed. A disk that damages the file damages both; like all of the copy, it is read back.
+    ///
+    /// ```
+    /// use puro::{BackupOptions, NewRecord, Stream};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let dir = scratch.path().join("events");
+    /// let stream = Stream::open_or_create(&dir)?;
+    /// stream.producer()?.append(&NewRecord::new("orders", "3 apples"))?;
+    /// stream.steward_with(|options| options.roll(true))?.run_once()?; // seals the segment
+    /// # let (monday, tuesday) = (scratch.path().join("monday"), scratch.path().join("tuesday"));
+    /// stream.backup(&monday)?;
+    /// stream.producer()?.append(&NewRecord::new("orders", "1 pear"))?;
+    /// let report = BackupOptions::new().base(&monday).backup(&dir, &tuesday, &mut |_, _| {})?;
+    /// assert!(report.shared_bytes > 0 && report.shared_bytes < report.bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn base(mut self, earlier: impl AsRef<Path>) -> Self {
+        self.base = Some(earlier.as_ref().to_owned());
+        self
+    }
 
     /// Backs up the stream in `from` as `to`, which must not exist, or be empty. Others may go on
     /// working in the stream. Everything that was committed when it began is in the backup.
@@ -120,6 +147,8 @@ pub struct BackupReport {
     pub segments: u64,
     /// How many bytes.
     pub bytes: u64,
+    /// How many of them are shared with an earlier backup ([`BackupOptions::base`]).
+    pub shared_bytes: u64,
     /// How many blocks.
     pub blocks: u64,
     /// The lowest offset.
@@ -257,6 +286,8 @@ pub(crate) fn copy_stream<V: Vfs>(
     new_id: Option<[u8; 16]>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, BackupError> {
+    let base = options.base.as_ref().filter(|_| new_id.is_none());
+    let base = base.map(|base| Directory::new(source.vfs.clone(), base));
     let pinned = pin_all(source, options.common.lock_wait)?;
     if !options.common.allow_network {
         source.check_local()?;
@@ -265,7 +296,7 @@ pub(crate) fn copy_stream<V: Vfs>(
     if new_id.is_some() && !options.common.allow_network {
         target.dir.check_local().inspect_err(|_| target.give_up())?;
     }
-    fill(source, pinned, &target, new_id, progress)
+    fill(source, pinned, &target, Like { new_id, base }, progress)
         .and_then(|report| target.name().map(|()| report))
         .inspect_err(|_| target.give_up())
 }
@@ -327,25 +358,59 @@ fn missing<V: Vfs>(dir: &Directory<V>, sequence: u32, next: &OpenSegment<V::File
     Damage { path, position: 0, offset, cause: Cause::MissingSegment }.into()
 }
 
+/// What a copy is made like.
+struct Like<V: Vfs> {
+    /// Another id.
+    new_id: Option<[u8; 16]>,
+    /// An earlier backup that has some of it.
+    base: Option<Directory<V>>,
+}
+
+impl<V: Vfs> Like<V> {
+    /// How many bytes need not be written.
+    fn shared_bytes(&self, sealed: &[OpenSegment<V::File>]) -> Result<u64, Failure> {
+        let Some(base) = &self.base else { return Ok(0) };
+        let mut bytes = 0;
+        for segment in sealed {
+            if is_in(segment, base)? {
+                bytes += segment.file.status().while_doing("look at", &segment.path)?.len;
+            }
+        }
+        Ok(bytes)
+    }
+}
+
 /// Copies all segments, and verifies them.
 fn fill<V: Vfs>(
     source: &Directory<V>,
     pinned: Vec<OpenSegment<V::File>>,
     target: &Target<V>,
-    new_id: Option<[u8; 16]>,
+    like: Like<V>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BackupReport, BackupError> {
     let total = measure(source, &pinned)?;
-    target.check_space(total)?;
+    let sealed = pinned.split_last().map_or(&[][..], |(_, sealed)| sealed);
+    target.check_space(total.saturating_sub(like.shared_bytes(sealed)?))?;
+    let Like { new_id, base } = like;
     let base_offset = pinned.first().map_or(0, |lowest| lowest.header.base_offset);
     let segments = pinned.len() as u64;
-    let (mut bytes, mut blocks, mut token) = (0, 0, None);
+    let (mut bytes, mut shared_bytes, mut blocks, mut token) = (0, 0, 0, None);
     let last = pinned.last().map(|last| last.header.sequence);
     for segment in pinned {
         let sealed = Some(segment.header.sequence) != last;
         // Twice as many bytes: all of them are read back.
         let tell = &mut |done| progress(bytes + done, total * 2);
-        let copied: Copied = copy_segment(segment, sealed, new_id, &target.dir, tell)?;
+        let linked = match base.as_ref().filter(|_| sealed) {
+            Some(base) => link_segment(segment, base, &target.dir)?,
+            None => Err(segment),
+        };
+        let copied: Copied = match linked {
+            Ok(linked) => {
+                shared_bytes += linked.bytes;
+                linked
+            }
+            Err(segment) => copy_segment(segment, sealed, new_id, &target.dir, tell)?,
+        };
         bytes += copied.bytes;
         blocks += copied.blocks;
         token = Some(copied.token);
@@ -355,7 +420,7 @@ fn fill<V: Vfs>(
     }
     target.dir.sync()?;
     let Some(token) = token else { return Err(source.restless().into()) };
-    let report = BackupReport { segments, bytes, blocks, base_offset, token };
+    let report = BackupReport { segments, bytes, shared_bytes, blocks, base_offset, token };
     match verify(target, &report, &mut |done| progress(total + done, total * 2)) {
         Ok(()) => Ok(report),
         // What is wrong with the stream is wrong with its copy; and only then it is not the disk.

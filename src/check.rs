@@ -190,7 +190,7 @@ impl<V: Vfs> Checker<'_, V> {
     fn without_strays(&mut self, sequences: Vec<u32>) -> Result<Vec<u32>, Failure> {
         let mut own = Vec::new();
         if self.report.stream_id.is_none() {
-            self.report.stream_id = self.stream_id()?.map(StreamId::from);
+            self.report.stream_id = self.dir.id_that_is_said(&sequences)?.map(StreamId::from);
         }
         for sequence in sequences {
             let header = match self.dir.open_segment(sequence, OpenMode::Read) {
@@ -211,16 +211,6 @@ impl<V: Vfs> Checker<'_, V> {
             }
         }
         Ok(own)
-    }
-
-    /// The stream's id; `None` where no header tells it.
-    fn stream_id(&self) -> Result<Option<[u8; 16]>, Failure> {
-        match self.dir.segments() {
-            Ok(segments) => Ok(segments.map(|segments| segments.stream_id)),
-            // Told when the turn of that segment comes.
-            Err(Failure::Damage(_) | Failure::NotASegment { .. } | Failure::Io(_)) => Ok(None),
-            Err(failure) => Err(failure),
-        }
     }
 
     /// Bytes to be read, for progress only.

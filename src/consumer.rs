@@ -16,7 +16,7 @@ use crate::engine::os::OsVfs;
 pub use crate::engine::reader::BlockRecords;
 use crate::engine::reader::Reader;
 use crate::engine::seek;
-pub use crate::engine::seek::Start;
+pub use crate::engine::seek::{Start, matches_pattern};
 use crate::engine::trace::Operator;
 use crate::engine::vfs::{Vfs, Watch};
 use crate::error::{Failure, ReadError};
@@ -146,6 +146,13 @@ impl<V: Vfs> Consumer<V> {
         }
         let Self { reader, options, .. } = self;
         Ok(reader.as_mut().map(|reader| reader.rest_of_block(&options.topics)))
+    }
+
+    /// How many offsets the block before it has left.
+    pub(crate) fn left_of_block(&self) -> u64 {
+        self.reader
+            .as_ref()
+            .map_or(0, |reader| reader.place.link.next_offset.saturating_sub(reader.next_offset))
     }
 
     /// Waits until there is a record to be read; `false` when the time was over first.

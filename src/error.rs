@@ -54,6 +54,20 @@ pub enum AppendError {
         /// The stream's next offset.
         actual: u64,
     },
+    /// Not appended: a record of a topic that was to rest, or of a key in it, came since a token was
+    /// taken (A-23).
+    #[error("not appended: {}", overtaken(topic, key.as_deref(), *since, *offset))]
+    Overtaken {
+        /// The topic.
+        topic: Vec<u8>,
+        /// The key; `None` where all of the topic was to rest.
+        key: Option<Vec<u8>>,
+        /// From which offset on.
+        since: u64,
+        /// Where the newest such record stands; `None` where the records since then were deleted, so
+        /// that nobody can tell.
+        offset: Option<u64>,
+    },
     /// Not appended: somebody else committed the position since this owner read it (C-2).
     #[error(
         "not appended: the position of consumer `{name}` was changed by somebody else; open it again"
@@ -115,6 +129,23 @@ pub enum AppendError {
     Unknown(IoError),
 }
 
+fn overtaken(topic: &[u8], key: Option<&[u8]>, since: u64, offset: Option<u64>) -> String {
+    let topic = String::from_utf8_lossy(topic);
+    let of = match key {
+        Some(key) => format!("topic `{topic}` and key `{}`", String::from_utf8_lossy(key)),
+        None => format!("topic `{topic}`"),
+    };
+    match offset {
+        Some(offset) => {
+            format!("record {offset} of {of} came since offset {since}; read on, and try again")
+        }
+        None => format!(
+            "of the records since offset {since} some were deleted, and perhaps one of {of} was \
+             among them; read from the beginning, and try again"
+        ),
+    }
+}
+
 // Their messages are part of this one's, so they are not its `source()`, too.
 impl From<RecordError> for AppendError {
     fn from(error: RecordError) -> Self {
@@ -156,7 +187,10 @@ impl AppendError {
     pub fn is_conflict(&self) -> bool {
         matches!(
             self,
-            Self::Conflict { .. } | Self::PositionChanged { .. } | Self::SourceChanged { .. }
+            Self::Conflict { .. }
+                | Self::Overtaken { .. }
+                | Self::PositionChanged { .. }
+                | Self::SourceChanged { .. }
         )
     }
 
@@ -182,6 +216,7 @@ impl AppendError {
             Self::Diverged(_) => Blame::Data,
             // Somebody else was faster: that is nobody's mistake.
             Self::Conflict { .. }
+            | Self::Overtaken { .. }
             | Self::PositionChanged { .. }
             | Self::SourceChanged { .. }
             | Self::NotDurable { .. }

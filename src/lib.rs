@@ -31,7 +31,9 @@ pub use appended::Appended;
 pub use backup::{BackupError, BackupOptions, BackupReport};
 pub use buffered::{BufferOptions, BufferedProducer, Ticket};
 pub use check::{CheckOptions, CheckReport};
-pub use consumer::{BlockRecords, Consumer, ConsumerOptions, EndState, Start, Watcher};
+pub use consumer::{
+    BlockRecords, Consumer, ConsumerOptions, EndState, Start, Watcher, matches_pattern,
+};
 pub use engine::counters::Stats;
 pub use engine::vfs::LockWait;
 pub use error::{
@@ -42,7 +44,7 @@ pub use format::record::{Headers, HeadersIter, NewRecord, OwnedRecord, Record};
 pub use format::state::Position;
 pub use format::token::{StreamId, Token};
 pub use named::{AutoCommit, IfLost, NamedConsumer, NamedError, NamedOptions, Started};
-pub use positions::PositionReport;
+pub use positions::{OwnedName, PositionReport};
 pub use producer::{Batch, HeldProducer, Producer, ProducerOptions, Transaction};
 pub use repair::{RepairReport, repair};
 pub use salvage::{SalvageError, SalvageOptions, SalvageReport};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use self::error::NamedError;
 pub use self::options::{AutoCommit, IfLost, NamedOptions};
-use crate::consumer::{Consumer, Start};
+use crate::consumer::{BlockRecords, Consumer, Start};
 use crate::engine::dir::{CONSUMERS, Directory, owner_lock_name};
 use crate::engine::hint::Hint;
 use crate::engine::lock_file::LockFile;
@@ -177,6 +177,22 @@ impl<V: Vfs> NamedConsumer<V> {
         Ok(self.consumer.try_next()?)
     }
 
+    /// The records that are left of a block, as [`Consumer::next_block`] gives them. To ask for the
+    /// next block, or record, says that all of this one are done.
+    ///
+    /// # Errors
+    /// See [`NamedError`].
+    pub fn next_block(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<BlockRecords<'_, V>>, NamedError> {
+        if !self.wait(timeout)? {
+            return Ok(None);
+        }
+        self.delivered += self.consumer.left_of_block();
+        Ok(self.consumer.next_block(Duration::ZERO)?)
+    }
+
     /// Waits until there is a record to be read; `false` when the time was over first. Commits
     /// what is due meanwhile, as [`NamedConsumer::poll`] does.
     ///
@@ -329,6 +345,18 @@ impl<V: Vfs> NamedConsumer<V> {
             self.committed(self.stored);
             return Ok(false);
         };
+        self.commit_change(change)?;
+        Ok(true)
+    }
+
+    /// Commits the position before the record delivered last, which is delivered again the next
+    /// time: for whoever took one more than was wanted. Does nothing without progress. Tells whether
+    /// it did.
+    ///
+    /// # Errors
+    /// As [`NamedConsumer::commit`].
+    pub fn commit_but_last(&mut self) -> Result<bool, NamedError> {
+        let Some(change) = self.progress() else { return Ok(false) };
         self.commit_change(change)?;
         Ok(true)
     }

@@ -6,6 +6,7 @@ use crate::consumer::{ConsumerOptions, Start};
 use crate::engine::cursor::{Scan, Step};
 use crate::engine::dir::{CONSUMERS, Directory, OpenSegment, open_owner_lock};
 use crate::engine::hint::Hint;
+use crate::engine::os::OsVfs;
 use crate::engine::seek;
 use crate::engine::segment::data_end;
 use crate::engine::tail::open_tail;
@@ -15,7 +16,7 @@ use crate::error::{Failure, IoContext, ReadError};
 use crate::format::state::Position;
 use crate::named::{NamedError, OwnerLock};
 use crate::options::{Common, Writing};
-use crate::producer::{PositionChange, ProducerOptions, check_name};
+use crate::producer::{PositionChange, ProducerOptions, Transaction, check_name};
 
 /// A named consumer as it stands.
 ///
@@ -50,6 +51,53 @@ pub struct PositionReport {
     pub running: bool,
     /// Which, as far as its lock file tells (F-40).
     pub owner_pid: Option<u32>,
+}
+
+/// The name of a consumer, held: nobody runs under it, nor changes its position, as long as this
+/// lives (C-7). [`Transaction::set_position`](crate::Transaction::set_position) changes it.
+#[derive(Debug)]
+pub struct OwnedName<V: Vfs = OsVfs> {
+    name: String,
+    /// Held as long as this lives.
+    _lock: OwnerLock<V>,
+}
+
+impl<V: Vfs> OwnedName<V> {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn take_at(dir: &Directory<V>, name: &str) -> Result<Self, NamedError> {
+        check_name(name)?;
+        let lock = OwnerLock::take(dir, name, LockWait::Try)?;
+        Ok(Self { name: name.to_owned(), _lock: lock })
+    }
+}
+
+impl<'a, V: Vfs> Transaction<'a, V> {
+    /// Sets a position to any place up to the end, in the same block (C-7): for who keeps the
+    /// positions of others, as a gateway does. There may be several, and the batch may be empty.
+    /// Where the place is beyond the end, nothing is appended, and that is [`AppendError::Diverged`].
+    ///
+    /// ```
+    /// use puro::{Batch, NewRecord, Stream};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let dir = scratch.path().join("events");
+    /// let stream = Stream::open_or_create(&dir)?;
+    /// let mut producer = stream.producer()?;
+    /// producer.append(&NewRecord::new("orders", "3 apples"))?;
+    /// let billing = stream.own_position("billing")?; // nobody else runs under the name now
+    /// producer.transaction(&mut Batch::new()).set_position(&billing, 1).commit()?;
+    /// assert_eq!(producer.position("billing").map(|position| position.offset), Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_position(self, name: &'a OwnedName<V>, offset: u64) -> Self {
+        self.moved(name.name(), offset)
+    }
 }
 
 /// The positions of all named consumers of a stream, by name.

@@ -20,6 +20,7 @@ mod request;
 #[cfg(feature = "async")]
 mod together;
 mod transaction;
+mod unchanged;
 
 use std::path::Path;
 

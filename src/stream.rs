@@ -21,7 +21,7 @@ use crate::format::state::Position;
 use crate::format::token::{StreamId, Token};
 use crate::named::{NamedConsumer, NamedError, NamedOptions};
 use crate::options::{Common, Writing, common_setters, writing_setters};
-use crate::positions::{self, PositionReport};
+use crate::positions::{self, OwnedName, PositionReport};
 use crate::producer::{Producer, ProducerOptions};
 use crate::repair::{RepairReport, repair_at};
 use crate::salvage::{SalvageError, SalvageOptions, SalvageReport};
@@ -364,6 +364,15 @@ impl<V: Vfs> Stream<V> {
         positions::change_at(self.dir.clone(), self.options.common, name, Some(to))
     }
 
+    /// Holds a name, so that nobody runs under it, and its position can be set in the same block as
+    /// records ([`Transaction::set_position`](crate::Transaction::set_position)).
+    ///
+    /// # Errors
+    /// `Busy` while a process runs under the name.
+    pub fn own_position(&self, name: &str) -> Result<OwnedName<V>, NamedError> {
+        OwnedName::take_at(&self.dir, name)
+    }
+
     /// Removes the position of a named consumer that is not running (C-7).
     ///
     /// # Errors
@@ -423,7 +432,7 @@ impl<V: Vfs> Stream<V> {
     /// # Errors
     /// See [`BackupError`].
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<BackupReport, BackupError> {
-        let options = BackupOptions { common: self.options.common };
+        let options = BackupOptions { common: self.options.common, base: None };
         copy_stream(&self.dir, to.as_ref(), &options, None, &mut |_, _| {})
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::dir::{Directory, OpenSegment, segment_name};
 use crate::engine::maker::SegmentMaker;
 use crate::engine::seek::ReadPlace;
 use crate::engine::segment::{TailKind, Window};
-use crate::engine::vfs::{Vfs, VfsFile};
+use crate::engine::vfs::{OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext};
 use crate::format::block::{Block, BlockBuilder, BlockKind, BlockMeta, BlockStart, Cause, Link};
 use crate::format::layout::header;
@@ -62,6 +62,45 @@ pub fn copy_segment<V: Vfs>(
     let ReadPlace { epoch, link, .. } = source.place;
     let token = Token { stream_id: header.stream_id.into(), epoch, offset: link.next_offset };
     Ok(Copied { bytes, blocks, token })
+}
+
+/// Takes a sealed segment from an earlier backup, by one more name for the file there, which nobody
+/// writes to any more; `None` where that backup has another one, or the system cannot.
+///
+/// The same header and length are the same bytes: a compaction counts `generation`, and a segment
+/// that was copied before it was sealed is shorter. Besides, the whole copy is read back.
+pub fn link_segment<V: Vfs>(
+    segment: OpenSegment<V::File>,
+    base: &Directory<V>,
+    target: &Directory<V>,
+) -> Result<Result<Copied, OpenSegment<V::File>>, Failure> {
+    let sequence = segment.header.sequence;
+    if !is_in(&segment, base)? || !target.link_from(base, &segment_name(sequence))? {
+        return Ok(Err(segment));
+    }
+    let mut place = ReadPlace::at_start_of(segment);
+    let mut blocks = 0;
+    let stop = place.skip(|_| {
+        blocks += 1;
+        Ok(true)
+    })?;
+    if let Some(cause) = stop.filter(|_| !place.ended) {
+        return Err(place.segment.damage(place.position, place.link.next_offset, cause));
+    }
+    let ReadPlace { epoch, link, position: bytes, segment, .. } = place;
+    let stream_id = segment.header.stream_id.into();
+    Ok(Ok(Copied { bytes, blocks, token: Token { stream_id, epoch, offset: link.next_offset } }))
+}
+
+/// Whether an earlier backup has this sealed segment.
+pub fn is_in<V: Vfs>(segment: &OpenSegment<V::File>, base: &Directory<V>) -> Result<bool, Failure> {
+    let Some(there) = base.open_segment(segment.header.sequence, OpenMode::Read)? else {
+        return Ok(false);
+    };
+    let length = |segment: &OpenSegment<V::File>| {
+        segment.file.status().while_doing("look at", &segment.path).map(|status| status.len)
+    };
+    Ok(there.header == segment.header && length(&there)? == length(segment)?)
 }
 
 /// The segment that is copied.

@@ -123,7 +123,9 @@ impl Course {
     /// Ends the segment, and tells what is missing in a sealed one.
     pub fn finish(&mut self, sealed: bool) -> Vec<Problem> {
         let mut problems: Vec<_> = self.close_checkpoint().into_iter().collect();
-        if self.opening_durable_to.is_some_and(|to| to != self.at.position) && self.opening {
+        // In a compacted segment it is where that ends (F-38).
+        let told = self.opening || self.at.ended;
+        if self.opening_durable_to.is_some_and(|to| to != self.at.position) && told {
             problems.push(Cause::Field("durable_to").into());
         }
         if sealed && !self.at.ended && !self.broken {
@@ -159,8 +161,9 @@ impl Course {
     fn durable_to_can_be(&mut self, block: &Block<'_>) -> bool {
         let durable_to = block.start.durable_to;
         if !(self.opening && block.start.kind == BlockKind::Checkpoint) {
-            let opened = self.opening_durable_to.take_if(|_| self.opening);
-            let whole = opened.is_none_or(|opened| opened == self.at.position || self.may_jump());
+            let told = self.opening && !self.may_jump();
+            let opened = self.opening_durable_to.take_if(|_| told);
+            let whole = opened.is_none_or(|opened| !told || opened == self.at.position);
             return whole && durable_to <= self.at.position;
         }
         *self.opening_durable_to.get_or_insert(durable_to) == durable_to

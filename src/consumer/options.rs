@@ -77,6 +77,15 @@ impl ConsumerOptions {
         self
     }
 
+    /// Adds all topics of a pattern, those that are yet to come, too: see [`matches_pattern`].
+    ///
+    /// [`matches_pattern`]: crate::matches_pattern
+    #[must_use]
+    pub fn topics_like<T: AsRef<[u8]> + ?Sized>(mut self, pattern: &T) -> Self {
+        self.topics.add_pattern(pattern.as_ref());
+        self
+    }
+
     /// Whether to read only what no loss of power can take back: each block is synced
     /// before its records are delivered.
     #[must_use]

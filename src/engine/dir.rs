@@ -228,6 +228,23 @@ impl<V: Vfs> Directory<V> {
         renamed.while_doing(operation, &self.path.join(to))
     }
 
+    /// Gives a file of another directory its name here, too; `false` where the system cannot.
+    ///
+    /// # Errors
+    /// What else the system says.
+    pub fn link_from(&self, other: &Self, name: &str) -> Result<bool, IoError> {
+        use io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+        let held = self.handle().and_then(|to| Ok((other.handle()?, to)));
+        let linked = held.and_then(|(from, to)| self.vfs.link(from, name, to));
+        match linked {
+            Ok(()) => Ok(true),
+            Err(error) => match error.kind() {
+                CrossesDevices | PermissionDenied | TooManyLinks | Unsupported => Ok(false),
+                _ => Err(error).while_doing("link", &self.path.join(name)),
+            },
+        }
+    }
+
     /// Removes the name of a file. `operation` is for messages.
     ///
     /// # Errors

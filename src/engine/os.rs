@@ -258,6 +258,10 @@ impl Vfs for OsVfs {
         Ok(rustix::fs::renameat(&dir.file, from, &dir.file, to)?)
     }
 
+    fn link(&self, from: &OsDir, name: &str, to: &OsDir) -> io::Result<()> {
+        Ok(rustix::fs::linkat(&from.file, name, &to.file, name, AtFlags::empty())?)
+    }
+
     fn remove(&self, dir: &OsDir, name: &str) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&dir.file, name, AtFlags::empty())?)
     }

@@ -57,11 +57,12 @@ pub enum Start {
     Token(Token),
 }
 
-/// Which records are wanted.
+/// Which records are wanted: those of all topics, where neither names nor patterns are given.
 #[derive(Clone, Debug, Default)]
 pub struct Topics {
-    /// Sorted; none means all.
+    /// Names, sorted.
     wanted: Vec<Vec<u8>>,
+    patterns: Vec<Vec<u8>>,
 }
 
 impl Topics {
@@ -71,12 +72,54 @@ impl Topics {
         }
     }
 
+    pub fn add_pattern(&mut self, pattern: &[u8]) {
+        self.patterns.push(pattern.to_vec());
+    }
+
     pub fn want_all(&self) -> bool {
-        self.wanted.is_empty()
+        self.wanted.is_empty() && self.patterns.is_empty()
     }
 
     pub fn wants(&self, topic: &[u8]) -> bool {
-        self.want_all() || self.wanted.binary_search_by(|known| known.as_slice().cmp(topic)).is_ok()
+        self.want_all()
+            || self.wanted.binary_search_by(|known| known.as_slice().cmp(topic)).is_ok()
+            || self.patterns.iter().any(|pattern| matches_pattern(pattern, topic))
+    }
+}
+
+/// Whether a name is of a pattern: `*` stands for any bytes or none, `?` for one byte, and `\` takes
+/// from the byte behind it what it would mean.
+///
+/// ```
+/// assert!(puro::matches_pattern(b"orders.*", b"orders.eu"));
+/// assert!(!puro::matches_pattern(b"orders.?", b"orders.eu"));
+/// assert!(puro::matches_pattern(br"what\?", b"what?"));
+/// ```
+#[must_use]
+pub fn matches_pattern(mut pattern: &[u8], mut name: &[u8]) -> bool {
+    // Behind the last star, and how much of the name that star has taken as yet.
+    let mut retry: Option<(&[u8], &[u8])> = None;
+    loop {
+        let (fits, rest) = match (pattern, name) {
+            ([], []) => return true,
+            ([b'*', rest @ ..], _) => {
+                retry = Some((rest, name));
+                pattern = rest;
+                continue;
+            }
+            ([b'?', rest @ ..], [_, ..]) => (true, rest),
+            ([b'\\', byte, rest @ ..], [first, ..]) | ([byte, rest @ ..], [first, ..]) => {
+                (byte == first, rest)
+            }
+            _ => (false, pattern),
+        };
+        if fits {
+            (pattern, name) = (rest, name.get(1..).unwrap_or_default());
+            continue;
+        }
+        let Some((behind, [_, left @ ..])) = retry else { return false };
+        retry = Some((behind, left));
+        (pattern, name) = (behind, left);
     }
 }
 

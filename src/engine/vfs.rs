@@ -251,6 +251,10 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     fn list(&self, dir: &Self::Dir) -> io::Result<Vec<String>>;
     /// Gives a file or a directory another name in its directory, over whatever had it.
     fn rename(&self, dir: &Self::Dir, from: &str, to: &str) -> io::Result<()>;
+    /// Gives a file of `from` the same name in `to`, too. `Unsupported` where that cannot be.
+    fn link(&self, _from: &Self::Dir, _name: &str, _to: &Self::Dir) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Removes the name of a file.
     fn remove(&self, dir: &Self::Dir, name: &str) -> io::Result<()>;
     /// Puts the names of a directory on the disk.

@@ -1,6 +1,9 @@
 //! What an append asks for beside its records: conditions, and entries of state that go into
 //! the same block.
 
+use std::collections::BTreeMap;
+
+use super::unchanged::Unchanged;
 use crate::appended::Appended;
 use crate::engine::trace::Operator;
 use crate::engine::vfs::Vfs;
@@ -10,7 +13,7 @@ use crate::format::block::BlockBuilder;
 use crate::format::record::NewRecord;
 use crate::format::state::Position;
 use crate::format::state::{POSITION, PRODUCER, ProducerEntry, SOURCE};
-use crate::format::token::{Token, check_history};
+use crate::format::token::{Epoch, Token, check_history};
 use crate::producer::check_name;
 
 /// An entry to be set, or removed where it has no value.
@@ -34,8 +37,12 @@ pub(crate) struct SourceChange<'a> {
 pub(crate) struct Request<'a> {
     /// The stream must end here.
     pub expected: Option<&'a Token>,
+    /// What must have rested.
+    pub unchanged: &'a [Unchanged<'a>],
     /// A position to be changed (C-2).
     pub position: Option<&'a PositionChange>,
+    /// Positions to be set by hand, by who holds their names (C-7).
+    pub moves: &'a [(&'a str, u64)],
     /// Identity and sequence (C-4).
     pub once: Option<(&'a str, u64)>,
     /// How far something was copied (T-4): its name, what was noted, and what is to be.
@@ -73,12 +80,17 @@ impl Request<'_> {
                 return Err(AppendError::SourceChanged { name: change.name.to_owned() });
             }
         }
+        self.unchanged.iter().try_for_each(|unchanged| unchanged.check(writer))?;
         if let Some(change) = self.position {
             if tail.state.position(&change.name) != change.before {
                 writer.trace(tail.action(Operator::CommitRefused).label(&change.name));
                 return Err(AppendError::PositionChanged { name: change.name.clone() });
             }
             change.after.as_ref().map_or(Ok(()), known)?;
+        }
+        for (_, offset) in self.moves {
+            let token = token_at(*offset, stream_id, tail.state.epochs());
+            check_history(&token, &stream_id, tail.state.epochs(), next_offset)?;
         }
         Ok(None)
     }
@@ -102,6 +114,13 @@ impl Request<'_> {
             let (name, place) = (change.name.as_bytes(), change.after.as_bytes());
             builder.push(&NewRecord::control(SOURCE, Some(name), Some(place)))?;
         }
+        for (name, offset) in self.moves {
+            let tail = &writer.tail;
+            let token = token_at(*offset, tail.segment.header.stream_id, tail.state.epochs());
+            let position = Position { epoch: token.epoch, offset: token.offset, time_ms: now_ms };
+            let value = position.encode();
+            builder.push(&NewRecord::control(POSITION, Some(name.as_bytes()), Some(&value)))?;
+        }
         if let Some((identity, sequence)) = self.once {
             let entry = ProducerEntry {
                 sequence,
@@ -115,6 +134,12 @@ impl Request<'_> {
         }
         Ok(())
     }
+}
+
+/// A place in the history that the stream has now.
+fn token_at(offset: u64, stream_id: [u8; 16], epochs: &BTreeMap<u32, Epoch>) -> Token {
+    let begun = epochs.values().rev().find(|epoch| epoch.first_offset <= offset);
+    Token { stream_id: stream_id.into(), epoch: begun.map_or(0, |epoch| epoch.number), offset }
 }
 
 /// The answer to an append that was made before (C-4).

@@ -3,6 +3,7 @@
 use super::Producer;
 use super::batch::Batch;
 use super::request::{Positioned, Request, SourceChange};
+use super::unchanged::Unchanged;
 use crate::appended::Appended;
 use crate::engine::vfs::Vfs;
 use crate::error::{AppendError, IoError};
@@ -33,7 +34,9 @@ pub struct Transaction<'a, V: Vfs> {
     producer: &'a mut Producer<V>,
     batch: &'a mut Batch,
     request: Request<'a>,
+    unchanged: Vec<Unchanged<'a>>,
     position: Option<&'a mut dyn Positioned>,
+    moves: Vec<(&'a str, u64)>,
     durable: Option<bool>,
 }
 
@@ -57,8 +60,15 @@ impl<V: Vfs> Producer<V> {
 
     /// Begins an append of a batch to which conditions may be added. The batch keeps its records.
     pub fn transaction<'a>(&'a mut self, batch: &'a mut Batch) -> Transaction<'a, V> {
-        let request = Request::default();
-        Transaction { producer: self, batch, request, position: None, durable: None }
+        Transaction {
+            producer: self,
+            batch,
+            request: Request::default(),
+            unchanged: Vec::new(),
+            position: None,
+            moves: Vec::new(),
+            durable: None,
+        }
     }
 }
 
@@ -73,6 +83,69 @@ impl<'a, V: Vfs> Transaction<'a, V> {
     /// new token.
     pub fn if_end(mut self, token: &'a Token) -> Self {
         self.request.expected = Some(token);
+        self
+    }
+
+    /// Only if no record of this topic has an offset from the token's on, and the token's history is
+    /// the stream's (A-23). `Overtaken` if not, which names the newest such record; or `Diverged`.
+    ///
+    /// Other topics may go on meanwhile. Given more than once, all of it must hold. Where the token's
+    /// offset is one that was deleted, nobody can tell any more, and nothing is appended.
+    ///
+    /// What came since the token is looked through under the writer's lock, and others wait. So a
+    /// token should be of a moment ago, or the topic a rare one, whose blocks the index of topics
+    /// knows.
+    ///
+    /// ```
+    /// use puro::{AppendError, Batch, NewRecord, Producer};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let mut producer = Producer::open(dir.path())?;
+    /// let decided_at = producer.token();
+    /// producer.append(&NewRecord::new("audit", "looked"))?; // another topic: no matter
+    /// let mut batch = Batch::new();
+    /// batch.push(&NewRecord::new("seats", "12: ann"))?;
+    /// producer.transaction(&mut batch).if_topic_unchanged("seats", &decided_at).commit()?;
+    /// let again = producer.transaction(&mut batch).if_topic_unchanged("seats", &decided_at).commit();
+    /// assert!(matches!(again, Err(AppendError::Overtaken { offset: Some(1), .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn if_topic_unchanged<T>(mut self, topic: &'a T, since: &'a Token) -> Self
+    where
+        T: AsRef<[u8]> + ?Sized,
+    {
+        self.unchanged.push(Unchanged { topic: topic.as_ref(), key: None, since });
+        self
+    }
+
+    /// The same for one key of a topic: an aggregate, say, whose events stand under its name. A token
+    /// of offset 0 asks that there never was one.
+    ///
+    /// A delete marker is a record of its key, too. But once a compaction has removed it, it is not
+    /// seen: decide within `marker_grace_ms`.
+    ///
+    /// ```
+    /// use puro::{Batch, NewRecord, Producer, Token};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let mut producer = Producer::open(dir.path())?;
+    /// let never = Token { offset: 0, ..producer.token() };
+    /// let mut batch = Batch::new();
+    /// batch.push(&NewRecord::new("accounts", "opened").key("ann"))?;
+    /// producer.transaction(&mut batch).if_key_unchanged("accounts", "ann", &never).commit()?;
+    /// let again = producer.transaction(&mut batch).if_key_unchanged("accounts", "ann", &never).commit();
+    /// assert!(again.is_err_and(|error| error.is_conflict()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn if_key_unchanged<T, K>(mut self, topic: &'a T, key: &'a K, since: &'a Token) -> Self
+    where
+        T: AsRef<[u8]> + ?Sized,
+        K: AsRef<[u8]> + ?Sized,
+    {
+        let (topic, key) = (topic.as_ref(), Some(key.as_ref()));
+        self.unchanged.push(Unchanged { topic, key, since });
         self
     }
 
@@ -132,6 +205,19 @@ impl<'a, V: Vfs> Transaction<'a, V> {
         self
     }
 
+    /// Sets a position, whatever it was, in the same block; its name is held by the caller (C-7).
+    pub(crate) fn moved(mut self, name: &'a str, offset: u64) -> Self {
+        self.moves.push((name, offset));
+        self
+    }
+
+    /// Whether the batch may have no records: with [`Transaction::once`] that is only noted, so that
+    /// whoever comes with an older sequence is refused from then on.
+    pub fn may_be_empty(mut self, may_be_empty: bool) -> Self {
+        self.request.may_be_empty = may_be_empty;
+        self
+    }
+
     /// With this time, in ms since 1970, instead of that of the append: for copies of records that
     /// were written elsewhere before.
     pub fn timestamp_ms(mut self, timestamp_ms: u64) -> Self {
@@ -159,14 +245,12 @@ impl<'a, V: Vfs> Transaction<'a, V> {
     }
 
     fn append(&mut self) -> Result<Appended, AppendError> {
-        let Self { producer, batch, request, position, .. } = self;
+        let Self { producer, batch, request, unchanged, position, moves, .. } = self;
+        let may_be_empty = request.may_be_empty || !moves.is_empty();
+        let request = &Request { unchanged, moves, may_be_empty, ..*request };
         let Some(positioned) = position else { return producer.append_request(batch, request) };
         let change = positioned.change();
-        if batch.is_empty()
-            && change.is_none()
-            && request.once.is_none()
-            && request.source.is_none()
-        {
+        if batch.is_empty() && change.is_none() && request.once.is_none() && !may_be_empty {
             batch.check()?;
             return producer.look(request);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Stream;
 use crate::engine::vfs::{OpenMode, Vfs, VfsFile};
 use crate::error::{Failure, IoContext, ReadError};
+use crate::format::record::Record;
 use crate::format::token::Token;
 
 /// What a stream is, as told by its names and headers.
@@ -89,6 +90,8 @@ pub struct TopicInfo {
     pub first_offset: u64,
     /// The offset of the last of them.
     pub last_offset: u64,
+    /// How many bytes their keys, values and headers have.
+    pub bytes: u64,
 }
 
 impl StreamInfo {
@@ -161,19 +164,27 @@ impl<V: Vfs> Stream<V> {
         while let Some(record) = consumer.try_next()?.filter(|record| record.offset < end) {
             let offset = record.offset;
             progress(offset)?;
+            let bytes = bytes_of(&record);
             match topics.get_mut(record.topic) {
                 Some(known) => {
                     known.records += 1;
                     known.last_offset = offset;
+                    known.bytes += bytes;
                 }
                 None => {
                     let topic = record.topic.to_vec();
                     let (first_offset, last_offset) = (offset, offset);
-                    let found = TopicInfo { topic, records: 1, first_offset, last_offset };
+                    let found = TopicInfo { topic, records: 1, first_offset, last_offset, bytes };
                     topics.insert(found.topic.clone(), found);
                 }
             }
         }
         Ok(topics.into_values().collect())
     }
+}
+
+fn bytes_of(record: &Record<'_>) -> u64 {
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    (length(record.key) + length(record.value) + headers) as u64
 }

@@ -57,6 +57,7 @@ mod told;
 mod topic_index;
 mod transactions;
 mod truncation;
+mod unchanged;
 mod vectors;
 mod whole_streams;
 mod writing;

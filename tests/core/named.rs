@@ -128,6 +128,24 @@ fn auto_commit_trails_what_was_delivered() {
     assert_eq!(consumer.stored().map(|position| position.offset), Some(5));
 }
 
+/// Somebody read a named consumer block by block. Its records were not counted, so it never committed
+/// after so many of them.
+#[test]
+fn auto_commit_counts_the_records_of_blocks() {
+    let scratch = scratch();
+    let pair = || ["a", "b"].map(|value| NewRecord::new("in", value));
+    let mut producer = Producer::open(&scratch.stream).unwrap();
+    for _ in 0..2 {
+        producer.append_batch(&mut pair().into_iter().collect()).unwrap();
+    }
+    let every_two = NamedOptions::new().auto_commit(AutoCommit::Records(2));
+    let mut consumer = every_two.open(&scratch.stream, "audit").unwrap();
+    assert_eq!(consumer.next_block(Duration::ZERO).unwrap().unwrap().count(), 2);
+    assert_eq!(consumer.stored(), None);
+    assert_eq!(consumer.next_block(Duration::ZERO).unwrap().unwrap().count(), 2);
+    assert_eq!(consumer.stored().unwrap().offset, 2);
+}
+
 /// C-2: a position changed behind the owner's back is never overwritten.
 #[test]
 fn a_commit_compares_before_it_sets() {

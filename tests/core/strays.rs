@@ -266,3 +266,25 @@ fn a_stray_in_the_way_of_the_next_segment_is_damage() {
     append(&mut Producer::open(dir.path()).unwrap(), "d");
     assert_eq!(verdict().verdict(), Found::Sound);
 }
+
+/// Somebody put a directory in place of the lowest segment, and a bit of the next one was turned. The
+/// others say all the same which stream they are of (F-9): they are looked at, and the damage is told.
+#[test]
+fn beside_a_directory_with_the_lowest_name_the_others_are_verified() {
+    let (dir, _) = stream();
+    let lowest = segment(dir.path(), 3);
+    std::fs::remove_file(&lowest).unwrap();
+    std::fs::create_dir(&lowest).unwrap();
+    let verify = || CheckOptions::new().check(dir.path(), &mut |_, _| {}).unwrap();
+    let report = verify();
+    assert_eq!(report.verdict(), Found::Unreadable, "{:?}", report.findings);
+    let strays = report.findings.iter().filter(|found| found.problem == Problem::StraySegment);
+    assert_eq!(strays.count(), 0, "{:?}", report.findings);
+    let next = segment(dir.path(), 4);
+    let mut bytes = std::fs::read(&next).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&next, bytes).unwrap();
+    let report = verify();
+    assert_eq!(report.verdict(), Found::Damaged, "{:?}", report.findings);
+}

@@ -2,8 +2,8 @@
 
 use crate::real::*;
 use puro::{
-    AppendError, AutoCommit, Batch, NamedConsumer, NewRecord, OwnedRecord, Producer, RecordError,
-    Stream,
+    AppendError, AutoCommit, Batch, NamedConsumer, NamedError, NewRecord, OwnedRecord, Producer,
+    RecordError, Stream,
 };
 
 fn worker(stream: &Stream) -> NamedConsumer {
@@ -145,4 +145,54 @@ fn records_that_were_read_are_new_records() {
     to.transaction(&mut batch).timestamp_ms(time).commit().unwrap();
     let same = |a: &OwnedRecord, b: &OwnedRecord| a.to_new() == b.to_new() && a.offset == b.offset;
     assert!(read(&copy).iter().zip(&records).all(|(a, b)| same(a, b)));
+}
+
+/// A gateway keeps the positions of two groups. It appends what one of them made, with both of their
+/// new places, in one block; both are there, and nobody else may run under the names meanwhile.
+#[test]
+fn who_holds_names_sets_their_positions_with_the_records() {
+    let dir = scratch();
+    let stream = Stream::open_or_create(dir.path()).unwrap();
+    let mut producer = stream.producer().unwrap();
+    for job in ["1", "2"] {
+        producer.append(&NewRecord::new("jobs", job)).unwrap();
+    }
+    let (one, two) = (stream.own_position("one").unwrap(), stream.own_position("two").unwrap());
+    assert!(matches!(stream.named("one"), Err(NamedError::Busy { .. })));
+    let mut answer: Batch = [NewRecord::new("answers", "one")].into_iter().collect();
+    let both = producer.transaction(&mut answer).once("gateway", 1);
+    both.set_position(&one, 2).set_position(&two, 1).commit().unwrap();
+    assert_eq!((producer.position("one").unwrap().offset, stream.bounds().unwrap()), (2, 0..3));
+
+    // Back again, with nothing appended; and never to where there is nothing yet.
+    let mut none = Batch::new();
+    producer.transaction(&mut none).set_position(&one, 0).commit().unwrap();
+    let beyond = producer.transaction(&mut none).set_position(&one, 9).set_position(&two, 0);
+    assert!(matches!(beyond.commit(), Err(AppendError::Diverged(_))));
+    let places: Vec<u64> =
+        stream.positions().unwrap().iter().map(|it| it.position.offset).collect();
+    assert_eq!((places, stream.bounds().unwrap()), (vec![0, 1], 0..3));
+    // What was appended before is not appended again, and moves nothing.
+    let again = producer.transaction(&mut answer).once("gateway", 1);
+    assert!(again.set_position(&one, 3).commit().unwrap().duplicate);
+    assert_eq!(producer.position("one").unwrap().offset, 0);
+    drop(one);
+    let mut consumer = stream.named("one").unwrap();
+    assert_eq!(consumer.try_next().unwrap().unwrap().offset, 0);
+}
+
+/// A producer takes over an identity before it has a record: who comes with what the one before had
+/// begun is refused.
+#[test]
+fn an_identity_is_taken_over_without_a_record() {
+    let dir = scratch();
+    let stream = Stream::open_or_create(dir.path()).unwrap();
+    let (mut first, mut second) = (stream.producer().unwrap(), stream.producer().unwrap());
+    let mut batch: Batch = [NewRecord::new("orders", "a")].into_iter().collect();
+    first.transaction(&mut batch).once("shop", 1).commit().unwrap();
+    let mut none = Batch::new();
+    second.transaction(&mut none).may_be_empty(true).once("shop", 10).commit().unwrap();
+    let late = first.transaction(&mut batch).once("shop", 2).commit();
+    assert!(matches!(late, Err(AppendError::OldSequence { newest: 10, .. })));
+    assert_eq!(stream.bounds().unwrap(), 0..1);
 }

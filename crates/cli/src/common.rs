@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -23,6 +23,8 @@ pub mod exit {
     pub const OK: u8 = 0;
     /// The stream ends in bytes that the next writer, or `puro repair`, will cut off.
     pub const NEEDS_REPAIR: u8 = 1;
+    /// Two streams are not the same, as `diff` has it.
+    pub const DIFFERENT: u8 = 1;
     /// Stored data is damaged, its history was lost, or it was deleted before a named consumer
     /// had read it.
     pub const DAMAGED: u8 = 2;
@@ -37,11 +39,13 @@ pub mod exit {
 /// The exit codes as `puro --help` tells them.
 pub const EXIT_CODES: &str = "Exit codes:
   0    all went well (also when the reader of the output went away)
-  1    the stream's end needs repair (`verify`, `consume -e`, `export`); `puro repair` mends it
+  1    the stream's end needs repair (`verify`, `consume -e`, `export`); `puro repair` mends it;
+       two streams differ (`diff`)
   2    stored data is damaged, its history was lost, or it was deleted before the consumer of
        that name had read it
   64   wrong usage
-  74   the system is in the way: no permission, no space, a lock held for too long
+  74   the system is in the way: no permission, no space, a lock held for too long; or somebody
+       else was faster (`produce --if-end` and the like)
   130  interrupted by Ctrl-C, between two blocks";
 
 /// Why a command ended early: what to say, and the exit code.
@@ -231,17 +235,6 @@ pub fn insert_json_bytes(
         Some((_, Ok(text))) => object.insert(name.to_owned(), text.into()),
         Some((bytes, Err(_))) => object.insert(format!("{name}_base64"), base64(bytes).into()),
     };
-}
-
-/// A time in ms since 1970 as RFC 3339; as a bare number where no calendar has it.
-pub fn format_time(time_ms: u64) -> String {
-    // The last moment of the year 9999, beyond which RFC 3339 has no form.
-    const LAST_MS: u64 = 253_402_300_799_999;
-    if time_ms > LAST_MS {
-        return time_ms.to_string();
-    }
-    let time = UNIX_EPOCH + Duration::from_millis(time_ms);
-    humantime::format_rfc3339_millis(time).to_string()
 }
 
 /// Progress of work on so many bytes: shown on a terminal only, and only once the work has

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,23 +12,34 @@ use puro::{
 };
 
 use crate::common::{CliError, Work, at_work, check_interrupt, exit, interrupted, message};
+use crate::filter::Filter;
 use crate::format::{Format, parse_format, write_json};
-use crate::parse::parse_start;
+use crate::parse::{Delimiter, parse_delimiter, parse_start};
 use crate::streams::{self, Waiting};
+use crate::topics::{self, Unmet};
+use crate::until::Until;
 
 /// Print the records of a stream, and wait for more
 #[derive(clap::Args)]
 pub struct Args {
     /// The stream's directory. Where it is not a stream yet, that is waited for, unless -e
     dir: PathBuf,
-    /// Only records of this topic; may be given more than once
+    /// Only records of this topic; may be given more than once. `*` stands for any text, `?` for one
+    /// byte (quote them: -t 'orders.*'), \* and \? for themselves
     #[arg(short, long = "topic", value_name = "TOPIC")]
     topics: Vec<OsString>,
-    /// Where to start: beginning, end, an OFFSET, -N (the last N records), a TIME
-    /// (2026-01-31T12:00:00Z, 2026-01-31, @MILLISECONDS), a DURATION ago (15m), a TOKEN, or
-    /// with --name: stored, the default, where the last run under that name was
+    #[command(flatten)]
+    filter: Filter,
+    /// Where to start: beginning, end, an OFFSET, -N (the last N records), a TIME, a DURATION ago
+    /// (15m), a TOKEN, or with --name: stored, the default, where the last run under that name was.
+    /// A TIME is 2026-01-31T12:00Z, +02:00 or [Europe/Berlin] instead of Z; local time without any
+    /// of them; 2026-01-31 (midnight), 14:30 (today), or @MILLISECONDS since 1970
     #[arg(long, value_name = "PLACE", value_parser = parse_from, allow_hyphen_values = true)]
     from: Option<From>,
+    /// Where to end: before this place, which is one of those of --from but stored. `end` is the end
+    /// there is now; an OFFSET or TIME that is yet to come is waited for, unless -e
+    #[arg(long, value_name = "PLACE", value_parser = parse_start, allow_hyphen_values = true)]
+    to: Option<Start>,
     /// Keep the position in the stream under this name, and go on from there the next time.
     /// It is committed when records were printed, about every second, and at the end; every ten
     /// seconds where there are only records of other topics
@@ -40,17 +50,22 @@ pub struct Args {
     /// code 2
     #[arg(long, value_name = "PLACE", value_enum, default_value = "fail", requires = "name")]
     if_lost: IfLostArg,
-    /// Stop after so many records
+    /// Stop after so many records that are printed
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Stop at the end, instead of waiting for more
     #[arg(short, long)]
     exit: bool,
     /// How to print a record. Tokens: %t topic, %k key, %s value, %o offset, %T time in ms
-    /// since 1970, %h headers, %%; escapes: \n \t \r \0 \\ \xHH
+    /// since 1970, %I time in ISO 8601, %h headers, %%; escapes: \n \t \r \0 \\ \xHH
     #[arg(short, long, value_name = "FORMAT", default_value = "%s\\n", value_parser = parse_format)]
     #[arg(allow_hyphen_values = true)]
     format: Format,
+    /// Print values with these bytes behind each instead of a newline, such as \\0 for `xargs -0`.
+    /// Escapes as for -f
+    #[arg(short = 'D', long, value_name = "DELIM", value_parser = parse_delimiter)]
+    #[arg(allow_hyphen_values = true, conflicts_with_all = ["format", "json"])]
+    delimiter: Option<Delimiter>,
     /// Print a record as a line of JSON; bytes that are not UTF-8 as NAME_base64
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -147,12 +162,27 @@ impl Source {
     }
 
     /// Commits the position behind what was printed, if there is anything to commit.
-    fn commit(&mut self) -> Result<(), CliError> {
-        if let Self::Named(named) = self {
-            named.commit()?;
+    fn commit(&mut self, printed: Printed) -> Result<(), CliError> {
+        match self {
+            Self::Plain(_) => {}
+            Self::Named(named) if printed == Printed::BehindEnd => _ = named.commit_but_last()?,
+            Self::Named(named) => _ = named.commit()?,
         }
         Ok(())
     }
+}
+
+/// How far printing came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Printed {
+    /// There may be more.
+    Some,
+    /// Nothing more is there now.
+    All,
+    /// As many as were asked for, or up to the end that was.
+    Enough,
+    /// The same, and the record behind that end was taken, too.
+    BehindEnd,
 }
 
 /// How many records are printed before the position is committed at the latest.
@@ -169,37 +199,39 @@ const WAIT: Duration = Duration::from_millis(250);
 /// Bytes of output that are gathered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Prints records until the count is reached, the end (with `-e`), or Ctrl-C.
+/// Prints records until the count is reached, the end (with `-e` or `--to`), or Ctrl-C.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     refuse_to_print_nowhere(args)?;
     let Some(mut source) = open(args)? else { return Ok(ExitCode::SUCCESS) };
+    let until = args.to.map(|place| Until::find(&options(args), &args.dir, place)).transpose()?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, Waiting::stdout()?);
-    let mut left = args.count.unwrap_or(u64::MAX);
+    let unmet = Unmet::new(&args.dir, &args.topics);
+    let mut printer = Printer { args, until, unmet, left: args.count.unwrap_or(u64::MAX) };
     let mut working = at_work();
     let mut committed = Instant::now();
     let mut missed = 0;
     source.check_room()?;
     loop {
         // Whatever happens, what was read before it is printed first.
-        let before = left;
-        let printed = print_some(&mut source, args, &mut out, &mut left);
+        let before = printer.left;
+        let printed = printer.print_some(&mut source, &mut out);
         out.flush()?;
         tell_missed(args, &source, &mut missed);
-        let more = matches!(printed, Ok(true));
-        let rests = printed.is_ok() && !more && left > 0 && !args.exit && left == before;
+        let came = *printed.as_ref().unwrap_or(&Printed::Enough);
+        let rests = came == Printed::All && !args.exit && printer.left == before;
         let interval = if rests { PASSING_INTERVAL } else { COMMIT_INTERVAL };
+        let more = came == Printed::Some;
         if !(more || rests) || committed.elapsed() >= interval {
-            source.commit()?;
+            source.commit(came)?;
             committed = Instant::now();
             if more {
                 source.check_room()?;
             }
         }
-        if printed? {
-            continue;
-        }
-        if left == 0 {
-            return Ok(ExitCode::SUCCESS);
+        match printed? {
+            Printed::Some => continue,
+            Printed::Enough | Printed::BehindEnd => return Ok(ExitCode::SUCCESS),
+            Printed::All => printer.unmet.tell(!args.exit),
         }
         if args.exit {
             // Its own commit stands behind what it has read; that is not yet the end.
@@ -293,7 +325,7 @@ fn options(args: &Args) -> ConsumerOptions {
         .durable(args.durable)
         .wait_for_stream(!args.exit)
         .allow_network(args.allow_network);
-    args.topics.iter().fold(options, |options, topic| options.topic(topic.as_bytes()))
+    topics::choose(options, &args.topics)
 }
 
 /// Opens the consumer; where there is no stream yet, says that it is waited for.
@@ -305,31 +337,70 @@ fn open_plain(args: &Args, from: Start) -> Result<Consumer, CliError> {
     Ok(consumer)
 }
 
-/// Prints what is there now, up to `left` records and as many as may go before a commit;
-/// tells whether there may be more.
-fn print_some(
-    source: &mut Source,
-    args: &Args,
-    out: &mut impl Write,
-    left: &mut u64,
-) -> Result<bool, CliError> {
-    for _ in 0..COMMIT_RECORDS.min(*left) {
-        let Some(record) = source.try_next()? else {
-            check_interrupt()?;
-            return Ok(false);
-        };
-        print(args, out, &record)?;
-        *left -= 1;
-        if interrupted() {
-            break;
-        }
-    }
-    check_interrupt()?;
-    Ok(*left > 0)
+/// What is printed, and how much of it is left.
+struct Printer<'a> {
+    args: &'a Args,
+    until: Option<Until>,
+    unmet: Unmet<'a>,
+    left: u64,
 }
 
-fn print(args: &Args, out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
-    if args.json { write_json(out, record) } else { args.format.write(out, record) }
+impl Printer<'_> {
+    /// Prints what is there now, up to the count and as much as may go before a commit.
+    fn print_some(
+        &mut self,
+        source: &mut Source,
+        out: &mut impl Write,
+    ) -> Result<Printed, CliError> {
+        for _ in 0..COMMIT_RECORDS {
+            if self.left == 0 {
+                break;
+            }
+            if self.is_at_end(source) {
+                return Ok(Printed::Enough);
+            }
+            let Some(record) = source.try_next()? else {
+                check_interrupt()?;
+                return Ok(self.at_rest(source));
+            };
+            if self.until.as_ref().is_some_and(|until| until.ends_before(&record)) {
+                return Ok(Printed::BehindEnd);
+            }
+            self.unmet.meet(record.topic);
+            if self.args.filter.wants(&record) {
+                self.print(out, &record)?;
+                self.left -= 1;
+            }
+            if interrupted() {
+                break;
+            }
+        }
+        check_interrupt()?;
+        Ok(if self.left > 0 { Printed::Some } else { Printed::Enough })
+    }
+
+    fn is_at_end(&self, source: &mut Source) -> bool {
+        let Some(until) = &self.until else { return false };
+        source.consumer().token().is_some_and(|token| until.is_at(token.offset))
+    }
+
+    /// Where there is nothing more now: whether that is the end that was asked for.
+    fn at_rest(&self, source: &mut Source) -> Printed {
+        let next_offset = source.consumer().token().map_or(0, |token| token.offset);
+        let reached = self.until.as_ref().is_some_and(|until| until.is_reached(next_offset));
+        if reached { Printed::Enough } else { Printed::All }
+    }
+
+    fn print(&self, out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
+        match &self.args.delimiter {
+            _ if self.args.json => write_json(out, record),
+            None => self.args.format.write(out, record),
+            Some(delimiter) => {
+                out.write_all(record.value.unwrap_or_default())?;
+                out.write_all(delimiter.bytes())
+            }
+        }
+    }
 }
 
 /// Ends at the end, and says so if that is not a clean one.

@@ -6,6 +6,7 @@ use puro::Record;
 
 use crate::common::write_json_bytes;
 use crate::parse::split_escape;
+use crate::time::{format_time, iso};
 
 /// A format string, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,7 @@ enum Piece {
     Value,
     Offset,
     Timestamp,
+    IsoTime,
     Headers,
 }
 
@@ -54,7 +56,7 @@ impl Format {
     /// Adds the token at the front of `text`, which begins behind the percent sign; gives
     /// the rest.
     fn add_token<'t>(&mut self, text: &'t str) -> Result<&'t str, String> {
-        const KNOWN: &str = "there are %t %k %s %o %T %h %%";
+        const KNOWN: &str = "there are %t %k %s %o %T %I %h %%";
         let Some(token) = text.chars().next() else {
             return Err(format!("it ends in a lone percent sign; {KNOWN}"));
         };
@@ -65,6 +67,7 @@ impl Format {
             's' => self.0.push(Piece::Value),
             'o' => self.0.push(Piece::Offset),
             'T' => self.0.push(Piece::Timestamp),
+            'I' => self.0.push(Piece::IsoTime),
             'h' => self.0.push(Piece::Headers),
             other => return Err(format!("%{other} is unknown; {KNOWN}")),
         }
@@ -81,6 +84,7 @@ impl Format {
                 Piece::Value => out.write_all(record.value.unwrap_or_default())?,
                 Piece::Offset => write!(out, "{}", record.offset)?,
                 Piece::Timestamp => write!(out, "{}", record.timestamp_ms)?,
+                Piece::IsoTime => out.write_all(format_time(record.timestamp_ms).as_bytes())?,
                 Piece::Headers => write_headers(out, record)?,
             }
         }
@@ -102,7 +106,8 @@ fn write_headers(out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
 }
 
 /// Prints a record as one line of JSON. Bytes that are not UTF-8 stand in base64, in a
-/// member named `..._base64`; a delete marker has the value `null`.
+/// member named `..._base64`; a delete marker has the value `null`. The time stands there twice, for
+/// programs and for people; beyond the calendar for programs only.
 pub fn write_json(out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
     out.write_all(b"{")?;
     write_json_bytes(out, "topic", Some(record.topic))?;
@@ -118,5 +123,9 @@ pub fn write_json(out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
         write_json_bytes(out, "value", Some(value))?;
         out.write_all(b"}")?;
     }
-    writeln!(out, "],\"offset\":{},\"timestamp_ms\":{}}}", record.offset, record.timestamp_ms)
+    write!(out, "],\"offset\":{},\"timestamp_ms\":{}", record.offset, record.timestamp_ms)?;
+    match iso(record.timestamp_ms) {
+        Some(time) => writeln!(out, ",\"time\":\"{time}\"}}"),
+        None => out.write_all(b",\"time\":null}\n"),
+    }
 }

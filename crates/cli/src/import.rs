@@ -9,7 +9,7 @@ use puro::{Batch, NewRecord, Producer, ProducerOptions, RecordError};
 use serde_json::json;
 
 use crate::common::{CliError, at_work, check_interrupt, message};
-use crate::lines::Lines;
+use crate::lines::{Lines, Parts};
 use crate::streams;
 
 mod members;
@@ -18,7 +18,7 @@ mod members;
 ///
 /// A line is an object: topic (text), key and value (text or null; a record without a value is a
 /// delete marker), headers (a list of objects with name and value; may be missing), timestamp_ms
-/// (kept; the current time where it is missing). A member that is there twice is refused, blank lines
+/// (kept; where it is missing, time, as 2026-01-31T12:00:00Z; without both the current time). A member that is there twice is refused, blank lines
 /// are passed over. Bytes that are not text stand in base64 in a
 /// member named NAME_base64 instead. An offset is accepted and not kept: records get the next
 /// offsets of the stream. Records that follow each other with the same time go into one block, up
@@ -32,6 +32,13 @@ pub struct Args {
     /// Make every block safe from a loss of power before the next one is begun
     #[arg(long)]
     durable: bool,
+    /// All records of all files in one transaction, of any topics: all of them or none. They must
+    /// fit into one block of 16 MiB, and have one time; --now gives them one
+    #[arg(long)]
+    atomic: bool,
+    /// All records get the current time, whatever their lines say
+    #[arg(long)]
+    now: bool,
     /// Fail if the stream is missing, instead of making it
     #[arg(long)]
     no_create: bool,
@@ -54,16 +61,15 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         .durable(args.durable)
         .allow_network(args.allow_network);
     let producer = options.open(&args.dir)?;
-    let mut importer = Importer { producer, batch: Batch::new(), time_ms: None, imported: 0 };
-    let stdin = [PathBuf::from("-")];
-    let files = if args.files.is_empty() { &stdin } else { args.files.as_slice() };
-    for file in files {
-        let read = importer.read(file);
-        // Whatever happens, what was read before it is appended first.
-        let appended = importer.append();
-        if let Err(error) = read.and(appended) {
-            return Err(error.context(format_args!("{} records imported", importer.imported)));
-        }
+    let mut importer = Importer { args, producer, batch: Batch::new(), time_ms: None, imported: 0 };
+    let read = importer.read_all();
+    // Whatever happens, what was read before it is appended first, unless it is all or nothing.
+    let appended = match &read {
+        Err(_) if args.atomic => Ok(()),
+        _ => importer.append(),
+    };
+    if let Err(error) = read.and(appended) {
+        return Err(error.context(format_args!("{} records imported", importer.imported)));
     }
     let next_offset = importer.producer.token().offset;
     let imported = importer.imported;
@@ -76,7 +82,8 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Importer {
+struct Importer<'a> {
+    args: &'a Args,
     producer: Producer,
     /// The block that is being filled.
     batch: Batch,
@@ -85,13 +92,28 @@ struct Importer {
     imported: u64,
 }
 
-impl Importer {
+impl Importer<'_> {
+    fn read_all(&mut self) -> Result<(), CliError> {
+        let stdin = [PathBuf::from("-")];
+        let args = self.args;
+        let files = if args.files.is_empty() { &stdin } else { args.files.as_slice() };
+        for file in files {
+            self.read(file)?;
+            if !args.atomic {
+                self.append()?; // the next one may have to be waited for
+            }
+        }
+        Ok(())
+    }
+
     fn read(&mut self, file: &Path) -> Result<(), CliError> {
         let mut working = at_work();
-        let mut lines = working.pause(|| Lines::open(file, LONGEST_LINE))?;
+        let mut lines = working.pause(|| Lines::open(file, LONGEST_LINE, Parts::LINES))?;
         loop {
             let more = if lines.may_wait() {
-                self.append()?;
+                if !self.args.atomic {
+                    self.append()?;
+                }
                 working.pause(|| lines.advance())?
             } else {
                 lines.advance()?
@@ -103,20 +125,29 @@ impl Importer {
                 continue;
             }
             let line = Line::parse(lines.text());
-            let line = line.map_err(|why| CliError::usage(why).context(lines.place()))?;
+            let mut line = line.map_err(|why| CliError::usage(why).context(lines.place()))?;
+            line.time_ms = line.time_ms.filter(|_| !self.args.now);
             self.push(&line).map_err(|error| error.context(lines.place()))?;
         }
     }
 
     /// Adds a record to the block; begins a new one where the time changes or it is full.
     fn push(&mut self, line: &Line) -> Result<(), CliError> {
-        if self.time_ms != line.time_ms {
+        if self.time_ms != line.time_ms && !self.batch.is_empty() {
+            if self.args.atomic {
+                return Err(CliError::usage(
+                    "its time is not that of the records before it, and a transaction has one time; \
+                     --now gives all of them the current one",
+                ));
+            }
             self.append()?;
         }
         self.time_ms = line.time_ms;
         let record = line.record()?;
         match self.batch.push(&record) {
-            Err(RecordError::TooLong { field: "batch", .. }) if !self.batch.is_empty() => {
+            Err(RecordError::TooLong { field: "batch", .. })
+                if !self.batch.is_empty() && !self.args.atomic =>
+            {
                 self.append()?;
                 Ok(self.batch.push(&record)?)
             }

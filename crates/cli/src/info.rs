@@ -8,10 +8,12 @@ use puro::internals::setting_entries;
 use puro::{SegmentInfo, StreamInfo, StreamOptions, TopicInfo};
 use serde_json::{Map, Value, json};
 
-use crate::common::{CliError, Progress, check_interrupt, format_time, insert_json_bytes};
+use crate::common::{CliError, insert_json_bytes};
 use crate::config::counts;
 use crate::printable::{shown, shown_path};
 use crate::streams::report;
+use crate::time::format_time;
+use crate::topics;
 
 /// Tell what a stream holds
 ///
@@ -54,17 +56,7 @@ fn gather(args: &Args) -> Result<Info, CliError> {
     let opened = StreamOptions::new().allow_network(args.allow_network).open(&args.dir)?;
     let stream = opened.info()?;
     let settings = setting_entries(&args.dir)?;
-    let mut bar = Progress::of_bytes("count", stream.bytes());
-    let (low, high) = (stream.lowest_offset(), stream.end.offset);
-    let bytes_per_record = stream.bytes() as f64 / high.saturating_sub(low).max(1) as f64;
-    let topics = opened.topics_telling(&mut |offset| {
-        let done = offset.saturating_sub(low);
-        if done % 4096 == 0 {
-            bar.set((done as f64 * bytes_per_record) as u64);
-            check_interrupt()?;
-        }
-        Ok::<(), CliError>(())
-    })?;
+    let topics = topics::count(&opened)?;
     Ok(Info { stream, settings, topics })
 }
 
@@ -125,14 +117,7 @@ fn info_json(info: &Info) -> Value {
         }
         setting
     };
-    let topic = |found: &TopicInfo| {
-        let mut topic = named(&found.topic, "records", found.records.into());
-        if let Some(members) = topic.as_object_mut() {
-            members.insert("first_offset".to_owned(), found.first_offset.into());
-            members.insert("last_offset".to_owned(), found.last_offset.into());
-        }
-        topic
-    };
+    let topic = |found: &TopicInfo| topics::to_json(found, "name");
     json!({
         "stream_id": info.stream.end.stream_id.to_string(),
         "lowest_offset": info.stream.lowest_offset(),

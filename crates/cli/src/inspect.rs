@@ -17,9 +17,10 @@ use puro::internals::walk::{FoundBlock, Piece, Stretch, Walk, restore_header};
 use puro::internals::{SavedTail, parse_saved_tail_name};
 use serde_json::{Map, Value, json};
 
-use crate::common::{CliError, format_time, hex, insert_json_bytes};
+use crate::common::{CliError, hex, insert_json_bytes};
 use crate::printable::one_line;
 use crate::streams::report;
+use crate::time::format_time;
 
 /// Show every block of a stream, or of one segment's file
 ///

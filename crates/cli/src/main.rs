@@ -2,19 +2,25 @@
 //! [`common`].
 
 mod backup;
+mod bench;
 mod beside;
 mod common;
 mod config;
 mod consume;
 mod create;
 mod demo;
+mod diff;
+mod examples;
 mod export;
+mod filter;
 mod format;
 mod import;
 mod info;
 mod inspect;
+mod latest;
 mod limits;
 mod lines;
+mod pages;
 mod parse;
 mod positions;
 mod printable;
@@ -22,15 +28,20 @@ mod produce;
 mod repair;
 mod restore;
 mod salvage;
+mod serve;
+mod stat;
 mod steward;
 mod streams;
+mod time;
+mod topics;
 mod trim;
+mod until;
 mod verify;
 mod who;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
 use common::{CliError, EXIT_CODES, exit};
 
@@ -48,13 +59,17 @@ enum Command {
     Create(create::Args),
     Produce(produce::Args),
     Consume(consume::Args),
+    Latest(latest::Args),
     Config(config::Args),
     Positions(positions::Args),
+    Topics(topics::Args),
     Info(info::Args),
+    Stat(stat::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
     Repair(repair::Args),
     Salvage(salvage::Args),
+    Diff(diff::Args),
     Steward(steward::Args),
     Trim(trim::Args),
     Who(who::Args),
@@ -62,16 +77,22 @@ enum Command {
     Restore(restore::Args),
     Export(export::Args),
     Import(import::Args),
+    Serve(serve::Args),
+    Bench(bench::Args),
     Demo(demo::Args),
     /// Copies a stream into another one, and goes on copying, exactly once.
     #[command(disable_help_flag = true)]
     Mirror(beside::Args),
+    Cheat(examples::Args),
+    Completions(pages::CompletionArgs),
+    Man(pages::ManArgs),
     #[command(hide = true)]
     DemoWorker(demo::worker::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
@@ -80,18 +101,27 @@ fn main() -> ExitCode {
     run(&cli.command).unwrap_or_else(|error| error.report())
 }
 
+/// The command line, each command with its examples.
+fn command() -> clap::Command {
+    pages::with_examples::<Cli>()
+}
+
 fn run(command: &Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Create(args) => create::run(args),
         Command::Produce(args) => produce::run(args),
         Command::Consume(args) => consume::run(args),
+        Command::Latest(args) => latest::run(args),
         Command::Config(args) => config::run(args),
         Command::Positions(args) => positions::run(args),
+        Command::Topics(args) => topics::run(args),
         Command::Info(args) => info::run(args),
+        Command::Stat(args) => stat::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Salvage(args) => salvage::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Steward(args) => steward::run(args),
         Command::Trim(args) => trim::run(args),
         Command::Who(args) => who::run(args),
@@ -99,6 +129,11 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Restore(args) => restore::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Cheat(args) => examples::run(args),
+        Command::Completions(args) => pages::complete(args),
+        Command::Man(args) => pages::man(args),
         Command::Demo(args) => demo::run(args),
         Command::Mirror(args) => beside::run("puro-mirror", args),
         Command::DemoWorker(args) => demo::worker::run(args),
@@ -110,4 +145,29 @@ fn refuse(error: &clap::Error) -> ExitCode {
     // Nobody to tell where the stream is closed.
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::OK })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn each_command_has_an_example_and_each_example_a_command() {
+        let commands = Cli::command();
+        let names = commands.get_subcommands().filter(|command| !command.is_hide_set());
+        let names: Vec<_> = names.map(clap::Command::get_name).collect();
+        let has = |name: &&str| examples::EXAMPLES.iter().any(|example| example.command == *name);
+        assert!(names.iter().all(has), "{names:?}");
+        for example in examples::EXAMPLES {
+            assert!(names.contains(&example.command), "{}", example.command);
+            assert!(
+                example.line.contains(&format!("puro {}", example.command)),
+                "{}",
+                example.line
+            );
+        }
+        command().debug_assert();
+    }
 }

@@ -1,8 +1,8 @@
 //! What users write on the command line: sizes, places to start at, times, escapes.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use puro::{Start, Token};
+
+use crate::time::{parse_ago, parse_time};
 
 /// A number of bytes: `4096`, `64K`, `64KiB`, `1M`, `1GiB`. K, M and G are powers of 1024.
 pub fn parse_size(text: &str) -> Result<u64, String> {
@@ -39,58 +39,11 @@ pub fn parse_start(text: &str) -> Result<Start, String> {
     if let Ok(token) = text.parse::<Token>() {
         return Ok(Start::Token(token));
     }
-    if let Ok(ago) = humantime::parse_duration(text) {
-        let time = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
-        return Ok(Start::Time(to_ms(time)));
-    }
-    parse_time(text).map(Start::Time).ok_or_else(|| {
+    parse_ago(text).or_else(|| parse_time(text)).map(Start::Time).ok_or_else(|| {
         "it must be beginning, end, an offset, -N for the last N records, a time such as \
-         2026-01-31T12:00:00Z or @MILLISECONDS, how long ago such as 15m, or a token"
+         2026-01-31T12:00:00Z, 14:30 or @MILLISECONDS, how long ago such as 15m, or a token"
             .to_owned()
     })
-}
-
-/// A time of ISO 8601 in ms since 1970: a date, or date and time of day with `T` or a space
-/// between them, with `Z`, an offset such as `+02:00`, or no zone, which is UTC.
-fn parse_time(text: &str) -> Option<u64> {
-    let (local, zone_minutes) = split_zone(text)?;
-    let full = match local.len() {
-        10 => format!("{local}T00:00:00"),
-        16 => format!("{local}:00"),
-        _ => local.to_owned(),
-    };
-    let time = humantime::parse_rfc3339_weak(&full).ok()?;
-    to_ms(time).checked_add_signed(-zone_minutes * 60_000)
-}
-
-/// Splits the zone off a time; in minutes to the east.
-fn split_zone(text: &str) -> Option<(&str, i64)> {
-    if let Some(local) = text.strip_suffix(['Z', 'z']) {
-        return Some((local, 0));
-    }
-    // A sign before the time of day belongs to the date.
-    let sign_at = text.rfind(['+', '-']).filter(|at| *at > 10);
-    let Some((local, zone)) = sign_at.and_then(|at| text.split_at_checked(at)) else {
-        return Some((text, 0));
-    };
-    let digits: String = zone.chars().skip(1).filter(|c| *c != ':').collect();
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let (hours, minutes) = match digits.len() {
-        4 if plain => (digits.get(..2)?, digits.get(2..)?),
-        2 if plain => (digits.as_str(), "0"),
-        _ => return None,
-    };
-    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    if hours > 23 || minutes > 59 {
-        return None;
-    }
-    let east = hours * 60 + minutes;
-    Some((local, if zone.starts_with('-') { -east } else { east }))
-}
-
-fn to_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// One escape at the front of `text`, which begins behind the backslash: the byte it
@@ -131,7 +84,7 @@ pub fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
     if bytes.is_empty() { Err("it must not be empty".to_owned()) } else { Ok(Delimiter(bytes)) }
 }
 
-/// What stands between a key and a value.
+/// What stands between a key and a value, or behind a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delimiter(Vec<u8>);
 
@@ -139,6 +92,11 @@ impl Delimiter {
     /// How long it is.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Its bytes; there is at least one.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// What stands before it and what behind it, where it stands in the line first.
@@ -155,6 +113,7 @@ impl Delimiter {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::time::now_ms;
 
     #[test]
     fn sizes_take_binary_units() {
@@ -180,11 +139,12 @@ mod tests {
             ("@1500", Start::Time(1500)),
             (&token.to_string(), Start::Token(token)),
             ("2026-01-31T12:00:00Z", Start::Time(noon)),
-            ("2026-01-31 12:00", Start::Time(noon)),
-            ("2026-01-31T12:00:00.25", Start::Time(noon + 250)),
+            ("2026-01-31 12:00Z", Start::Time(noon)),
+            ("2026-01-31T12:00:00.25z", Start::Time(noon + 250)),
             ("2026-01-31T14:00:00+02:00", Start::Time(noon)),
             ("2026-01-31T06:30-0530", Start::Time(noon)),
-            ("2026-01-31", Start::Time(noon - 12 * 3_600_000)),
+            ("2026-01-31T13:00[Etc/GMT-1]", Start::Time(noon)),
+            ("1970-01-01T00:00:00Z", Start::Time(0)),
         ];
         for (text, start) in starts {
             assert_eq!(parse_start(text), Ok(start), "{text}");
@@ -195,9 +155,14 @@ mod tests {
             "@",
             "5 apples",
             "2026-13-01",
-            "2026-01-31T12:00+25:00",
+            "2026-01-31T12:00+26:00",
             "2026-01-31T12",
+            "2026-01-31T12:00[Nowhere/None]",
             "yesterday",
+            "1969-12-31T23:00Z",
+            "1969-12-31T23:00:00+00:00",
+            "-15m",
+            "12:60",
         ] {
             assert!(parse_start(text).is_err(), "{text}");
         }
@@ -205,9 +170,9 @@ mod tests {
 
     #[test]
     fn a_duration_is_so_long_ago() {
-        let before = to_ms(SystemTime::now());
+        let before = now_ms();
         let Ok(Start::Time(found)) = parse_start("1h 30m") else { panic!("no time") };
-        let after = to_ms(SystemTime::now());
+        let after = now_ms();
         assert!((before - 5_400_000..=after - 5_400_000).contains(&found));
     }
 

@@ -9,10 +9,11 @@ use puro::{PositionReport, Start, Stream};
 
 use serde_json::json;
 
-use crate::common::{CliError, format_time, message};
+use crate::common::{CliError, message};
 use crate::parse::parse_start;
 use crate::printable::one_line;
 use crate::streams;
+use crate::time::format_time;
 
 /// Show or change the positions of named consumers
 #[derive(clap::Args)]

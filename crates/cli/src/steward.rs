@@ -10,10 +10,11 @@ use puro::who::{Holder, WhoReport, who};
 use puro::{Steward, StewardError, StewardOptions};
 use serde_json::{Value, json};
 
-use crate::common::{CliError, at_work, check_interrupt, format_time, message};
+use crate::common::{CliError, at_work, check_interrupt, message};
 use crate::parse::parse_size;
 use crate::printable::one_line;
 use crate::streams;
+use crate::time::{format_duration, format_time, parse_interval};
 use crate::who::describe_process;
 
 /// Delete, seal and compact as the stream's settings say
@@ -55,14 +56,6 @@ pub struct Args {
     /// Accept a network file system. Only safe while one machine alone works in it
     #[arg(long)]
     allow_network: bool,
-}
-
-/// Passes without a pause would do nothing but read the stream over and over.
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
-        parsed => parsed.map_err(|error| error.to_string()),
-    }
 }
 
 /// A limit that would be no limit as a setting: nobody means to delete all by it.
@@ -182,7 +175,7 @@ fn describe_kept(kept: &Kept, holders: &WhoReport) -> String {
         ),
         Why::ClockJumped { by_ms } => format!(
             "this clock has jumped by {} since the last pass; the next one believes it",
-            humantime::format_duration(Duration::from_secs(by_ms / 1000))
+            format_duration(Duration::from_secs(by_ms / 1000))
         ),
         other => format!("{other:?}"),
     };

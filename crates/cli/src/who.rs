@@ -9,9 +9,10 @@ use puro::internals::vfs::LockKind;
 use puro::who::{Holder, WhoReport, who};
 use serde_json::{Value, json};
 
-use crate::common::{CliError, format_time, message};
+use crate::common::{CliError, message};
 use crate::printable::one_line;
 use crate::streams;
+use crate::time::format_time;
 
 /// Show which processes hold which files of a stream
 ///

@@ -10,7 +10,7 @@
 //! `--traces` holds runs of the real code against the specification as well, and with `--table`
 //! writes what they cover into TRACES.md.
 //! `--mutants` runs the mutants as well, `--only-mutants` nothing else. `--long` adds the
-//! large configurations and the mutants that are listed as survivors, which take longest;
+//! large configurations, and the mutants that take longest or are listed as survivors;
 //! `--only NAME` takes one configuration, large or not, and the mutants that it is the first
 //! to run. `--table` writes the table of configurations into spec/README.md and the matrix
 //! of mutants into MUTANTS.md; rows of what was not run stay as they are.
@@ -213,7 +213,7 @@ fn check_mutants(options: &Options, jar: &Path, all: &[Config]) -> Result<Vec<St
     let base = jar.ancestors().nth(3).expect("the jar lies in target/tla/").join("mutants");
     let wanted = |m: &Mutant| match &options.only {
         Some(only) => m.name == *only || m.run[0] == *only,
-        None => options.long || m.survives.is_none(),
+        None => options.long || !m.long && m.survives.is_none(),
     };
     let all_mutants = mutants::list()?;
     let mut list: Vec<_> = all_mutants.iter().filter(|m| wanted(m)).collect();

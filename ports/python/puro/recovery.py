@@ -126,7 +126,7 @@ def _fill(lost_fd, name, data, mode, environment):
         there = os.pread(fd, len(data) + 1, 0)
         if not data.startswith(there):
             return None
-        at = len(there)
+        at = 0  # all of it anew: the sync of what is there may have failed (X-4, M-6)
         while at < len(data):
             at += os.pwrite(fd, data[at:], at)
         environment.sync_file(fd)

@@ -86,6 +86,22 @@ impl<V: Vfs> Directory<V> {
         majority(ids).map(Some).ok_or_else(|| Failure::TwoStreams { dir: self.path.clone() })
     }
 
+    /// The stream's id as those of these files say it that can be used (F-9), for who goes on beside
+    /// the others; `None` where none of them says it.
+    ///
+    /// # Errors
+    /// `TwoStreams` where as many say one as another.
+    pub(crate) fn id_that_is_said(&self, sequences: &[u32]) -> Result<Option<[u8; 16]>, Failure> {
+        let said: Vec<_> = sequences.iter().filter_map(|found| self.own_id(*found).ok()?).collect();
+        match (said.first(), said.last()) {
+            (Some(low), Some(high)) if low == high => Ok(Some(*low)),
+            (None, _) | (_, None) => Ok(None),
+            _ => majority(said.into_iter())
+                .map(Some)
+                .ok_or_else(|| Failure::TwoStreams { dir: self.path.clone() }),
+        }
+    }
+
     /// Number and id of the lowest segment that says which stream it is of.
     fn lowest_own(&self, listing: &Listing) -> Result<Option<(u32, [u8; 16])>, Failure> {
         let mut invalid = None;

@@ -121,7 +121,7 @@ pub fn boot_id() -> Option<[u8; 16]> {
 }
 
 /// File systems that other machines, or a program of a user, may serve.
-const NETWORK: [(i64, &str); 14] = [
+const NETWORK: [(u32, &str); 14] = [
     (0x6969, "nfs"),
     (0x517B, "smb"),
     (0xFF53_4D42, "cifs"),
@@ -140,7 +140,9 @@ const NETWORK: [(i64, &str); 14] = [
 
 pub fn file_system(dir: &File) -> io::Result<FileSystem> {
     let magic = nix::sys::statfs::fstatfs(dir)?.filesystem_type().0;
-    let known = NETWORK.iter().find(|(number, _)| *number == magic & 0xFFFF_FFFF);
+    // Its type is another with musl.
+    let number = u32::try_from(magic & 0xFFFF_FFFF).ok();
+    let known = NETWORK.iter().find(|(known, _)| Some(*known) == number);
     Ok(match known {
         Some((_, name)) => FileSystem { name: (*name).to_owned(), network: true },
         None => FileSystem { name: format!("{magic:#x}"), network: false },

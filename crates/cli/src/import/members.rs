@@ -8,6 +8,7 @@ use puro::internals::layout::MAX_HEADERS_BYTES;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::Line;
+use crate::time::parse_time;
 
 /// Reads a line.
 pub fn parse(line: &[u8]) -> Result<Line, String> {
@@ -160,7 +161,7 @@ impl<'de> Visitor<'de> for Record {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Line, M::Error> {
         let (mut topic, mut key, mut value) =
             (Bytes::default(), Bytes::default(), Bytes::default());
-        let (mut headers, mut time_ms, mut offset) = (None, None, None);
+        let (mut headers, mut time_ms, mut iso, mut offset) = (None, None, None, None);
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
                 "headers" => {
@@ -170,6 +171,10 @@ impl<'de> Visitor<'de> for Record {
                 "timestamp_ms" => {
                     once(&time_ms, &name)?;
                     time_ms = Some(map.next_value_seed(Number(&name))?);
+                }
+                "time" => {
+                    once(&iso, &name)?;
+                    iso = Some(map.next_value_seed(Text { name: &name, nullable: true })?);
                 }
                 "offset" => {
                     once(&offset, &name)?;
@@ -184,6 +189,11 @@ impl<'de> Visitor<'de> for Record {
                     }
                 }
             }
+        }
+        if let (None, Some(Some(iso))) = (time_ms, iso) {
+            let no_time =
+                || M::Error::custom(format_args!("`time` is no time: {}", iso.escape_debug()));
+            time_ms = Some(parse_time(&iso).ok_or_else(no_time)?);
         }
         Ok(Line {
             topic: topic.required("topic")?,

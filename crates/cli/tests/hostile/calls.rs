@@ -33,7 +33,7 @@ const CALLS: &[(&str, i32)] = &[
     ("consume s -e --from 2026-01-01T25:00:00Z", 64),
     ("consume s -e --from 2026-01-01T00:00:00+99:99", 64),
     ("consume s -e --from 99999999999999999999d", 64),
-    ("consume s -e --from 584542046y", 0),
+    ("consume s -e --from 19998y", 0),
     ("consume s -e --from ID:1:2", 0),
     ("consume s -e --from ID:0:0", 0),
     ("consume s -e --from ID:1:3", 2),

@@ -131,13 +131,18 @@ fn a_gap_that_lies() {
     let gap = |generation: u32, count: u32, values: &'static [&'static [u8]]| {
         move |place: &Place| {
             let header = Header::new(0, 0).with(|h| h.generation = generation);
-            let mut segment = Segment::new(&header);
-            let mut body = Body::of("before");
-            for value in values {
-                body = body.control("gap", None, Some(value));
-            }
-            body.count += count;
-            segment.push(&Block::records(body)).seal();
+            let fill = |segment: &mut Segment| {
+                let mut body = Body::of("before");
+                for value in values {
+                    body = body.control("gap", None, Some(value));
+                }
+                body.count += count;
+                segment.push(&Block::records(body));
+            };
+            let segment = match generation {
+                0 => Segment::sealed(&header, fill),
+                _ => Segment::compacted(&header, fill),
+            };
             let next = Header::new(1, segment.link.next_offset);
             place.segment(0, &segment).segment(1, Segment::new(&next).record("c"));
         }

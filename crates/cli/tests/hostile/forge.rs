@@ -348,6 +348,28 @@ impl Segment {
         Self::with_state(header, Body::new().epoch(1, 0, boot_id()))
     }
 
+    /// A sealed segment as a writer leaves it.
+    pub fn sealed(header: &Header, fill: impl Fn(&mut Self)) -> Self {
+        let mut segment = Self::new(header);
+        fill(&mut segment);
+        segment.seal();
+        segment
+    }
+
+    /// A sealed segment of another generation: its opening checkpoint says where all of it ends (F-38).
+    pub fn compacted(header: &Header, fill: impl Fn(&mut Self)) -> Self {
+        let made = |durable_to| {
+            let mut segment = Self::bare(header);
+            let mut checkpoint = Block::new(CHECKPOINT, Body::new().epoch(1, 0, boot_id()));
+            checkpoint.durable_to = durable_to;
+            segment.push(&checkpoint);
+            fill(&mut segment);
+            segment.seal();
+            segment
+        };
+        made(made(0).end())
+    }
+
     /// Where the next block begins.
     pub fn end(&self) -> u64 {
         self.bytes.len() as u64

@@ -56,8 +56,9 @@ const HEADERS: &[(&str, [&str; 4], Change)] = &[
     ("created 2^64-1", [SOUND, SOUND, SOUND, SOUND], |h| h.created = u64::MAX),
     ("sequence one more", ["s.22.ss sssss ssssss ss.", SOUND, SEALED_DAMAGED, "2.22... 22222 ssssss ..."], |h| h.sequence += 1),
     ("sequence 2^32-1", ["s.22.ss sssss ssssss ss.", SOUND, SEALED_DAMAGED, "2.22... 22222 ssssss ..."], |h| h.sequence = u32::MAX),
-    ("generation 1", [SOUND, SOUND, SOUND, SOUND], |h| h.generation = 1),
-    ("generation 2^32-1", [SOUND, SOUND, SOUND, SOUND], |h| h.generation = u32::MAX),
+    // Of another generation that is sealed, the opening checkpoint says where all of it ends (F-38).
+    ("generation 1", [SOUND, LIE, LIE, SOUND], |h| h.generation = 1),
+    ("generation 2^32-1", [SOUND, LIE, LIE, SOUND], |h| h.generation = u32::MAX),
     ("epoch 0", [LIE, LIE, LIE, LIE], |h| h.epoch = 0),
     ("epoch 2", ["..22... ..... 2....2 22.", "..22... ..... .....2 22.", LIE, NO_EPOCH], |h| h.epoch = 2),
     ("epoch 2^32-1", ["..22... ..... 2....2 22.", "..22... ..... .....2 22.", LIE, NO_EPOCH], |h| h.epoch = u32::MAX),

@@ -27,6 +27,14 @@ struct Running {
     answers: Receiver<String>,
 }
 
+/// An answer less its fields that are `null`: that says none, as if they were absent.
+fn without_nulls(mut answer: Value) -> Value {
+    if let Some(fields) = answer.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    answer
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -100,7 +108,9 @@ impl Port {
         sent.map_err(|error| format!("it takes no request: {error}"))?;
         match running.answers.recv_timeout(timeout) {
             Ok(line) => {
-                serde_json::from_str(&line).map_err(|error| format!("no JSON ({error}): {line}"))
+                let answer = serde_json::from_str(&line);
+                let answer = answer.map_err(|error| format!("no JSON ({error}): {line}"))?;
+                Ok(without_nulls(answer))
             }
             Err(RecvTimeoutError::Timeout) => Err(format!("no answer for {timeout:?}")),
             Err(RecvTimeoutError::Disconnected) => Err("it ended without an answer".to_owned()),

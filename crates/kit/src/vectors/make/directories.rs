@@ -45,6 +45,14 @@ fn sound(maker: &mut Maker<'_>) {
         let clauses = &["O-3", "F-7", "F-9", "F-21", "F-37", "F-39", "F-51", "F-32", "R-3"];
         look(maker.scene(&format!("directory/{tree}"), clauses, Some(tree))).fine();
     }
+    // Zeros behind a segment end are nothing, also where durable_to counts to there (F-23, K-9).
+    let clauses = &["F-23", "F-25", "K-9", "K-11"];
+    let scene = maker.scene("directory/compacted/zeros", clauses, Some("compacted"));
+    look(scene.edit(Edit::put(NAMES[1], trees::compacted()[1].bytes.len(), &[0; 128]))).fine();
+    let scene = maker.scene("directory/compacted/durable-to", &["F-23", "K-9"], Some("compacted"));
+    let wrong = trees::compacted_that_says(64);
+    let scene = scene.edit(Edit::put(NAMES[1], 0, &wrong[1].bytes));
+    scene.ask(json!({"do": "verify", "deep": true})).breaks("K-9");
     let scene = maker.scene("directory/sealed", &["V-6", "K-13", "R-6"], Some("sealed"));
     look(scene).breaks("V-6");
     maker.scene("directory/empty", &["O-2", "K-3"], None).ask(json!({"do": "read"})).breaks("O-2");

@@ -82,6 +82,11 @@ pub fn rolled() -> Vec<Segment> {
 
 /// The same, the middle one compacted: of offsets 2 to 9 only 4 and 8 are left.
 pub fn compacted() -> Vec<Segment> {
+    compacted_that_says(0)
+}
+
+/// The same, and its opening checkpoint says so many bytes more than are there (F-38).
+pub fn compacted_that_says(more: u64) -> Vec<Segment> {
     let mut first = Segment::first();
     first.letters(&["a", "b"]);
     let mut sealed = first.clone();
@@ -106,7 +111,7 @@ pub fn compacted() -> Vec<Segment> {
         + opening.length()
         + blocks.iter().map(Block::length).sum::<usize>()
         + Block::segment_end().length();
-    second.add(Block { durable_to: length as u64, ..opening });
+    second.add(Block { durable_to: length as u64 + more, ..opening });
     for mut block in blocks {
         block.prev_crc = second.prev_crc;
         second.highest = second.highest.max(block.timestamp);

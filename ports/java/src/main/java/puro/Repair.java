@@ -72,8 +72,8 @@ public final class Repair {
         OpenFile f = mine(lost, name, s, p, l);
         if (f == null) continue; // something else: left alone
         try {
-          long have = f.size();
-          for (long at = have; at < l - p; at += 1 << 20) {
+          // All of it anew: the sync of what is there may have failed (X-4, M-6).
+          for (long at = 0; at < l - p; at += 1 << 20) {
             f.write(at, s.file.read(p + at, (int) Math.min(1 << 20, l - p - at)));
           }
           f.sync();

@@ -1,0 +1,7 @@
+//! What it checks stands in `puro_kafka::fuzz`: batches and requests of clients.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    puro_kafka::fuzz::batch(data);
+    puro_kafka::fuzz::request(data);
+});

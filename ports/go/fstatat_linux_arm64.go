@@ -1,0 +1,5 @@
+package puro
+
+import "syscall"
+
+const sysFstatat = syscall.SYS_FSTATAT

@@ -1,0 +1,3 @@
+module puro
+
+go 1.26
