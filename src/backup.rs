@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use self::copy::{Copied, copy_segment, is_in, link_segment};
+use self::copy::{Copied, copy_segment, count_segment, is_in, link_segment};
 use self::target::Target;
 use crate::check::{CheckOptions, Finding, Severity, Verdict, check_at};
 use crate::engine::dir::{Directory, LOOKS, OpenSegment, SEEK};
@@ -400,17 +400,15 @@ fn fill<V: Vfs>(
         let sealed = Some(segment.header.sequence) != last;
         // Twice as many bytes: all of them are read back.
         let tell = &mut |done| progress(bytes + done, total * 2);
-        let linked = match base.as_ref().filter(|_| sealed) {
-            Some(base) => link_segment(segment, base, &target.dir)?,
-            None => Err(segment),
+        let shared = match base.as_ref().filter(|_| sealed) {
+            Some(base) => link_segment(&segment, base, &target.dir)?,
+            None => false,
         };
-        let copied: Copied = match linked {
-            Ok(linked) => {
-                shared_bytes += linked.bytes;
-                linked
-            }
-            Err(segment) => copy_segment(segment, sealed, new_id, &target.dir, tell)?,
+        let copied: Copied = match shared {
+            true => count_segment(segment)?,
+            false => copy_segment(segment, sealed, new_id, &target.dir, tell)?,
         };
+        shared_bytes += if shared { copied.bytes } else { 0 };
         bytes += copied.bytes;
         blocks += copied.blocks;
         token = Some(copied.token);

@@ -79,7 +79,8 @@ impl<V: Vfs> OwnedName<V> {
 impl<'a, V: Vfs> Transaction<'a, V> {
     /// Sets a position to any place up to the end, in the same block (C-7): for who keeps the
     /// positions of others, as a gateway does. There may be several, and the batch may be empty.
-    /// Where the place is beyond the end, nothing is appended, and that is [`AppendError::Diverged`].
+    /// Where the place is beyond the end, nothing is appended, and that is
+    /// [`AppendError::Diverged`](crate::AppendError::Diverged).
     ///
     /// ```
     /// use puro::{Batch, NewRecord, Stream};

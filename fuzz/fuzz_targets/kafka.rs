@@ -1,4 +1,5 @@
-//! What it checks stands in `puro_kafka::fuzz`: batches and requests of clients.
+//! What it checks stands in `puro_kafka::fuzz`: batches and requests of clients. By hand, for it builds a network:
+//! `cargo fuzz run --sanitizer none --features kafka kafka`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

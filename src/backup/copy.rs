@@ -64,20 +64,22 @@ pub fn copy_segment<V: Vfs>(
     Ok(Copied { bytes, blocks, token })
 }
 
-/// Takes a sealed segment from an earlier backup, by one more name for the file there, which nobody
-/// writes to any more; `None` where that backup has another one, or the system cannot.
+/// Gives a sealed segment that an earlier backup has one more name, in the copy, instead of copying it;
+/// nobody writes to that file any more. `false` where that backup has another one, or the system cannot.
 ///
 /// The same header and length are the same bytes: a compaction counts `generation`, and a segment
 /// that was copied before it was sealed is shorter. Besides, the whole copy is read back.
 pub fn link_segment<V: Vfs>(
-    segment: OpenSegment<V::File>,
+    segment: &OpenSegment<V::File>,
     base: &Directory<V>,
     target: &Directory<V>,
-) -> Result<Result<Copied, OpenSegment<V::File>>, Failure> {
-    let sequence = segment.header.sequence;
-    if !is_in(&segment, base)? || !target.link_from(base, &segment_name(sequence))? {
-        return Ok(Err(segment));
-    }
+) -> Result<bool, Failure> {
+    let name = segment_name(segment.header.sequence);
+    Ok(is_in(segment, base)? && target.link_from(base, &name)?)
+}
+
+/// What there is of a sealed segment that need not be copied.
+pub fn count_segment<F: VfsFile>(segment: OpenSegment<F>) -> Result<Copied, Failure> {
     let mut place = ReadPlace::at_start_of(segment);
     let mut blocks = 0;
     let stop = place.skip(|_| {
@@ -89,7 +91,7 @@ pub fn link_segment<V: Vfs>(
     }
     let ReadPlace { epoch, link, position: bytes, segment, .. } = place;
     let stream_id = segment.header.stream_id.into();
-    Ok(Ok(Copied { bytes, blocks, token: Token { stream_id, epoch, offset: link.next_offset } }))
+    Ok(Copied { bytes, blocks, token: Token { stream_id, epoch, offset: link.next_offset } })
 }
 
 /// Whether an earlier backup has this sealed segment.

@@ -163,7 +163,7 @@ impl Course {
         if !(self.opening && block.start.kind == BlockKind::Checkpoint) {
             let told = self.opening && !self.may_jump();
             let opened = self.opening_durable_to.take_if(|_| told);
-            let whole = opened.is_none_or(|opened| !told || opened == self.at.position);
+            let whole = opened.is_none_or(|opened| opened == self.at.position);
             return whole && durable_to <= self.at.position;
         }
         *self.opening_durable_to.get_or_insert(durable_to) == durable_to

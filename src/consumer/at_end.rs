@@ -39,11 +39,11 @@ pub enum EndState {
         /// The committed end.
         position: u64,
     },
-    /// Bytes that were synced are not valid: records are lost.
+    /// Bytes that were synced, or committed in this boot, are not valid: records are lost.
     Damaged {
         /// The committed end.
         position: u64,
-        /// Up to where bytes were known to be on disk.
+        /// Up to where bytes were known to be on disk; the committed end where none behind it were.
         durable_to: u64,
     },
 }
@@ -81,7 +81,6 @@ impl<V: Vfs> Consumer<V> {
             TailKind::Damaged { cause } => {
                 let durable_to = match cause {
                     Cause::Synced { durable_to } => durable_to,
-                    Cause::CommittedBehind { position } => position,
                     _ => position,
                 };
                 EndState::Damaged { position, durable_to }

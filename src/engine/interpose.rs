@@ -53,6 +53,7 @@ pub enum Operation {
     StatusOf,
     List,
     Rename,
+    Link,
     Remove,
     SyncDir,
     FreeBytes,
@@ -389,6 +390,11 @@ impl<V: Vfs> Vfs for Interpose<V> {
     fn rename(&self, dir: &Self::Dir, from: &str, to: &str) -> io::Result<()> {
         let path = dir.path.join(from);
         self.ask(Operation::Rename, &path, || self.inner.rename(&dir.inner, from, to))
+    }
+
+    fn link(&self, from: &Self::Dir, name: &str, to: &Self::Dir) -> io::Result<()> {
+        let path = to.path.join(name);
+        self.ask(Operation::Link, &path, || self.inner.link(&from.inner, name, &to.inner))
     }
 
     fn remove(&self, dir: &Self::Dir, name: &str) -> io::Result<()> {

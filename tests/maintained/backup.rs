@@ -515,3 +515,32 @@ fn strays_are_left_out() {
     back_up(OsVfs::new(), &dir, &to).unwrap();
     assert_eq!(files(&to), before);
 }
+
+/// Somebody keeps backups on a file system that gives a file no second name. The next one copies all of it,
+/// and says that it shares nothing. Where the system fails otherwise, the backup does not go on, and
+/// leaves nothing.
+#[test]
+fn what_cannot_be_shared_is_copied_and_a_failing_link_is_told() {
+    let place = scratch();
+    let (dir, monday) = (place.path().join("events"), place.path().join("monday"));
+    let producer = filled(&dir);
+    back_up(OsVfs::new(), &dir, &monday).unwrap();
+    let again = |name: &str, code| {
+        let world = interpose(move |call| match (call.operation, code) {
+            (Operation::Link, Some(code)) => Answer::Fail(real::errno(code)),
+            _ => Answer::Proceed,
+        });
+        let to = place.path().join(name);
+        let options = BackupOptions::new().base(&monday);
+        (backup(world, &dir, &to, &options, &mut |_, _| {}), to)
+    };
+    let (shared, _) = again("shared", None);
+    assert!(shared.unwrap().shared_bytes > 0);
+    let (copied, to) = again("copied", Some(nix::libc::EXDEV));
+    assert_eq!(copied.unwrap().shared_bytes, 0);
+    assert_eq!(segments(&to), segments(&monday));
+    let (failed, to) = again("failed", Some(real::EIO));
+    assert_eq!(failed.unwrap_err().blame(), Blame::Environment);
+    assert!(!to.exists());
+    drop(producer);
+}

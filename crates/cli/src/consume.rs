@@ -416,9 +416,16 @@ pub fn at_end(consumer: &mut Consumer, dir: &Path) -> Result<ExitCode, CliError>
             Ok(ExitCode::from(exit::NEEDS_REPAIR))
         }
         EndState::Damaged { position, durable_to } => {
+            let what = match durable_to > position {
+                true => {
+                    format!("bytes {position} to {durable_to} of the active segment were synced")
+                }
+                // It is known by what follows them.
+                false => format!("bytes from {position} on of the active segment were committed"),
+            };
             message(format_args!(
-                "the end of {dir} is damaged: bytes {position} to {durable_to} of the active \
-                 segment were synced and are not valid any more; `puro verify` tells more"
+                "the end of {dir} is damaged: {what} and are not valid any more; \
+                 `puro verify` tells more"
             ));
             Ok(ExitCode::from(exit::DAMAGED))
         }

@@ -11,7 +11,7 @@ use puro::error::Blame;
 
 use crate::common::CliError;
 
-/// Serve streams to every client that speaks Kafka
+/// Serve streams to clients of Kafka
 ///
 /// This runs the program puro-serve, which is installed by itself: it is looked for beside this one,
 /// then in PATH. `puro serve --help` is its help.

@@ -22,7 +22,8 @@ use crate::time::{format_time, now_ms, parse_interval};
 /// Tell how much goes on in a stream, in a line every so often
 ///
 /// `offset` is the next one, `records/s` and `bytes/s` what came since the line before. `unsynced` is
-/// how many bytes are not known to be on the disk, `processes` how many have a file of it open, and
+/// how many bytes are not known to be on the disk: the last block always counts, for only a later one
+/// tells of its sync. `processes` is how many have a file of it open, and
 /// `lag` which named consumer is furthest behind, by how many offsets.
 #[derive(clap::Args)]
 pub struct Args {

@@ -1,4 +1,4 @@
-//! A stream of Puro for every client that speaks Kafka's protocol: what `puro serve` runs.
+//! A stream of Puro for clients that speak Kafka's protocol: what `puro serve` runs.
 //!
 //! The gateway is one more process that uses the library: it appends as a producer, reads as a
 //! consumer, and keeps the positions of groups in the stream. Nothing is kept elsewhere.

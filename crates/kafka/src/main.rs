@@ -1,4 +1,4 @@
-//! `puro serve`: a stream, or several, for every client that speaks Kafka.
+//! `puro serve`: a stream, or several, for clients of Kafka.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@
 //! `name`, `clause`, `what`, `file`, then `find` and `replace`, once or more (a `⏎` stands for a line
 //! break), `run` (configurations, the first is to refute it) and, for one that
 //! nothing refutes, `survives`: why it may. `form: long` keeps one out of the short form, for it
-//! takes a tenth of the time that all others take.
+//! takes half a minute or longer.
 
 use crate::config::{Config, spec_dir};
 use crate::{Outcome, Verdict, tlc};

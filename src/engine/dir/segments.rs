@@ -82,8 +82,7 @@ impl<V: Vfs> Directory<V> {
         if high_id.is_none_or(|high_id| high_id == low_id) {
             return Ok(Some(low_id));
         }
-        let ids = listing.segments.iter().filter_map(|sequence| self.own_id(*sequence).ok()?);
-        majority(ids).map(Some).ok_or_else(|| Failure::TwoStreams { dir: self.path.clone() })
+        self.id_that_is_said(&listing.segments)
     }
 
     /// The stream's id as those of these files say it that can be used (F-9), for who goes on beside

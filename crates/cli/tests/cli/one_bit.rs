@@ -25,6 +25,8 @@ fn one_bit_in_the_same_boot_is_damage_and_not_a_loss_of_power() {
     assert!(!place.path("s/lost").exists(), "something was cut off");
     place.puro(&["repair", "s"]).fails(2, "damaged");
     place.puro(&["verify", "s"]).fails(2, "");
+    // Nothing was synced, and nobody says so.
+    place.puro(&["consume", "s", "-e"]).fails(2, "were committed and are not valid any more");
 
     place.puro(&["salvage", "s", "saved"]);
     let saved = place.puro(&["consume", "saved", "-e", "-f", "%s\n"]).text();

@@ -99,7 +99,9 @@ def group_of_two_and_rebalance(bootstrap):
 
     def work(member, leaves):
         while not leaves.is_set():
-            member.poll(100)
+            # Longer than a rebalance takes: this client forgets an assignment that comes between two polls, and
+            # its heartbeats with it (its log has the answer to SyncGroup, and nothing behind it).
+            member.poll(2000)
         member.close()
 
     threads = [threading.Thread(target=work, args=it) for it in zip(members, leaving)]

@@ -63,9 +63,9 @@ fn wanted(gateway: &Gateway, request: FetchRequest) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for topic in request.topics {
         for partition in topic.partitions {
-            let (start, next) = marks.bounds(topic.topic.as_str());
+            let name = topic.topic.as_str();
             // Up to the stream's end: a position may have been set there.
-            let allowed = start..=next.max(marks.end());
+            let allowed = marks.whole_from(name)..=marks.bounds(name).1.max(marks.end());
             let from = u64::try_from(partition.fetch_offset).ok();
             let code = match from {
                 _ if partition.partition != 0 => code::UNKNOWN_TOPIC_OR_PARTITION,
@@ -144,7 +144,8 @@ fn respond(gateway: &Gateway, version: i16, wanted: Vec<Wanted>) -> FetchRespons
     let mut responses: Vec<FetchableTopicResponse> = Vec::new();
     for it in wanted {
         count(&gateway.metrics.bytes_out, it.batches.len() as u64);
-        let (start, next) = gateway.store.marks().bounds(it.topic.as_str());
+        let marks = gateway.store.marks();
+        let (start, next) = (marks.whole_from(&it.topic), marks.bounds(&it.topic).1);
         // What was read is below the watermark, though another process appended it just now.
         let next = next.max(if it.batches.is_empty() { 0 } else { it.from }).cast_signed();
         let mut partition = PartitionData::default()

@@ -40,6 +40,8 @@ pub(super) fn start(
                 // What it stood at may be deleted; the marks are told twice what is left.
                 if let Ok(anew) = follower.stream.consumer_with(|it| it.start(Start::Beginning)) {
                     consumer = anew;
+                    follower.marks.lost_sight();
+                    follower.looked = None;
                 }
             }
         }

@@ -25,6 +25,8 @@ struct Inner {
     topics: BTreeMap<String, Option<Mark>>,
     /// The lowest offset that there is.
     low: u64,
+    /// The lowest one when the stream was looked at first: from there on, all records were seen.
+    seen_from: Option<u64>,
     /// Behind the stream's last record.
     end: u64,
     /// The newest epoch.
@@ -83,7 +85,14 @@ impl Marks {
 
     /// Takes note of the lowest offset.
     pub fn begins(&self, low: u64) {
-        self.write().low = low;
+        let mut inner = self.write();
+        inner.low = low;
+        inner.seen_from.get_or_insert(low);
+    }
+
+    /// Records may have gone unseen: what was seen begins anew with the next [`Marks::begins`].
+    pub fn lost_sight(&self) {
+        self.write().seen_from = None;
     }
 
     /// Takes note of a topic that a client named; tells whether it is new.
@@ -118,10 +127,21 @@ impl Marks {
     #[must_use]
     pub fn bounds(&self, topic: &str) -> (u64, u64) {
         let inner = self.read();
+        let seen_from = inner.seen_from.unwrap_or(inner.low);
         match inner.topics.get(topic).copied().flatten() {
             Some(mark) => (mark.first.max(inner.low).min(mark.next), mark.next),
-            // Where there is nothing, nothing was missed either.
-            None => (0, 0),
+            None => (seen_from, seen_from),
+        }
+    }
+
+    /// The lowest offset from which on no record of a topic is missed. Who waited for the first one may
+    /// stand far below it, for offsets run over all topics.
+    #[must_use]
+    pub fn whole_from(&self, topic: &str) -> u64 {
+        let inner = self.read();
+        match inner.topics.get(topic).copied().flatten() {
+            Some(mark) if mark.first < inner.low => inner.low.min(mark.next),
+            _ => inner.seen_from.unwrap_or(inner.low),
         }
     }
 
@@ -164,6 +184,23 @@ mod tests {
         marks.saw([("a", 9, 2)].into_iter(), 1);
         marks.saw([("a", 5, 1)].into_iter(), 1);
         assert_eq!((marks.bounds("a"), marks.mark("a").unwrap().last_ms), ((0, 10), 2));
+    }
+
+    /// A client stands at the beginning of a topic without records; its first one has offset 7, and then
+    /// retention takes what other topics had below that. It missed nothing, until a record of its own goes.
+    #[test]
+    fn who_waits_for_the_first_record_of_a_topic_misses_nothing() {
+        let marks = Marks::default();
+        marks.begins(2);
+        assert_eq!((marks.bounds("a"), marks.whole_from("a")), ((2, 2), 2));
+        marks.saw([("b", 6, 1), ("a", 7, 1), ("a", 9, 1)].into_iter(), 1);
+        assert_eq!((marks.bounds("a"), marks.whole_from("a")), ((7, 10), 2));
+        marks.begins(7);
+        assert_eq!((marks.whole_from("a"), marks.whole_from("b")), (2, 7));
+        marks.begins(8);
+        assert_eq!(marks.whole_from("a"), 8);
+        marks.begins(40);
+        assert_eq!(marks.whole_from("a"), 10);
     }
 
     #[test]

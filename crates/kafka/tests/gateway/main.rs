@@ -144,29 +144,59 @@ fn a_producer_is_fenced_across_gateways() {
     assert_eq!(values(&dir), Vec::<String>::new());
 }
 
+/// A fetch of topic `t` from its beginning, that waits for a minute.
+fn fetch_t() -> FetchRequest {
+    use fetch_request::{FetchPartition, FetchTopic};
+    let part = FetchPartition::default().with_partition_max_bytes(1 << 20);
+    let topics = FetchTopic::default().with_topic(topic("t")).with_partitions(vec![part]);
+    FetchRequest::default()
+        .with_max_wait_ms(60_000)
+        .with_min_bytes(1)
+        .with_max_bytes(1 << 20)
+        .with_topics(vec![topics])
+}
+
+/// How long the answer is that comes within ten seconds: one without a record has 61 bytes at most.
+fn length_of_answer(stream: &mut TcpStream) -> i32 {
+    let begun = Instant::now();
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    i32::from_be_bytes(length)
+}
+
 /// A record is appended by another process, while a client waits in a long poll that would last for a
 /// minute: it is answered at once.
 #[test]
 fn who_waits_is_woken_by_another_process() {
-    use fetch_request::{FetchPartition, FetchTopic};
     let scratch = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(&scratch.path().join("s"), &[]);
-    let part = FetchPartition::default().with_partition_max_bytes(1 << 20);
-    let topics = FetchTopic::default().with_topic(topic("t")).with_partitions(vec![part]);
-    let request = FetchRequest::default()
-        .with_max_wait_ms(60_000)
-        .with_min_bytes(1)
-        .with_max_bytes(1 << 20)
-        .with_topics(vec![topics]);
     let mut stream = gateway.connect();
-    send(&mut stream, 12, &request);
+    send(&mut stream, 12, &fetch_t());
     let mut producer = Stream::open(&gateway.dir).unwrap().producer().unwrap();
     producer.append(&puro::NewRecord::new("other", "no")).unwrap();
     producer.append(&puro::NewRecord::new("t", "yes")).unwrap();
-    let begun = Instant::now();
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).unwrap();
-    assert!(i32::from_be_bytes(length) > 61 && begun.elapsed() < Duration::from_secs(10));
+    assert!(length_of_answer(&mut stream) > 61);
+}
+
+/// A client stands at offset 0 of a topic without records. Its first record comes between two polls,
+/// and has offset 1, for another topic had one before. The client is given it, and not told that it
+/// is out of range: one that then went to the end would never see it.
+#[test]
+fn who_stood_before_the_first_record_of_a_topic_is_given_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(&scratch.path().join("s"), &[]);
+    let mut stream = gateway.connect();
+    let mut producer = Stream::open(&gateway.dir).unwrap().producer().unwrap();
+    producer.append(&puro::NewRecord::new("other", "no")).unwrap();
+    producer.append(&puro::NewRecord::new("t", "yes")).unwrap();
+    for _ in 0..2 {
+        send(&mut stream, 12, &fetch_t());
+        let length = length_of_answer(&mut stream);
+        assert!(length > 61);
+        let mut rest = vec![0; length.unsigned_abs() as usize];
+        stream.read_exact(&mut rest).unwrap();
+    }
 }
 
 /// Hundreds of connections are opened and left, each with the beginning of a request, some of which
