@@ -28,7 +28,6 @@ mod produce;
 mod repair;
 mod restore;
 mod salvage;
-mod serve;
 mod stat;
 mod steward;
 mod streams;
@@ -77,12 +76,20 @@ enum Command {
     Restore(restore::Args),
     Export(export::Args),
     Import(import::Args),
-    Serve(serve::Args),
-    Bench(bench::Args),
-    Demo(demo::Args),
-    /// Copies a stream into another one, and goes on copying, exactly once.
+    /// Serve streams to every client that speaks Kafka
+    ///
+    /// This runs the program puro-serve, which is installed by itself: it is looked for beside this one,
+    /// then in PATH. `puro serve --help` is its help.
+    #[command(disable_help_flag = true)]
+    Serve(beside::Args),
+    /// Copy a stream into another one, and go on copying, exactly once
+    ///
+    /// This runs the program puro-mirror, which is installed by itself: it is looked for beside this one,
+    /// then in PATH. `puro mirror --help` is its help.
     #[command(disable_help_flag = true)]
     Mirror(beside::Args),
+    Bench(bench::Args),
+    Demo(demo::Args),
     Cheat(examples::Args),
     Completions(pages::CompletionArgs),
     Man(pages::ManArgs),
@@ -129,13 +136,13 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Restore(args) => restore::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => beside::SERVE.run(args),
+        Command::Mirror(args) => beside::MIRROR.run(args),
         Command::Bench(args) => bench::run(args),
         Command::Cheat(args) => examples::run(args),
         Command::Completions(args) => pages::complete(args),
         Command::Man(args) => pages::man(args),
         Command::Demo(args) => demo::run(args),
-        Command::Mirror(args) => beside::run("puro-mirror", args),
         Command::DemoWorker(args) => demo::worker::run(args),
     }
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use puro::error::Blame;
 use puro::{
     AutoCommit, ConsumerOptions, LockWait, NamedConsumer, NamedOptions, Start, Stream, Token,
+    matches_pattern,
 };
 
-use crate::glob::Glob;
 use crate::interrupt;
 use crate::place::Place;
 use crate::target::{Block, Target};
@@ -25,7 +25,7 @@ const TRIES: u32 = 5;
 pub struct Order<'a> {
     pub source: &'a Path,
     /// Empty: all.
-    pub topics: &'a [Glob],
+    pub topics: &'a [String],
     pub from: Place,
     pub reset: bool,
     pub once: bool,
@@ -132,7 +132,8 @@ impl Work<'_> {
     /// The next block, without what is not wanted.
     fn next(&mut self, wait: Duration) -> Result<Option<Block>, Trouble> {
         let topics = self.order.topics;
-        let wanted = |topic: &[u8]| topics.is_empty() || topics.iter().any(|it| it.fits(topic));
+        let fits = |topic: &[u8]| topics.iter().any(|it| matches_pattern(it.as_bytes(), topic));
+        let wanted = |topic: &[u8]| topics.is_empty() || fits(topic);
         let Some(records) = self.reader.consumer_mut().next_block(wait)? else { return Ok(None) };
         let mut block = Block::default();
         for record in records {

@@ -2,7 +2,6 @@
 //! chapter 13; `PROTOCOL.md` beside this tells it from the user's side).
 
 mod copy;
-mod glob;
 mod interrupt;
 mod place;
 mod stream;
@@ -14,7 +13,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::glob::Glob;
 use crate::place::Place;
 use crate::trouble::Trouble;
 
@@ -29,9 +27,10 @@ struct Args {
     source: PathBuf,
     /// The stream to copy it into; made if it is missing, with the settings of the source.
     target: PathBuf,
-    /// Only topics that fit: `*` is any bytes, `?` is one. May be given several times.
-    #[arg(long, value_name = "GLOB")]
-    topics: Vec<Glob>,
+    /// Only topics that fit a pattern, as for `puro consume -t`: `*` is any bytes, `?` is one. May be
+    /// given several times.
+    #[arg(long, value_name = "PATTERN")]
+    topics: Vec<String>,
     /// Where to begin if nothing was copied yet: beginning, end, an offset, or a token.
     #[arg(long, value_name = "PLACE", default_value = "beginning")]
     from: Place,
