@@ -76,6 +76,14 @@ pub enum AppendError {
         /// The consumer.
         name: String,
     },
+    /// Not appended: somebody else copies from this source, too (T-4).
+    #[error(
+        "not appended: somebody else has copied from `{name}` since; look how far, and go on from there"
+    )]
+    SourceChanged {
+        /// The source's name.
+        name: String,
+    },
     /// Not appended: this identity has appended a later batch since (C-4).
     #[error(
         "not appended: producer `{identity}` is at sequence {newest} already, beyond {sequence}"
@@ -179,7 +187,10 @@ impl AppendError {
     pub fn is_conflict(&self) -> bool {
         matches!(
             self,
-            Self::Conflict { .. } | Self::Overtaken { .. } | Self::PositionChanged { .. }
+            Self::Conflict { .. }
+                | Self::Overtaken { .. }
+                | Self::PositionChanged { .. }
+                | Self::SourceChanged { .. }
         )
     }
 
@@ -207,6 +218,7 @@ impl AppendError {
             Self::Conflict { .. }
             | Self::Overtaken { .. }
             | Self::PositionChanged { .. }
+            | Self::SourceChanged { .. }
             | Self::NotDurable { .. }
             | Self::Unknown(_) => Blame::Environment,
         }

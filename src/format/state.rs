@@ -18,6 +18,9 @@ pub const POSITION: &[u8] = b"position";
 /// Kind of the entries that hold what producers with an identity did last.
 pub const PRODUCER: &[u8] = b"producer";
 
+/// Kind of the entries that say how far something was copied into the stream (F-59).
+pub const SOURCE: &[u8] = b"source";
+
 /// An entry's kind and key.
 type EntryName = (Vec<u8>, Vec<u8>);
 
@@ -153,6 +156,12 @@ impl State {
     #[must_use]
     pub fn producer(&self, identity: &str) -> Option<ProducerEntry> {
         ProducerEntry::decode(self.get(PRODUCER, identity.as_bytes())?)
+    }
+
+    /// How far something was copied into the stream (F-59), if that can be read.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&str> {
+        str::from_utf8(self.get(SOURCE, name.as_bytes())?).ok()
     }
 
     /// The names of positions and producers that were not renewed since `limit_ms` (C-5),

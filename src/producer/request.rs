@@ -12,8 +12,9 @@ use crate::error::{AppendError, RecordError};
 use crate::format::block::BlockBuilder;
 use crate::format::record::NewRecord;
 use crate::format::state::Position;
-use crate::format::state::{POSITION, PRODUCER, ProducerEntry};
+use crate::format::state::{POSITION, PRODUCER, ProducerEntry, SOURCE};
 use crate::format::token::{Epoch, Token, check_history};
+use crate::producer::check_name;
 
 /// An entry to be set, or removed where it has no value.
 #[derive(Clone, Copy)]
@@ -21,6 +22,14 @@ pub(crate) struct Entry<'a> {
     pub kind: &'a [u8],
     pub key: &'a [u8],
     pub value: Option<&'a [u8]>,
+}
+
+/// A change of a note of how far something was copied (T-4).
+#[derive(Clone, Copy)]
+pub(crate) struct SourceChange<'a> {
+    pub name: &'a str,
+    pub before: Option<&'a str>,
+    pub after: &'a str,
 }
 
 /// What must hold for an append, and what goes with it in the same block.
@@ -36,6 +45,8 @@ pub(crate) struct Request<'a> {
     pub moves: &'a [(&'a str, u64)],
     /// Identity and sequence (C-4).
     pub once: Option<(&'a str, u64)>,
+    /// How far something was copied (T-4): its name, what was noted, and what is to be.
+    pub source: Option<SourceChange<'a>>,
     /// Any other entry to be set or removed.
     pub entry: Option<Entry<'a>>,
     /// The time to be carried, if not that of the append.
@@ -61,6 +72,12 @@ impl Request<'_> {
             known(expected)?;
             if next_offset != expected.offset {
                 return Err(AppendError::Conflict { expected: *expected, actual: next_offset });
+            }
+        }
+        if let Some(change) = self.source {
+            check_name(change.name)?;
+            if tail.state.source(change.name) != change.before {
+                return Err(AppendError::SourceChanged { name: change.name.to_owned() });
             }
         }
         self.unchanged.iter().try_for_each(|unchanged| unchanged.check(writer))?;
@@ -92,6 +109,10 @@ impl Request<'_> {
             let value = change.after_at(now_ms).map(|position| position.encode());
             let name = Some(change.name.as_bytes());
             builder.push(&NewRecord::control(POSITION, name, value.as_deref()))?;
+        }
+        if let Some(change) = self.source {
+            let (name, place) = (change.name.as_bytes(), change.after.as_bytes());
+            builder.push(&NewRecord::control(SOURCE, Some(name), Some(place)))?;
         }
         for (name, offset) in self.moves {
             let tail = &writer.tail;

@@ -2,7 +2,7 @@
 
 use super::Producer;
 use super::batch::Batch;
-use super::request::{Positioned, Request};
+use super::request::{Positioned, Request, SourceChange};
 use super::unchanged::Unchanged;
 use crate::appended::Appended;
 use crate::engine::vfs::Vfs;
@@ -47,6 +47,17 @@ impl<V: Vfs> std::fmt::Debug for Transaction<'_, V> {
 }
 
 impl<V: Vfs> Producer<V> {
+    /// How far something outside the stream was copied into it, as the stream says now
+    /// ([`Transaction::copied`]).
+    ///
+    /// # Errors
+    /// Where the stream cannot be looked at.
+    pub fn source(&mut self, name: &str) -> Result<Option<String>, AppendError> {
+        let guard = self.lock_and_look()?;
+        guard.give_back();
+        Ok(self.writer.tail.state.source(name).map(str::to_owned))
+    }
+
     /// Begins an append of a batch to which conditions may be added. The batch keeps its records.
     pub fn transaction<'a>(&'a mut self, batch: &'a mut Batch) -> Transaction<'a, V> {
         Transaction {
@@ -161,6 +172,36 @@ impl<'a, V: Vfs> Transaction<'a, V> {
     /// from the records of a stream is in the stream exactly once, whenever the process dies.
     pub(crate) fn positioned(mut self, positioned: &'a mut dyn Positioned) -> Self {
         self.position = Some(positioned);
+        self
+    }
+
+    /// Notes in the same block how far something outside the stream was copied into it: all up to
+    /// `after`, if the note still says `before` (T-4). So what is copied is there exactly once,
+    /// whenever the copying process dies. The batch may be empty: the note alone moves.
+    /// [`Producer::source`] tells where to go on after a restart. `SourceChanged` if another process
+    /// copies, too.
+    ///
+    /// ```
+    /// use puro::{Batch, NewRecord, Producer};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let mut producer = Producer::open(dir.path())?;
+    /// let lines = ["3 apples", "1 pear"]; // of a file, say
+    /// let noted = producer.source("orders.txt")?;
+    /// let done = noted.as_deref().map_or(Ok(0), str::parse)?;
+    /// let mut batch = Batch::new();
+    /// for line in lines.iter().skip(done) {
+    ///     batch.push(&NewRecord::new("orders", line))?;
+    /// }
+    /// let copied = lines.len().to_string();
+    /// producer.transaction(&mut batch).copied("orders.txt", noted.as_deref(), &copied).commit()?;
+    /// assert_eq!(producer.source("orders.txt")?.as_deref(), Some("2"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn copied(mut self, name: &'a str, before: Option<&'a str>, after: &'a str) -> Self {
+        self.request.source = Some(SourceChange { name, before, after });
+        self.request.may_be_empty = true;
         self
     }
 

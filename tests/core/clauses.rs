@@ -26,7 +26,7 @@ fn cited(text: &str) -> Vec<String> {
     let clause = |word: &&str| {
         word.split_once('-').is_some_and(|(chapter, number)| {
             chapter.len() == 1
-                && "FMLOAXEVRCSKZ".contains(chapter)
+                && "FMLOAXEVRCSKZT".contains(chapter)
                 && !number.is_empty()
                 && number.bytes().all(|byte| byte.is_ascii_digit())
         })

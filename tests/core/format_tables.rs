@@ -309,7 +309,16 @@ fn check_control_kinds(page: &BTreeMap<String, Table>) {
     };
     let table = &page["control kinds"];
     let names: Vec<&[u8]> = table.iter().map(|row| row[0].as_bytes()).collect();
-    let known = [state::SETTING, state::EPOCH, state::POSITION, state::PRODUCER, GAP, TOPICS, PAD];
+    let known = [
+        state::SETTING,
+        state::EPOCH,
+        state::POSITION,
+        state::PRODUCER,
+        GAP,
+        TOPICS,
+        PAD,
+        state::SOURCE,
+    ];
     assert_eq!(names, known);
     let begun = Epoch { number, first_offset: offset, boot_id: Some(boot_id), time_ms: time };
     let (key, value) = state::encode_epoch(&begun);

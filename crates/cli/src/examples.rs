@@ -59,6 +59,7 @@ pub const EXAMPLES: &[Example] = &[
     example("export", "puro export events > events.jsonl", "lines of JSON"),
     example("import", "puro import again events.jsonl", "and back"),
     example("import", r#"echo '{"topic":"orders","value":"1 fig"}' | puro import again --atomic"#, "all lines or none"),
+    example("mirror", "puro mirror events standby --once", "a copy; without --once it goes on copying"),
     example("serve", "puro serve events", "to clients of Kafka, until Ctrl-C"),
     example("bench", "puro bench . --seconds 0.1", "how fast this disk is"),
     example("completions", "puro completions bash > puro.bash", "to be sourced by the shell"),

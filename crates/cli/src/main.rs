@@ -3,6 +3,7 @@
 
 mod backup;
 mod bench;
+mod beside;
 mod common;
 mod config;
 mod consume;
@@ -27,7 +28,6 @@ mod produce;
 mod repair;
 mod restore;
 mod salvage;
-mod serve;
 mod stat;
 mod steward;
 mod streams;
@@ -76,7 +76,18 @@ enum Command {
     Restore(restore::Args),
     Export(export::Args),
     Import(import::Args),
-    Serve(serve::Args),
+    /// Serve streams to every client that speaks Kafka
+    ///
+    /// This runs the program puro-serve, which is installed by itself: it is looked for beside this one,
+    /// then in PATH. `puro serve --help` is its help.
+    #[command(disable_help_flag = true)]
+    Serve(beside::Args),
+    /// Copy a stream into another one, and go on copying, exactly once
+    ///
+    /// This runs the program puro-mirror, which is installed by itself: it is looked for beside this one,
+    /// then in PATH. `puro mirror --help` is its help.
+    #[command(disable_help_flag = true)]
+    Mirror(beside::Args),
     Bench(bench::Args),
     Demo(demo::Args),
     Cheat(examples::Args),
@@ -125,7 +136,8 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Restore(args) => restore::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => beside::SERVE.run(args),
+        Command::Mirror(args) => beside::MIRROR.run(args),
         Command::Bench(args) => bench::run(args),
         Command::Cheat(args) => examples::run(args),
         Command::Completions(args) => pages::complete(args),
