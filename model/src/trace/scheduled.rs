@@ -36,6 +36,8 @@ pub struct Cast {
     pub bytes: usize,
     /// Bytes of records in a segment.
     pub segment_bytes: u64,
+    /// How many zeros producers put ahead at most (Z-1).
+    pub zeros_ahead_bytes: u64,
 }
 
 /// One of so many actors dies, at one of so many steps.
@@ -138,7 +140,9 @@ fn read(mut consumer: Consumer<Heard>, looks: u32) {
 /// Plays a cast once, in the schedule that is running.
 fn play_now(cast: Cast) -> Vec<Event> {
     let stage = Stage::new();
-    let options = ProducerOptions::new().zeros_ahead_bytes(0).segment_bytes(cast.segment_bytes);
+    let options = ProducerOptions::new()
+        .zeros_ahead_bytes(cast.zeros_ahead_bytes)
+        .segment_bytes(cast.segment_bytes);
     let mut works: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
     for number in 1..=cast.producers {
         let plan = if number > 1 { fate() } else { Plan::default() };

@@ -42,6 +42,8 @@ pub struct Cast {
     pub durable_one_in: u64,
     /// Bytes of a record's value.
     pub bytes: usize,
+    /// How many zeros producers put ahead at most (Z-1).
+    pub zeros_ahead_bytes: u64,
     /// Whether the one that makes the stream dies at that, and the power goes too.
     pub dies_creating: bool,
     /// Whether producers give their appends a sequence, and try again what failed (C-4).
@@ -159,7 +161,8 @@ struct Run {
 impl Run {
     fn open(&mut self, who: usize) {
         let (process, vfs) = self.stage.process(&format!("producer {who}"));
-        let options = crate::history::options(crate::generate::SEGMENT_BYTES);
+        let options = crate::history::options(crate::generate::SEGMENT_BYTES)
+            .zeros_ahead_bytes(self.cast.zeros_ahead_bytes);
         let producer = options.open_in(vfs, STREAM).ok();
         self.producers[who] = producer.map(|producer| Writing { process, producer });
     }

@@ -69,6 +69,7 @@ const CAST: Cast = Cast {
     perils: Perils { deaths: 1, late_deaths: 0, power: 1, syncs: 0, writes: 0 },
     durable_one_in: 2,
     bytes: 4,
+    zeros_ahead_bytes: 0,
     dies_creating: false,
     named: false,
 };
@@ -82,12 +83,15 @@ fn short_runs_are_behaviours_of_segment() {
         looks: 1,
         bytes: 4,
         segment_bytes: 1 << 20,
+        zeros_ahead_bytes: 0,
     };
     let mut runs = vec![("harmed".to_owned(), play_harm(1))];
-    for seed in 1..=SEEDS {
-        runs.push((format!("simulator {seed}"), play(&CAST, seed)));
+    for (seed, zeros_ahead_bytes) in (1..=SEEDS).flat_map(|seed| [(seed, 0), (seed, 192)]) {
+        let cast = Cast { zeros_ahead_bytes, ..CAST };
+        runs.push((format!("simulator {seed}, {zeros_ahead_bytes}"), play(&cast, seed)));
+        let scheduled = scheduled::Cast { zeros_ahead_bytes, ..scheduled };
         let played = scheduled::play(scheduled, Schedules::Random, seed);
-        runs.push((format!("shuttle {seed}"), played));
+        runs.push((format!("shuttle {seed}, {zeros_ahead_bytes}"), played));
     }
     for (run, events) in &runs {
         let seen = segment::project(events, false).expect("a run of this module");
@@ -106,6 +110,7 @@ fn short_runs_are_behaviours_of_stream() {
         looks: 0,
         bytes: stream::VALUE_BYTES,
         segment_bytes: SEGMENT_BYTES,
+        zeros_ahead_bytes: 0,
     };
     let mut runs = Vec::new();
     for seed in 1..=SEEDS {

@@ -58,6 +58,8 @@ Happens(e) ==
     [] e.op = "Leave" -> Leave(e.a)
     [] e.op = "Reserve" -> Reserve(e.a) /\ Begun(e)
     [] e.op = "WritePart" -> WritePart(e.a)
+    [] e.op = "PutZeros" -> PutZeros(e.a) /\ len' = e.p
+    [] e.op = "CutZeros" -> CutZeros(e.a)
     [] e.op = "Commit" -> Commit(e.a) /\ EndIs(e) /\ OffsetIs(e)
     [] e.op = "GiveUp" -> GiveUp(e.a) /\ EndIs(e) /\ (e.l = "left" => UNCHANGED unit)
     [] e.op = "Unlock" -> Unlock(e.a)

@@ -14,7 +14,7 @@ const REFUSED: usize = 99;
 const MODULES: [&str; 5] = ["Segment", "Stream", "Steward", "State", "Locks"];
 /// Actions of the modules that every campaign must show, and those of Segment that only the
 /// world does.
-const SEGMENT: [&str; 31] = [
+const SEGMENT: [&str; 33] = [
     "Lock",
     "StepOver",
     "Classify",
@@ -46,6 +46,8 @@ const SEGMENT: [&str; 31] = [
     "Die",
     "PowerLoss",
     "StopDamaged",
+    "PutZeros",
+    "CutZeros",
 ];
 const STREAM: [&str; 17] = [
     "Lock",

@@ -75,6 +75,9 @@ pub fn work(args: &[String]) -> Option<std::io::Result<()>> {
     }
 }
 
+/// Room for the next block and a part of the one after it, in half of the runs.
+const ZEROS_AHEAD_BYTES: u64 = 192;
+
 /// Runs without rollover, for module Segment.
 ///
 /// # Errors
@@ -103,6 +106,7 @@ pub fn segments(base: &Path) -> Result<Family, String> {
             perils,
             named,
             bytes: 4,
+            zeros_ahead_bytes: seed / 4 % 2 * ZEROS_AHEAD_BYTES,
             // What is to be lost with the power must not be on disk.
             durable_one_in: if perils.power > 0 { 5 } else { 2 },
             dies_creating: false,
@@ -123,6 +127,7 @@ pub fn segments(base: &Path) -> Result<Family, String> {
             looks: 3,
             bytes: 4,
             segment_bytes: 1 << 20,
+            zeros_ahead_bytes: seed / 2 % 2 * ZEROS_AHEAD_BYTES,
         };
         take(SHUTTLE, &scheduled::play(cast, schedules(seed), seed), false, seed)?;
     }
@@ -184,6 +189,7 @@ pub fn streams(base: &Path) -> Result<Family, String> {
             perils,
             named: false,
             bytes: stream::VALUE_BYTES,
+            zeros_ahead_bytes: 0,
             durable_one_in: 2,
             dies_creating: seed % 2 == 1,
         };
@@ -197,6 +203,7 @@ pub fn streams(base: &Path) -> Result<Family, String> {
             looks: 0,
             bytes: stream::VALUE_BYTES,
             segment_bytes: puro_model::generate::SEGMENT_BYTES,
+            zeros_ahead_bytes: 0,
         };
         take(SHUTTLE, &scheduled::play(cast, schedules(seed), seed), seed);
     }

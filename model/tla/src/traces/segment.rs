@@ -14,7 +14,8 @@
 //! # What is added
 //! `Deliver`, `ReadAfresh` and `LookBehind` get the `ReadStart` and `ReadBody` that each is made of. A reader
 //! that is placed behind blocks has read them. An `Unlock` in a session that appended nothing is
-//! `Leave`; one after an action that in the model unlocks is left out. Who dies, or has a write
+//! `Leave`, or nothing where it did not even look; one after an action that in the model unlocks is left out.
+//! The look before `CutZeros` is not told: `Maybe`, twice. Who dies, or has a write
 //! fail, may have done the work of that call or not: `Maybe...`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +58,7 @@ impl Seen {
             ("Readers", numbers(self.readers)),
             ("Sizes", format!("{{{PARTS}}}")),
             ("DurableRead", "FALSE".to_owned()),
-            ("MaxZeros", "0".to_owned()),
+            ("MaxZeros", self.units.to_string()),
             ("NearLook", "FALSE".to_owned()),
         ];
         constants.extend(bounds.map(|bound| (bound, ENOUGH.to_owned())));
@@ -164,8 +165,8 @@ impl Converter {
             "PowerLoss" => self.lose_power(event),
             "Die" => self.die(event),
             "Harm" => self.push(Step::new("Harm", 0).at(place)),
-            // The matter of other modules.
-            "Seek" | "Pin" | "CheckName" | "SyncNamesFirst" | "Finish" => {}
+            // A lock that was not had, for zeros to be cut off (Z-8); and the matter of other modules.
+            "TimesOut" | "Seek" | "Pin" | "CheckName" | "SyncNamesFirst" | "Finish" => {}
             _ => return self.take_writing(event, place),
         }
         Ok(())
@@ -182,6 +183,11 @@ impl Converter {
             }
             // The session that made the segment ends in the projection.
             "Unlock" if session.is_none() => return Ok(()),
+            // A look at the end that found it changed, or was not had: nothing came of it.
+            "Unlock" if session == Some(Session::Looks) && self.only_locked(writer) => {
+                self.sessions.remove(&process);
+                return Ok(());
+            }
             "Unlock" => {
                 self.sessions.remove(&process);
                 match session {
@@ -224,6 +230,16 @@ impl Converter {
                 _ => Session::Over,
             },
             "Rewrite" if self.is_mending(writer) => Session::Done,
+            "PutZeros" => {
+                self.push(step.at(self.unit(event.value) - 1));
+                return Ok(());
+            }
+            // After a look that is not told.
+            "CutZeros" => {
+                (0..2).for_each(|_| self.push(Step::new("Maybe", writer)));
+                self.push(step);
+                return Ok(());
+            }
             "Sync" | "Return" => {
                 self.push(step);
                 return Ok(());
@@ -236,6 +252,14 @@ impl Converter {
             self.sessions.insert(process, next);
         }
         Ok(())
+    }
+
+    /// Whether the writer did nothing but lock; then it is as if it had not.
+    fn only_locked(&mut self, writer: u32) -> bool {
+        let of_writer = |step: &Step| step.actor == writer && !READING.contains(&step.op.as_str());
+        let last = self.seen.steps.iter().rposition(of_writer);
+        let found = last.filter(|at| self.seen.steps[*at].op == "Lock");
+        found.map(|at| self.seen.steps.remove(at)).is_some()
     }
 
     /// Whether the writer has locked only to rewrite.
@@ -364,8 +388,8 @@ impl Meaning for Judged {
             }
             "StepOver" | "Commit" if rng.one_in(2) => to.number += further / PARTS as i64,
             "StepOver" | "Commit" | "Reserve" | "RaiseEpoch" | "Truncate" | "SyncCut"
-            | "SyncRaise" | "SyncEpoch" | "Sync" | "SyncAgain" | "Rewrite" | "ReadStart"
-            | "ReadBody" | "Deliver" | "ReadAfresh" => to.position += further,
+            | "PutZeros" | "SyncRaise" | "SyncEpoch" | "Sync" | "SyncAgain" | "Rewrite"
+            | "ReadStart" | "ReadBody" | "Deliver" | "ReadAfresh" => to.position += further,
             _ => return None,
         }
         (to != *step).then_some(to)
