@@ -125,6 +125,14 @@ pub enum Cause {
     /// An index of topics names a block that does not hold the topic (F-42).
     #[error("an index of topics says that the block holds a topic that it does not hold")]
     Topics,
+    /// No file is a segment under its own number: so nobody can say which stream this is (F-9).
+    #[error(
+        "its header says number {sequence}; if it was renamed, give it back the name that it had"
+    )]
+    OtherNumber {
+        /// The number that its header says.
+        sequence: u32,
+    },
     /// A segment between others is missing (V-9).
     #[error("the segment is missing although a later one is there")]
     MissingSegment,

@@ -288,3 +288,22 @@ fn beside_a_directory_with_the_lowest_name_the_others_are_verified() {
     let report = verify();
     assert_eq!(report.verdict(), Found::Damaged, "{:?}", report.findings);
 }
+
+/// Somebody renamed the only segment of a stream. Who opened it was told that its segments change faster
+/// than they can be opened; now he is told what is wrong, and how to mend it (F-9).
+#[test]
+fn a_stream_whose_only_segment_was_renamed_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    Producer::open(dir.path()).unwrap().append(&puro::NewRecord::new("t", "x")).unwrap();
+    let [named, renamed] = ["0000000000.puro", "0000000002.puro"].map(|name| dir.path().join(name));
+    std::fs::rename(&named, &renamed).unwrap();
+    for error in [
+        Producer::open(dir.path()).unwrap_err().to_string(),
+        puro::Consumer::open(dir.path()).unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("damaged") && error.contains("says number 0"), "{error}");
+    }
+    assert_eq!(verify(dir.path()).verdict(), Found::Damaged);
+    std::fs::rename(&renamed, &named).unwrap();
+    assert_eq!(verify(dir.path()).verdict(), Found::Sound);
+}

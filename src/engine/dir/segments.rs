@@ -10,6 +10,7 @@ use crate::engine::error::{Failure, IoContext, IoError};
 use crate::engine::segment::{SegmentHeader, read_header};
 use crate::engine::trace::{Action, Operator};
 use crate::engine::vfs::{LockKind, LockWait, OpenMode, Vfs, VfsFile};
+use crate::format::block::Cause;
 use crate::format::layout::header;
 
 impl<V: Vfs> Directory<V> {
@@ -105,8 +106,16 @@ impl<V: Vfs> Directory<V> {
     fn lowest_own(&self, listing: &Listing) -> Result<Option<(u32, [u8; 16])>, Failure> {
         let mut invalid = None;
         for &sequence in &listing.segments {
-            match self.own_id(sequence) {
-                Ok(Some(id)) => return Ok(Some((sequence, id))),
+            match self.open_segment(sequence, OpenMode::Read) {
+                Ok(Some(segment)) => match segment.header.sequence {
+                    own if own == sequence => {
+                        return Ok(Some((sequence, segment.header.stream_id)));
+                    }
+                    other => {
+                        let cause = Cause::OtherNumber { sequence: other };
+                        invalid = invalid.or(Some(segment.damage(0, 0, cause)));
+                    }
+                },
                 Ok(None) => {}
                 Err(failure @ (Failure::Damage(_) | Failure::NotASegment { .. })) => {
                     invalid = invalid.or(Some(failure));
