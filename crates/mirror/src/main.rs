@@ -3,6 +3,8 @@
 
 mod copy;
 mod interrupt;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod place;
 mod stream;
 mod target;
@@ -26,7 +28,15 @@ struct Args {
     /// The stream to be copied.
     source: PathBuf,
     /// The stream to copy it into; made if it is missing, with the settings of the source.
-    target: PathBuf,
+    #[arg(required_unless_present = "to", conflicts_with = "to")]
+    target: Option<PathBuf>,
+    /// The cluster to copy it into: `kafka://HOST:PORT`.
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// An option for the cluster's client, as librdkafka names it: TLS, SASL and the like. May be
+    /// given several times.
+    #[arg(long, value_name = "NAME=VALUE", requires = "to")]
+    client: Vec<String>,
     /// Only topics that fit a pattern, as for `puro consume -t`: `*` is any bytes, `?` is one. May be
     /// given several times.
     #[arg(long, value_name = "PATTERN")]
@@ -75,9 +85,32 @@ fn run(args: &Args) -> Result<(), Trouble> {
         once: args.once,
         durable: !args.not_durable,
     };
-    let mut target = stream::StreamTarget::open(&args.source, &args.target, args.settings)?;
-    let (copied, end) = copy::mirror(&order, &mut target)?;
+    let mut target = open_target(args)?;
+    let (copied, end) = copy::mirror(&order, target.as_mut())?;
     let copy::Copied { blocks, records } = copied;
     eprintln!("puro mirror: {records} records in {blocks} blocks copied, up to {end}");
     if interrupt::asked() { Err(Trouble::interrupted()) } else { Ok(()) }
+}
+
+fn open_target(args: &Args) -> Result<Box<dyn target::Target>, Trouble> {
+    if let Some(dir) = &args.target {
+        return Ok(Box::new(stream::StreamTarget::open(&args.source, dir, args.settings)?));
+    }
+    let url = args.to.as_deref().unwrap_or_default();
+    match url.strip_prefix("kafka://") {
+        Some(servers) => open_kafka(args, servers),
+        None => Err(Trouble::usage(format_args!("--to is kafka://HOST:PORT, not {url}"))),
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn open_kafka(args: &Args, servers: &str) -> Result<Box<dyn target::Target>, Trouble> {
+    Ok(Box::new(kafka::KafkaTarget::open(&args.source, servers, &args.client)?))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn open_kafka(_args: &Args, _servers: &str) -> Result<Box<dyn target::Target>, Trouble> {
+    let how = "this puro-mirror was built without Kafka; from a clone, \
+               `cargo install --locked --path crates/mirror --features kafka` builds it in";
+    Err(Trouble::usage(how))
 }

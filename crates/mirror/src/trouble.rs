@@ -31,6 +31,11 @@ impl Trouble {
         Self { message: message.to_string(), code }
     }
 
+    /// The call asks for what cannot be.
+    pub fn usage(message: impl Display) -> Self {
+        Self::new(Blame::Caller, message)
+    }
+
     /// Ended by a signal.
     pub fn interrupted() -> Self {
         Self {
