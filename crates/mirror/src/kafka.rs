@@ -1,228 +1,238 @@
-//! The topics of a Kafka cluster as the target.
-//!
-//! The note is the newest record under the source's id in the topic `puro-mirror`, which is compacted
-//! (T-1). The transactional id is made of the source's id, so that whoever begins fences who came
-//! before (T-2).
+//! Kafka clusters: out of a stream ([`target`]), and into one ([`source`]).
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::time::Duration;
+pub mod source;
+pub mod target;
+mod topics;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use puro::error::Blame;
-use puro::{OwnedRecord, Settings, Stream, StreamId};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use puro::{Stream, StreamId};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::Message as _;
+use rdkafka::producer::{DeliveryResult, ProducerContext};
 
-use crate::target::{Block, Target};
+use crate::interrupt;
 use crate::trouble::Trouble;
 
-/// Where the notes are.
-const NOTES: &str = "puro-mirror";
-/// How long the cluster may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a full queue of the client is left to drain.
-const DRAIN: Duration = Duration::from_millis(50);
+/// How long the cluster may take for an answer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take to say who it is.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a wait lasts before somebody may ask for the end.
+const WAIT: Duration = Duration::from_millis(200);
+/// A record of Puro, of 10 MiB and its headers, fits.
+pub const MOST_BYTES: &str = "16777216";
 
-/// The cluster that is copied into.
-pub struct KafkaTarget {
+/// A cluster, and how it is reached.
+pub struct Cluster {
     config: ClientConfig,
     servers: String,
-    source_id: StreamId,
-    settings: Settings,
-    producer: BaseProducer,
-    known: BTreeSet<String>,
+    id: String,
 }
 
-impl From<KafkaError> for Trouble {
-    fn from(error: KafkaError) -> Self {
-        let fenced = [RDKafkaErrorCode::Fenced, RDKafkaErrorCode::ProducerFenced];
-        match error.rdkafka_error_code() {
-            Some(code) if fenced.contains(&code) => Self::other(error),
-            Some(RDKafkaErrorCode::InvalidProducerEpoch) => Self::other(error),
-            _ => Self::new(Blame::Environment, format_args!("cluster: {error}")),
-        }
-    }
-}
-
-impl KafkaTarget {
-    /// Connects. `options` are the client library's own.
-    pub fn open(source: &Path, servers: &str, options: &[String]) -> Result<Self, Trouble> {
-        let source = Stream::open(source)?;
-        let (source_id, settings) = (source.id()?, source.settings()?);
+impl Cluster {
+    /// Asks the cluster who it is. `options` are the client library's own.
+    pub fn open(servers: &str, options: &[String]) -> Result<Self, Trouble> {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", servers);
+        config.set("bootstrap.servers", servers).set("client.id", "puro-mirror");
+        // A broker that comes back is to be noticed.
+        config.set("reconnect.backoff.max.ms", "1000");
         for option in options {
             let Some((name, value)) = option.split_once('=') else {
                 return Err(Trouble::usage(format_args!("--client is NAME=VALUE, not {option}")));
             };
             config.set(name, value);
         }
-        let producer = config
-            .clone()
-            .set("transactional.id", format!("puro-{source_id}"))
-            .set("linger.ms", "5")
-            .set("message.max.bytes", "16777216")
-            .create()?;
-        let servers = servers.to_owned();
-        Ok(Self { config, servers, source_id, settings, producer, known: BTreeSet::new() })
+        let mut this = Self { config, servers: servers.to_owned(), id: String::new() };
+        this.id = this.ask_id()?;
+        Ok(this)
     }
 
-    /// Makes a topic as the stream's settings say, if it is missing.
-    fn make_topic(&mut self, topic: &str, compacts: bool, deletes: bool) -> Result<(), Trouble> {
-        if self.known.contains(topic) {
-            return Ok(());
-        }
-        let policy = match (compacts, deletes) {
-            (true, true) => "compact,delete",
-            (true, false) => "compact",
-            _ => "delete",
-        };
-        let retention = self.settings.retention.filter(|_| deletes);
-        let retention = retention.map_or("-1".to_owned(), |age| age.as_millis().to_string());
-        let admin: AdminClient<DefaultClientContext> = self.config.create()?;
-        let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1))
-            .set("cleanup.policy", policy)
-            .set("retention.ms", &retention)
-            .set("max.message.bytes", "16777216");
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-        for made in wait(admin.create_topics([&new], &options))? {
-            match made {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, code)) => {
-                    let why = format!("cluster: topic {topic} cannot be made: {code}");
-                    return Err(Trouble::new(Blame::Environment, why));
-                }
+    fn ask_id(&self) -> Result<String, Trouble> {
+        let (client, begun): (BaseConsumer<Ears>, _) = (self.client(&self.config)?, Instant::now());
+        while begun.elapsed() < FIRST_PATIENCE && !interrupt::asked() {
+            if let Some(id) = client.client().fetch_cluster_id(WAIT) {
+                return Ok(id);
             }
+            // So that it hears what is wrong.
+            let _ = client.poll(Duration::ZERO);
         }
-        self.known.insert(topic.to_owned());
-        Ok(())
+        if interrupt::asked() {
+            return Err(Trouble::interrupted());
+        }
+        let why = client.context().last_error().map_or_else(String::new, |why| format!(": {why}"));
+        Err(cluster(format_args!("no answer from {}{why}", self.servers)))
     }
 
-    /// The newest note under the source's id that is committed.
-    fn read_note(&self) -> Result<Option<String>, Trouble> {
+    /// What tells it from other targets and sources: its id, which stays where addresses change.
+    pub fn name(&self) -> String {
+        format!("kafka-{}", self.id)
+    }
+
+    /// How it is reached, and what holds where the user does not say.
+    pub fn config_with(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = self.config.clone();
-        config.set("group.id", "puro-mirror").set("enable.auto.commit", "false");
-        config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
-        let consumer: BaseConsumer = config.create()?;
-        let mut from = TopicPartitionList::new();
-        from.add_partition_offset(NOTES, 0, Offset::Beginning)?;
-        consumer.assign(&from)?;
-        let (key, mut note) = (self.key(), None);
-        loop {
-            match consumer.poll(PATIENCE) {
-                Some(Ok(message)) if message.key() == Some(key.as_bytes()) => {
-                    let text = message.payload().and_then(|bytes| str::from_utf8(bytes).ok());
-                    note = text.map(str::to_owned);
-                }
-                Some(Ok(_)) => {}
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(note),
-                Some(Err(error)) => return Err(error.into()),
-                None => {
-                    let silent = "cluster: the notes cannot be read: no answer for a minute";
-                    return Err(Trouble::new(Blame::Environment, silent));
-                }
+        for (name, value) in defaults {
+            if config.get(name).is_none() {
+                config.set(*name, *value);
             }
         }
+        config
     }
 
-    fn key(&self) -> String {
-        format!("puro-{}", self.source_id)
+    /// A client of any kind.
+    pub fn client<C: FromClientConfigAndContext<Ears>>(
+        &self,
+        config: &ClientConfig,
+    ) -> Result<C, Trouble> {
+        Ok(config.create_with_context(Ears::default())?)
     }
 
-    fn send(&self, record: &OwnedRecord) -> Result<(), Trouble> {
-        let topic = topic_of(&record.topic)?;
-        let mut headers = OwnedHeaders::new();
-        for (name, value) in &record.headers {
-            let name = str::from_utf8(name).map_err(|_| {
-                Trouble::new(Blame::Data, "a header's name is no UTF-8, which Kafka cannot hold")
-            })?;
-            headers = headers.insert(Header { key: name, value: Some(value) });
-        }
-        let mut new = BaseRecord::<[u8], [u8]>::to(topic)
-            .partition(0)
-            .timestamp(i64::try_from(record.timestamp_ms).unwrap_or(i64::MAX));
-        if !record.headers.is_empty() {
-            new = new.headers(headers);
-        }
-        new.key = record.key.as_deref();
-        new.payload = record.value.as_deref();
-        self.queue(new)
+    /// A reader of what was committed, that begins where it is told to, and belongs to no group.
+    pub fn reader(&self, tells_end: bool) -> Result<BaseConsumer<Ears>, Trouble> {
+        // The library wants a group; nothing is kept under it.
+        let defaults = [("group.id", "puro-mirror"), ("queued.max.messages.kbytes", "32768")];
+        let mut config = self.config_with(&defaults);
+        config
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", if tells_end { "true" } else { "false" });
+        self.client(&config)
     }
 
-    fn queue(&self, mut new: BaseRecord<'_, [u8], [u8]>) -> Result<(), Trouble> {
-        loop {
-            match self.producer.send(new) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), same)) => {
-                    new = same;
-                    self.producer.poll(DRAIN);
-                }
-                Err((error, _)) => return Err(error.into()),
-            }
+    /// The topic whose newest record is the note of a source (T-1). Each source has one of its own, so
+    /// that no transaction of another mirror can hide a note from who reads what was committed.
+    pub fn notes_of(source: StreamId) -> String {
+        format!("{NOTES}{source}")
+    }
+
+    /// Whether something of the stream was copied into this cluster.
+    pub fn has_notes_of(&self, stream: &Stream) -> Result<bool, Trouble> {
+        let (client, notes): (BaseConsumer<Ears>, _) =
+            (self.client(&self.config)?, Self::notes_of(stream.id()?));
+        let metadata = client.fetch_metadata(None, PATIENCE)?;
+        Ok(metadata.topics().iter().any(|topic| topic.name() == notes))
+    }
+}
+
+/// What the topics of notes begin with.
+const NOTES: &str = "puro-mirror-";
+
+/// Hears what the client library says beside its answers.
+#[derive(Default)]
+pub struct Ears {
+    last_error: Mutex<Option<String>>,
+    /// The first record that was not taken: why, and what it is.
+    lost: Mutex<Option<(KafkaError, String)>>,
+}
+
+impl Ears {
+    /// What was said last.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first record that was not taken.
+    pub fn take_lost(&self) -> Option<(KafkaError, String)> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Ears {
+    fn error(&self, _error: KafkaError, reason: &str) {
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(reason.to_owned());
+    }
+}
+
+impl ConsumerContext for Ears {}
+
+impl ProducerContext for Ears {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, (): ()) {
+        let Err((error, record)) = delivered else { return };
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.is_none() {
+            let bytes = record.payload().map_or(0, <[u8]>::len);
+            let what = format!("a record of topic {}, with a value of {bytes} B", record.topic());
+            *lost = Some((error.clone(), what));
         }
     }
 }
 
-/// Kafka's topics are texts.
-fn topic_of(topic: &[u8]) -> Result<&str, Trouble> {
-    str::from_utf8(topic)
-        .map_err(|_| Trouble::new(Blame::Data, "a topic is no UTF-8, which Kafka cannot hold"))
+/// Whether the client goes on by itself, or may be asked again: a broker is away, or just begins.
+pub fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerTransportFailure, CoordinatorLoadInProgress, CoordinatorNotAvailable,
+        LeaderNotAvailable, NotLeaderForPartition, OffsetNotAvailable, OperationTimedOut,
+        RequestTimedOut, Resolve, UnknownPartition, UnknownTopicOrPartition,
+    };
+    let passing = [
+        AllBrokersDown,
+        BrokerTransportFailure,
+        CoordinatorLoadInProgress,
+        CoordinatorNotAvailable,
+        LeaderNotAvailable,
+        NotLeaderForPartition,
+        OffsetNotAvailable,
+        OperationTimedOut,
+        RequestTimedOut,
+        Resolve,
+        UnknownPartition,
+        UnknownTopicOrPartition,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
 }
 
-/// Waits for an answer of the client library, whose own threads bring it.
-fn wait<T>(answer: impl Future<Output = T>) -> T {
-    use std::sync::Arc;
-    use std::task::{Context, Poll, Wake, Waker};
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut answer = std::pin::pin!(answer);
+/// Asks the cluster, again where that may help, for as long as patience lasts.
+pub fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Trouble> {
+    let begun = Instant::now();
     loop {
-        if let Poll::Ready(value) = answer.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return value;
+        match ask() {
+            Err(error) if is_passing(&error) && begun.elapsed() < PATIENCE => {
+                if interrupt::asked() {
+                    return Err(Trouble::interrupted());
+                }
+                std::thread::sleep(WAIT);
+            }
+            answer => return Ok(answer?),
         }
-        std::thread::park();
     }
 }
 
-impl Target for KafkaTarget {
-    fn name(&self) -> String {
-        let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
-        format!("kafka-{}", self.servers.chars().take(150).map(allowed).collect::<String>())
-    }
+/// Something of the cluster is in the way.
+pub fn cluster(how: impl std::fmt::Display) -> Trouble {
+    Trouble::new(Blame::Environment, format_args!("cluster: {how}"))
+}
 
-    fn begin(&mut self, _source: StreamId) -> Result<Option<String>, Trouble> {
-        self.make_topic(NOTES, true, false)?;
-        self.producer.init_transactions(PATIENCE)?;
-        self.read_note()
-    }
+/// Whether another mirror has taken the transactional id (T-2).
+pub fn is_fence(error: &KafkaError) -> bool {
+    let fences = [
+        RDKafkaErrorCode::Fenced,
+        RDKafkaErrorCode::ProducerFenced,
+        RDKafkaErrorCode::InvalidProducerEpoch,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| fences.contains(&code))
+}
 
-    fn copy(&mut self, block: &Block, note: &str) -> Result<(), Trouble> {
-        for record in &block.records {
-            let cleanup = self.settings.cleanup(&record.topic);
-            self.make_topic(topic_of(&record.topic)?, cleanup.compacts(), cleanup.deletes())?;
+impl From<KafkaError> for Trouble {
+    fn from(error: KafkaError) -> Self {
+        match &error {
+            KafkaError::ClientConfig(_, why, name, value) => {
+                Self::usage(format_args!("--client {name}={value}: {why}"))
+            }
+            KafkaError::ClientCreation(why) => Self::usage(format_args!("--client: {why}")),
+            _ if is_fence(&error) => Self::other(error),
+            _ if is_passing(&error) => Self::unknown(format_args!("cluster: {error}")),
+            _ => cluster(error),
         }
-        self.producer.begin_transaction()?;
-        block.records.iter().try_for_each(|record| self.send(record))?;
-        let key = self.key();
-        self.queue(
-            BaseRecord::to(NOTES).partition(0).key(key.as_bytes()).payload(note.as_bytes()),
-        )?;
-        // Any failure ends this mirror: the next one begins with the fence (T-6).
-        Ok(self.producer.commit_transaction(PATIENCE)?)
-    }
-
-    fn sync(&mut self) -> Result<(), Trouble> {
-        Ok(()) // A transaction that is committed is on all replicas that are in sync.
     }
 }
