@@ -56,7 +56,8 @@ pub fn copy(order: &Order<'_>, servers: &str, options: &[String]) -> Result<Copi
         let before = copied.blocks;
         let reader = cluster.reader(order.once)?;
         let inbox = Inbox::new(&mut producer, &mut copied);
-        let Err(trouble) = (Work { order, cluster: &cluster, reader, inbox }.copy()) else { break };
+        let work = Work { order, cluster: &cluster, reader, inbox };
+        let Err(trouble) = work.copy() else { break };
         in_vain = if copied.blocks > before { 0 } else { in_vain + 1 };
         if !trouble.is_unknown() || in_vain == TRIES || interrupt::asked() {
             return Err(trouble);
