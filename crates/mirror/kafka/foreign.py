@@ -58,7 +58,8 @@ def aborted(servers, pattern):
 
 def settings(servers, topic, *names):
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    found = AdminClient({"bootstrap.servers": servers}).describe_configs([resource])[resource].result(SECONDS)
+    admin = AdminClient({"bootstrap.servers": servers})
+    found = admin.describe_configs([resource])[resource].result(SECONDS)
     for name in names:
         print(found[name].value)
 
@@ -66,12 +67,14 @@ def settings(servers, topic, *names):
 def make(servers, topic, partitions, *options):
     config = dict(option.split("=", 1) for option in options)
     new = NewTopic(topic, int(partitions), 1, config=config)
-    AdminClient({"bootstrap.servers": servers}).create_topics([new])[topic].result(SECONDS)
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.create_topics([new])[topic].result(SECONDS)
 
 
 def delete_before(servers, topic, offset):
     place = TopicPartition(topic, 0, int(offset))
-    AdminClient({"bootstrap.servers": servers}).delete_records([place])[place].result(SECONDS)
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.delete_records([place])[place].result(SECONDS)
 
 
 def transactions(servers, topic):

@@ -62,7 +62,8 @@ impl Broker {
     fn java(&self, class: &str) -> Command {
         let mut java = Command::new("java");
         java.args(["-Xmx512m", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-cp"]);
-        java.arg(format!("{}/*", installed("PURO_KAFKA_JARS"))).arg(class);
+        java.arg(format!("{}/*", installed("PURO_KAFKA_JARS")));
+        java.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn").arg(class);
         java.current_dir(self.scratch.path()).stdin(Stdio::null());
         java
     }
