@@ -93,7 +93,8 @@ impl Cluster {
         Ok(config.create_with_context(Ears::default())?)
     }
 
-    /// A reader of what was committed, that begins where it is told to, and belongs to no group.
+    /// A reader of what was committed, that begins where it is told to, and belongs to no group. Where it
+    /// is to tell the end, the cluster does not keep it waiting there.
     pub fn reader(&self, tells_end: bool) -> Result<BaseConsumer<Ears>, Trouble> {
         // The library wants a group; nothing is kept under it.
         let defaults = [("group.id", "puro-mirror"), ("queued.max.messages.kbytes", "32768")];
@@ -104,6 +105,9 @@ impl Cluster {
             .set("isolation.level", "read_committed")
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", if tells_end { "true" } else { "false" });
+        if tells_end {
+            config.set("fetch.wait.max.ms", "10");
+        }
         self.client(&config)
     }
 

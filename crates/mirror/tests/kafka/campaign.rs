@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use puro::{Batch, NewRecord, Producer};
+use puro::{Batch, NewRecord, Producer, Stream};
 
-use crate::world::{Broker, assert_fine, assert_same, by_topic, kill};
+use crate::world::{Broker, assert_fine, assert_same, by_topic, kill, said, until};
 
 const PRODUCERS: u32 = 4;
 
@@ -53,7 +53,7 @@ fn kills() {
     let (broker, mut random) = (Broker::start_new(), Random::new());
     let scratch = tempfile::tempdir().unwrap();
     let (a, b) = (&scratch.path().join("a"), &scratch.path().join("b"));
-    let written = AtomicU32::new(0);
+    let (written, mut copied) = (AtomicU32::new(0), 0);
     std::thread::scope(|scope| {
         for who in 0..PRODUCERS {
             let (written, seed) = (&written, random.below(1 << 31));
@@ -62,26 +62,29 @@ fn kills() {
         while Producer::open(a).unwrap().token().offset == 0 {
             std::thread::yield_now();
         }
-        for kill_number in 1..=size.kills {
-            // Most live long enough to copy, some do not even find their note.
+        for number in 1..=size.kills {
+            let stood = position(a);
             let mut running = broker.out(a, &[]).spawn().unwrap();
-            std::thread::sleep(Duration::from_millis(200 + random.below(1_300)));
-            if kill_number % (size.kills / size.broker_kills) == 1 {
+            if number % (size.kills / size.broker_kills) == 1 {
+                std::thread::sleep(Duration::from_millis(random.below(1_000)));
                 broker.kill();
                 std::thread::sleep(Duration::from_millis(random.below(1_000)));
                 broker.start();
-                std::thread::sleep(Duration::from_millis(random.below(3_000)));
             }
-            assert!(
-                running.try_wait().unwrap().is_none(),
-                "it ended: {:?}",
-                running.wait_with_output()
-            );
+            // Every other one is killed wherever it is, before it has found its note, say.
+            if number % 2 == 1 {
+                until("the mirror gets on", || position(a) > stood || all_is_copied(a));
+                copied += 1;
+            }
+            std::thread::sleep(Duration::from_millis(random.below(600)));
+            let ended = running.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {:?}", said(&running.wait_with_output().unwrap()));
             kill(&mut running);
-            if kill_number % 10 == 0 {
+            if number % 10 == 0 {
                 assert_whole(&broker.foreign(&["read", "kills-.*"]));
             }
         }
+        eprintln!("{copied} mirrors copied before they were killed");
     });
     eprintln!("{} transactions written; all are killed", written.into_inner());
     eprint!("{}", assert_fine(&mut broker.out(a, &["--once"])));
@@ -94,12 +97,28 @@ fn kills() {
     eprintln!("{} records, {whole} transactions; {} records aborted", found.len(), aborted[0]);
 
     for _ in 0..size.kills_on_the_way_back {
-        let mut running = broker.back(b, &["--topics", "kills-*"]).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(50 + random.below(700)));
+        let (mut running, stood) =
+            (broker.back(b, &["--topics", "kills-*"]).spawn().unwrap(), end_of(b));
+        let goal = stood + random.below(u64::from(size.transactions));
+        until("it comes in", || end_of(b) > goal || end_of(b) == expected.len() as u64);
         kill(&mut running);
     }
     eprint!("{}", assert_fine(&mut broker.back(b, &["--once", "--topics", "kills-*"])));
     assert_same(&by_topic(b), &expected, "mirrored back");
+}
+
+/// Up to where a mirror has said that it copied.
+fn position(dir: &Path) -> u64 {
+    let positions = Stream::open(dir).unwrap().positions().unwrap();
+    positions.first().map_or(0, |it| it.position.offset)
+}
+
+fn end_of(dir: &Path) -> u64 {
+    Stream::open(dir).map_or(0, |stream| stream.bounds().map_or(0, |bounds| bounds.end))
+}
+
+fn all_is_copied(dir: &Path) -> bool {
+    Stream::open(dir).unwrap().bounds().unwrap().end == position(dir)
 }
 
 /// Transactions of 33 or 34 records, over four topics, at a pace that lasts as long as the kills do.

@@ -66,7 +66,7 @@ fn in_from_others() {
     broker.foreign(&["make", "in-first", "2"]);
     broker.foreign(&["transactions", "in-first"]);
     let mut running = broker.back(b, &["--topics", "in-*"]).spawn().unwrap();
-    until("the first comes in", || b.exists() && by_topic(b).len() == 4);
+    until("the first comes in", || b.join("0000000000.puro").exists() && by_topic(b).len() == 4);
     broker.foreign(&["make", "in-second", "2"]);
     broker.foreign(&["transactions", "in-second"]);
     until("the second comes in", || by_topic(b).len() == 8);
