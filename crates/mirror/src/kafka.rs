@@ -193,7 +193,8 @@ pub fn is_passing(error: &KafkaError) -> bool {
         UnknownPartition,
         UnknownTopicOrPartition,
     ];
-    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
+    let is_retriable = matches!(error, KafkaError::Transaction(why) if why.is_retriable());
+    is_retriable || code_of(error).is_some_and(|code| passing.contains(&code))
 }
 
 /// Asks the cluster, again where that may help, for as long as patience lasts.
@@ -217,6 +218,14 @@ pub fn cluster(how: impl std::fmt::Display) -> Trouble {
     Trouble::new(Blame::Environment, format_args!("cluster: {how}"))
 }
 
+/// What is wrong, where the library has a number for it.
+pub fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        _ => error.rdkafka_error_code(),
+    }
+}
+
 /// Whether another mirror has taken the transactional id (T-2).
 pub fn is_fence(error: &KafkaError) -> bool {
     let fences = [
@@ -224,7 +233,7 @@ pub fn is_fence(error: &KafkaError) -> bool {
         RDKafkaErrorCode::ProducerFenced,
         RDKafkaErrorCode::InvalidProducerEpoch,
     ];
-    error.rdkafka_error_code().is_some_and(|code| fences.contains(&code))
+    code_of(error).is_some_and(|code| fences.contains(&code))
 }
 
 impl From<KafkaError> for Trouble {

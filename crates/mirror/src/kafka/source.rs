@@ -16,7 +16,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{Cluster, Ears, NOTES, PATIENCE, WAIT, cluster, is_passing, patiently};
+use super::{Cluster, Ears, NOTES, PATIENCE, WAIT, cluster, code_of, is_passing, patiently};
 use crate::copy::{Copied, TRIES};
 use crate::interrupt;
 use crate::trouble::Trouble;
@@ -252,7 +252,7 @@ fn all_of(metadata: &Metadata) -> impl Iterator<Item = (&str, i32)> {
 
 /// What is next was deleted just now: to begin anew says what.
 fn lost_or(error: KafkaError) -> Trouble {
-    match error.rdkafka_error_code() {
+    match code_of(&error) {
         Some(RDKafkaErrorCode::AutoOffsetReset) => {
             Trouble::unknown(format_args!("cluster: {error}"))
         }

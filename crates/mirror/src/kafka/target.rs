@@ -16,7 +16,9 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::topics::{Maker, topic_of};
-use super::{Cluster, Ears, MOST_BYTES, PATIENCE, cluster, is_fence, is_passing, patiently};
+use super::{
+    Cluster, Ears, MOST_BYTES, PATIENCE, cluster, code_of, is_fence, is_passing, patiently,
+};
 use crate::interrupt;
 use crate::target::{Block, Target};
 use crate::trouble::Trouble;
@@ -221,7 +223,7 @@ fn is_for_good(error: &KafkaError) -> bool {
         PolicyViolation,
         TopicAuthorizationFailed,
     ];
-    error.rdkafka_error_code().is_some_and(|code| for_good.contains(&code))
+    code_of(error).is_some_and(|code| for_good.contains(&code))
 }
 
 fn refused(why: &KafkaError, what: &str) -> Trouble {

@@ -73,7 +73,10 @@ fn kills() {
             }
             // Every other one is killed wherever it is, before it has found its note, say.
             if number % 2 == 1 {
-                until("the mirror gets on", || position(a) > stood || all_is_copied(a));
+                until("the mirror gets on", || {
+                    let ended = running.try_wait().unwrap().is_some();
+                    position(a) > stood || all_is_copied(a) || ended
+                });
                 copied += 1;
             }
             std::thread::sleep(Duration::from_millis(random.below(600)));
