@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use puro::{Batch, NewRecord, Producer, Stream};
 
-use crate::world::{Broker, assert_fine, assert_same, by_topic, kill, said, until};
+use crate::world::{Broker, Watcher, assert_fine, assert_same, by_topic, kill, said, until};
 
 const PRODUCERS: u32 = 4;
 
@@ -21,8 +21,9 @@ struct Size {
 }
 
 const LONG: Size =
-    Size { transactions: 3_000, kills: 50, broker_kills: 5, kills_on_the_way_back: 20 };
-const SHORT: Size = Size { transactions: 400, kills: 8, broker_kills: 1, kills_on_the_way_back: 4 };
+    Size { transactions: 3_000, kills: 50, broker_kills: 5, kills_on_the_way_back: 30 };
+const SHORT: Size =
+    Size { transactions: 800, kills: 20, broker_kills: 1, kills_on_the_way_back: 12 };
 
 /// Numbers that look like chance, and are the same for the same seed.
 struct Random(u64);
@@ -51,6 +52,8 @@ impl Random {
 fn kills() {
     let size = if std::env::var_os("PURO_KAFKA_LONG").is_some() { LONG } else { SHORT };
     let (broker, mut random) = (Broker::start_new(), Random::new());
+    broker.foreign(&["make", "kills-shared", "1"]);
+    let watcher = Watcher::new(&broker, "kills-shared");
     let scratch = tempfile::tempdir().unwrap();
     let (a, b) = (&scratch.path().join("a"), &scratch.path().join("b"));
     let (written, mut copied) = (AtomicU32::new(0), 0);
@@ -63,7 +66,7 @@ fn kills() {
             std::thread::yield_now();
         }
         for number in 1..=size.kills {
-            let stood = position(a);
+            while watcher.sees(Duration::ZERO) {}
             let mut running = broker.out(a, &[]).spawn().unwrap();
             if number % (size.kills / size.broker_kills) == 1 {
                 std::thread::sleep(Duration::from_millis(random.below(1_000)));
@@ -71,15 +74,17 @@ fn kills() {
                 std::thread::sleep(Duration::from_millis(random.below(1_000)));
                 broker.start();
             }
-            // Every other one is killed wherever it is, before it has found its note, say.
-            if number % 2 == 1 {
+            // Most are killed shortly after something was committed. Every fourth one wherever it is, before it
+            // has found its note, say.
+            if number % 4 != 0 {
                 until("the mirror gets on", || {
                     let ended = running.try_wait().unwrap().is_some();
-                    position(a) > stood || all_is_copied(a) || ended
+                    watcher.sees(Duration::from_millis(5)) || all_is_copied(a) || ended
                 });
                 copied += 1;
             }
-            std::thread::sleep(Duration::from_millis(random.below(600)));
+            let limit = if number % 4 == 0 { 1_000 } else { 20 };
+            std::thread::sleep(Duration::from_millis(random.below(limit)));
             let ended = running.try_wait().unwrap();
             assert!(ended.is_none(), "it ended: {:?}", said(&running.wait_with_output().unwrap()));
             kill(&mut running);
@@ -99,10 +104,11 @@ fn kills() {
     let aborted = broker.foreign(&["aborted", "kills-.*"]);
     eprintln!("{} records, {whole} transactions; {} records aborted", found.len(), aborted[0]);
 
+    let step = expected.len() as u64 / u64::from(size.kills_on_the_way_back);
     for _ in 0..size.kills_on_the_way_back {
         let (mut running, stood) =
             (broker.back(b, &["--topics", "kills-*"]).spawn().unwrap(), end_of(b));
-        let goal = stood + random.below(u64::from(size.transactions));
+        let goal = stood + random.below(step);
         until("it comes in", || end_of(b) > goal || end_of(b) == expected.len() as u64);
         kill(&mut running);
     }

@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use puro::{Batch, Consumer, NewRecord, OwnedRecord, Producer};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 /// What `crates/mirror/kafka/run` has installed.
 fn installed(name: &str) -> String {
@@ -113,6 +116,30 @@ impl Broker {
         let answer = command.output().unwrap();
         assert!(answer.status.success(), "foreign.py {arguments:?}");
         String::from_utf8(answer.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+/// Sees what is committed to a topic from now on.
+pub struct Watcher(BaseConsumer);
+
+impl Watcher {
+    pub fn new(broker: &Broker, topic: &str) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", broker.address()).set("group.id", "watcher");
+        config.set("isolation.level", "read_committed").set("reconnect.backoff.max.ms", "200");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut all = TopicPartitionList::new();
+        all.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+        consumer.assign(&all).unwrap();
+        Self(consumer)
+    }
+
+    /// Whether something was committed, that it has not told of yet.
+    pub fn sees(&self, wait: Duration) -> bool {
+        let seen = |wait| matches!(self.0.poll(wait), Some(Ok(_)));
+        let first = seen(wait);
+        while first && seen(Duration::ZERO) {}
+        first
     }
 }
 
