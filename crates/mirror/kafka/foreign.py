@@ -17,15 +17,11 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 SECONDS = 60
 
 
-def topics_of(client, pattern):
-    return sorted(name for name in client.list_topics(timeout=SECONDS).topics if re.fullmatch(pattern, name))
-
-
 def messages(servers, pattern, isolation):
     reader = Consumer({"bootstrap.servers": servers, "group.id": "foreign", "enable.auto.commit": False,
                        "isolation.level": isolation, "enable.partition.eof": True})
     metadata = reader.list_topics(timeout=SECONDS).topics
-    for topic in topics_of(reader, pattern):
+    for topic in sorted(name for name in metadata if re.fullmatch(pattern, name)):
         for partition in sorted(metadata[topic].partitions):
             reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
             while True:

@@ -83,7 +83,7 @@ fn kills() {
                 });
                 copied += 1;
             }
-            let limit = if number % 4 == 0 { 1_000 } else { 20 };
+            let limit = if number % 4 == 0 { 1_000 } else { 40 };
             std::thread::sleep(Duration::from_millis(random.below(limit)));
             let ended = running.try_wait().unwrap();
             assert!(ended.is_none(), "it ended: {:?}", said(&running.wait_with_output().unwrap()));
