@@ -21,6 +21,8 @@ use crate::trouble::Trouble;
 
 /// How long the cluster may take for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a step before the first transaction may take, until it begins anew.
+pub const BEGIN_PATIENCE: Duration = Duration::from_secs(15);
 /// How long it may take to say who it is.
 const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a wait lasts before somebody may ask for the end.

@@ -17,7 +17,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::topics::{Maker, topic_of};
 use super::{
-    Cluster, Ears, MOST_BYTES, PATIENCE, cluster, code_of, is_fence, is_passing, patiently,
+    BEGIN_PATIENCE, Cluster, Ears, MOST_BYTES, PATIENCE, cluster, code_of, is_fence, is_passing,
+    patiently,
 };
 use crate::interrupt;
 use crate::target::{Block, Target};
@@ -88,7 +89,7 @@ impl KafkaTarget {
         ]);
         config.set("transactional.id", &self.key);
         let producer: ThreadedProducer<Ears> = self.cluster.client(&config)?;
-        producer.init_transactions(PATIENCE)?;
+        producer.init_transactions(BEGIN_PATIENCE)?;
         Ok(producer)
     }
 

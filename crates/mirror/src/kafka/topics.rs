@@ -5,7 +5,7 @@ use puro::error::Blame;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::{Cluster, Ears, MOST_BYTES, NOTES, PATIENCE, cluster, is_passing};
+use super::{BEGIN_PATIENCE, Cluster, Ears, MOST_BYTES, NOTES, cluster, is_passing};
 use crate::trouble::Trouble;
 
 /// Makes topics.
@@ -54,7 +54,7 @@ impl Maker {
     fn make(&self, topic: &str, settings: &[(&str, &str)]) -> Result<(), Trouble> {
         let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1));
         let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
-        let patience = Some(PATIENCE);
+        let patience = Some(BEGIN_PATIENCE);
         let options = AdminOptions::new().operation_timeout(patience).request_timeout(patience);
         for made in wait(self.admin.create_topics([&new], &options))? {
             match made {
