@@ -18,8 +18,8 @@ use crate::trouble::Trouble;
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a wait for more lasts before somebody may ask for the end.
 const WAIT: Duration = Duration::from_millis(200);
-/// How often the place is taken anew where the note moved in between.
-const TRIES: u32 = 5;
+/// How often it begins anew, one time after the other, without getting on; each time it waits longer.
+pub const TRIES: u32 = 10;
 
 /// What is to be done.
 pub struct Order<'a> {
@@ -39,31 +39,71 @@ pub struct Copied {
     pub records: u64,
 }
 
+impl std::fmt::Display for Copied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { blocks, records } = self;
+        write!(f, "{records} records in {blocks} blocks copied")
+    }
+}
+
+impl Copied {
+    fn add(&mut self, more: Self) {
+        self.blocks += more.blocks;
+        self.records += more.records;
+    }
+}
+
 /// Copies until the end, an interruption, or a trouble. Tells what it did, and up to where.
 pub fn mirror(order: &Order<'_>, target: &mut dyn Target) -> Result<(Copied, String), Trouble> {
-    let (reader, noted) = take_place(order, target)?;
-    let mut work = Work { order, target, reader, noted, synced: Instant::now(), is_synced: true };
-    let copied = work.copy_all()?;
+    let (mut copied, mut first_note, mut in_vain) = (Copied::default(), None, 0);
+    loop {
+        let before = copied.blocks;
+        let trouble = match begin_and_copy(order, target, &mut first_note, &mut copied) {
+            Ok(end) => return Ok((copied, end)),
+            Err(trouble) => trouble,
+        };
+        in_vain = if copied.blocks > before { 0 } else { in_vain + 1 };
+        if !trouble.is_unknown() || in_vain == TRIES || interrupt::asked() {
+            return Err(trouble);
+        }
+        eprintln!("puro mirror: {trouble}; begins anew");
+        interrupt::wait(Duration::from_secs(in_vain.into()));
+    }
+}
+
+fn begin_and_copy(
+    order: &Order<'_>,
+    target: &mut dyn Target,
+    first_note: &mut Option<Option<Token>>,
+    copied: &mut Copied,
+) -> Result<String, Trouble> {
+    let (reader, noted) = take_place(order, target, first_note)?;
+    let (pending, synced) = (Copied::default(), Instant::now());
+    let mut work = Work { order, target, reader, noted, pending, copied, synced, is_synced: true };
+    work.copy_all()?;
     work.follow()?;
-    Ok((copied, work.noted.map_or_else(|| "nothing".to_owned(), |token| token.to_string())))
+    Ok(work.noted.map_or_else(|| "nothing".to_owned(), |token| token.to_string()))
 }
 
 /// Takes the name at the source, and then what the target has of a place, and begins behind the note.
 fn take_place(
     order: &Order<'_>,
     target: &mut dyn Target,
+    first_note: &mut Option<Option<Token>>,
 ) -> Result<(NamedConsumer, Option<Token>), Trouble> {
     let source = Stream::open(order.source)?.id()?;
-    let mut note = None;
-    for _ in 0..TRIES {
-        let reader = open_reader(order, target, note)?;
-        let found = parse(target.begin(source)?)?;
-        if found == note {
-            return Ok((reader, found));
+    let reader = open_reader(order, target, order.from.0)?;
+    let note = parse(target.begin(source)?)?;
+    // What is copied from `--from` on is not copied from there again, if it begins anew.
+    let resets = order.reset && *first_note.get_or_insert(note) == note;
+    match note {
+        Some(token) if !resets => {
+            // Whoever takes the name in between takes the place at the target, too (T-4).
+            drop(reader);
+            Ok((open_reader(order, target, Start::Token(token))?, note))
         }
-        note = found;
+        _ => Ok((reader, note)),
     }
-    Err(Trouble::other("the note keeps moving"))
 }
 
 fn parse(note: Option<String>) -> Result<Option<Token>, Trouble> {
@@ -77,12 +117,8 @@ fn parse(note: Option<String>) -> Result<Option<Token>, Trouble> {
 fn open_reader(
     order: &Order<'_>,
     target: &dyn Target,
-    note: Option<Token>,
+    start: Start,
 ) -> Result<NamedConsumer, Trouble> {
-    let start = match note {
-        Some(token) if !order.reset => Start::Token(token),
-        _ => order.from.0,
-    };
     let options = NamedOptions::new()
         .auto_commit(AutoCommit::Never)
         .consumer(ConsumerOptions::new().durable(order.durable))
@@ -98,35 +134,37 @@ struct Work<'a> {
     reader: NamedConsumer,
     /// What the note says.
     noted: Option<Token>,
+    /// What the transaction under way has taken.
+    pending: Copied,
+    copied: &'a mut Copied,
     synced: Instant,
     /// Whether nothing was copied since.
     is_synced: bool,
 }
 
 impl Work<'_> {
-    fn copy_all(&mut self) -> Result<Copied, Trouble> {
-        let mut copied = Copied::default();
-        let wait = if self.order.once { Duration::ZERO } else { WAIT };
+    fn copy_all(&mut self) -> Result<(), Trouble> {
+        let patience = if self.order.once { Duration::ZERO } else { WAIT };
         while !interrupt::asked() {
-            let Some(block) = self.next(wait)? else {
-                self.note_what_was_passed()?;
-                self.follow()?;
-                if self.order.once {
-                    break;
+            let is_under_way = self.pending.blocks > 0;
+            let wait = if is_under_way { Duration::ZERO } else { patience };
+            match self.next(wait)? {
+                Some(block) => self.put(&block)?,
+                None if is_under_way => self.commit()?,
+                None => {
+                    self.settle()?;
+                    self.follow()?;
+                    if self.order.once {
+                        break;
+                    }
                 }
-                continue;
-            };
-            if !block.records.is_empty() {
-                self.put(&block)?;
-                copied.blocks += 1;
-                copied.records += block.records.len() as u64;
             }
             if self.synced.elapsed() >= SYNC_INTERVAL {
-                self.note_what_was_passed()?;
+                self.settle()?;
                 self.follow()?;
             }
         }
-        Ok(copied)
+        self.settle()
     }
 
     /// The next block, without what is not wanted.
@@ -147,23 +185,36 @@ impl Work<'_> {
     }
 
     fn put(&mut self, block: &Block) -> Result<(), Trouble> {
+        if block.records.is_empty() {
+            return Ok(()); // The note moves with the next one, or alone.
+        }
+        self.target.put(block)?;
+        self.pending.add(Copied { blocks: 1, records: block.records.len() as u64 });
+        if self.target.takes_more() { Ok(()) } else { self.commit() }
+    }
+
+    fn commit(&mut self) -> Result<(), Trouble> {
         let Some(token) = self.reader.token() else { return Ok(()) };
-        self.target.copy(block, &token.to_string())?;
+        self.target.commit(&token.to_string())?;
         self.noted = Some(token);
         self.is_synced = false;
+        self.copied.add(std::mem::take(&mut self.pending));
         Ok(())
     }
 
-    /// Moves the note alone over what was not wanted. What takes no offset is no progress (C-8).
-    fn note_what_was_passed(&mut self) -> Result<(), Trouble> {
-        let at = self.reader.token().map(|token| token.offset);
-        if at == self.noted.map(|token| token.offset) && !self.order.reset {
+    /// Commits what is under way. Or moves the note alone over what was not wanted: what takes no offset
+    /// is no progress (C-8).
+    fn settle(&mut self) -> Result<(), Trouble> {
+        if self.pending.blocks > 0 {
+            return self.commit();
+        }
+        let at = self.reader.token();
+        let moved = at.map(|token| token.offset) != self.noted.map(|token| token.offset);
+        if at == self.noted || !(moved || self.order.reset) {
             return Ok(());
         }
-        if self.noted == self.reader.token() {
-            return Ok(());
-        }
-        self.put(&Block::default())
+        self.target.put(&Block::default())?;
+        self.commit()
     }
 
     /// Syncs the target, and only then lets the position in the source follow (T-7).

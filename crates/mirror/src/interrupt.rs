@@ -1,6 +1,7 @@
 //! Ctrl-C, and requests to terminate: they end the work between two blocks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
@@ -19,4 +20,12 @@ pub fn watch() {
 /// Whether somebody asked for the end.
 pub fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
+}
+
+/// Waits, unless somebody asks for the end.
+pub fn wait(time: Duration) {
+    let begun = Instant::now();
+    while !asked() && begun.elapsed() < time {
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

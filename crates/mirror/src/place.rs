@@ -24,3 +24,26 @@ impl FromStr for Place {
         Ok(Self(start))
     }
 }
+
+/// How the address of a Kafka cluster begins.
+pub const KAFKA: &str = "kafka://";
+
+/// Where a mirror begins, or out of which cluster it copies.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    Place(Place),
+    /// `HOST:PORT`, or several.
+    Cluster(String),
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix(KAFKA) {
+            Some("") => Err("kafka:// whom?".to_owned()),
+            Some(servers) => Ok(Self::Cluster(servers.to_owned())),
+            None => text.parse().map(Self::Place),
+        }
+    }
+}

@@ -12,7 +12,9 @@ use crate::trouble::Trouble;
 /// The stream that is copied into.
 pub struct StreamTarget {
     producer: Producer,
+    /// The block under way, and its time.
     batch: Batch,
+    timestamp_ms: Option<u64>,
     /// The name of the source's note (F-59), and what it says.
     key: String,
     note: Option<String>,
@@ -39,7 +41,8 @@ impl StreamTarget {
             return Err(Trouble::new(Blame::Caller, circle));
         }
         let (producer, key) = (target.producer()?, key_of(source_id));
-        let mut this = Self { producer, batch: Batch::new(), key, note: None };
+        let (batch, timestamp_ms, note) = (Batch::new(), None, None);
+        let mut this = Self { producer, batch, timestamp_ms, key, note };
         // Until the first note is there, whoever died in this does it again.
         if carry_settings || this.producer.source(&this.key)?.is_none() {
             this.carry_settings(from)?;
@@ -73,15 +76,24 @@ impl Target for StreamTarget {
         Ok(self.note.clone())
     }
 
-    fn copy(&mut self, block: &Block, note: &str) -> Result<(), Trouble> {
+    fn put(&mut self, block: &Block) -> Result<(), Trouble> {
         self.batch.clear();
+        self.timestamp_ms = (!block.records.is_empty()).then_some(block.timestamp_ms);
         for record in &block.records {
             let pushed = self.batch.push(&record.to_new());
             pushed.map_err(|error| Trouble::new(Blame::Data, format_args!("target: {error}")))?;
         }
+        Ok(())
+    }
+
+    fn takes_more(&self) -> bool {
+        false // A block stays a block.
+    }
+
+    fn commit(&mut self, note: &str) -> Result<(), Trouble> {
         let mut transaction = self.producer.transaction(&mut self.batch);
-        if !block.records.is_empty() {
-            transaction = transaction.timestamp_ms(block.timestamp_ms);
+        if let Some(timestamp_ms) = self.timestamp_ms {
+            transaction = transaction.timestamp_ms(timestamp_ms);
         }
         transaction.copied(&self.key, self.note.as_deref(), note).commit()?;
         self.note = Some(note.to_owned());

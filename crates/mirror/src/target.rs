@@ -21,8 +21,15 @@ pub trait Target {
     /// Takes its place, so that predecessors are refused, and only then reads the note (T-2, T-3).
     fn begin(&mut self, source: StreamId) -> Result<Option<String>, Trouble>;
 
-    /// One transaction: the block, and the note behind it (T-4). The block may be empty.
-    fn copy(&mut self, block: &Block, note: &str) -> Result<(), Trouble>;
+    /// Takes a block into the transaction that is under way, or begins one (T-4). The block may be
+    /// empty.
+    fn put(&mut self, block: &Block) -> Result<(), Trouble>;
+
+    /// Whether the next block may go into the same transaction.
+    fn takes_more(&self) -> bool;
+
+    /// Commits what was put, and the note behind it: all or nothing.
+    fn commit(&mut self, note: &str) -> Result<(), Trouble>;
 
     /// All that was copied is on disk when this returns (T-7).
     fn sync(&mut self) -> Result<(), Trouble>;

@@ -1,6 +1,6 @@
 //! Why a mirror ended, and with which exit code (protocol.md, K-16).
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::process::ExitCode;
 
 use puro::error::{Blame, Diverged};
@@ -18,6 +18,14 @@ pub const INTERRUPTED: u8 = 130;
 pub struct Trouble {
     message: String,
     code: u8,
+    /// Whether nobody said what became of a transaction (T-6).
+    is_unknown: bool,
+}
+
+impl Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }
 
 impl Trouble {
@@ -28,7 +36,24 @@ impl Trouble {
             Blame::Environment => ENVIRONMENT,
             Blame::Data => DAMAGED,
         };
-        Self { message: message.to_string(), code }
+        Self { message: message.to_string(), code, is_unknown: false }
+    }
+
+    /// Nobody said what became of a transaction, or it was given up: the note tells, to whoever begins
+    /// anew (T-6).
+    #[cfg(feature = "kafka")]
+    pub fn unknown(how: impl Display) -> Self {
+        Self { is_unknown: true, ..Self::new(Blame::Environment, how) }
+    }
+
+    /// Whether to begin anew may help.
+    pub fn is_unknown(&self) -> bool {
+        self.is_unknown
+    }
+
+    /// The call asks for what cannot be.
+    pub fn usage(message: impl Display) -> Self {
+        Self::new(Blame::Caller, message)
     }
 
     /// Ended by a signal.
@@ -36,6 +61,7 @@ impl Trouble {
         Self {
             message: "interrupted; started again, it goes on here".to_owned(),
             code: INTERRUPTED,
+            is_unknown: false,
         }
     }
 

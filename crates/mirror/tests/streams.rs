@@ -205,6 +205,28 @@ fn no_circles() {
     assert_eq!(said(&once(a, a, &[])).0, Some(64));
 }
 
+/// Calls that cannot be are told, and change nothing; without Kafka built in, how that is done is told.
+#[test]
+fn wrong_calls() {
+    let Place { a, b, .. } = &place();
+    append_all_kinds(a, 1);
+    let told = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_puro-mirror"));
+        let (code, told) = said(&command.arg(a).args(arguments).output().unwrap());
+        assert_eq!(code, Some(64), "{told}");
+        told
+    };
+    assert!(told(&[]).contains("--to kafka://HOST:PORT"));
+    assert!(told(&["--to", "nowhere"]).contains("kafka://HOST:PORT"));
+    assert!(told(&["--from", "kafka://127.0.0.1:1", "b"]).contains("DIR is what is copied into"));
+    if !cfg!(feature = "kafka") {
+        let how = "cargo install --locked --path crates/mirror --features kafka";
+        assert!(told(&["--to", "kafka://127.0.0.1:1"]).contains(how));
+        assert!(told(&["--from", "kafka://127.0.0.1:1"]).contains(how));
+    }
+    assert!(!b.exists());
+}
+
 const KILLS: u64 = 50;
 const PRODUCERS: u64 = 4;
 
