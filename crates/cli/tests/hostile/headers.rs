@@ -54,8 +54,8 @@ const HEADERS: &[(&str, [&str; 4], Change)] = &[
     ("base offset 2^64-1", [BEGIN_DAMAGED, "2.22... 222.2 2....2 22.", SEALED_DAMAGED, "2.22... 22222 2uu... 22."], |h| h.base_offset = u64::MAX),
     ("created 0", [SOUND, SOUND, SOUND, SOUND], |h| h.created = 0),
     ("created 2^64-1", [SOUND, SOUND, SOUND, SOUND], |h| h.created = u64::MAX),
-    ("sequence one more", ["s.22.ss sssss ssssss ss.", SOUND, SEALED_DAMAGED, "2.22... 22222 ssssss ..."], |h| h.sequence += 1),
-    ("sequence 2^32-1", ["s.22.ss sssss ssssss ss.", SOUND, SEALED_DAMAGED, "2.22... 22222 ssssss ..."], |h| h.sequence = u32::MAX),
+    ("sequence one more", ["2.22.22 22222 222222 22.", SOUND, SEALED_DAMAGED, "2.22... 22222 ssssss ..."], |h| h.sequence += 1),
+    ("sequence 2^32-1", ["2.22.22 22222 222222 22.", SOUND, SEALED_DAMAGED, "2.22... 22222 ssssss ..."], |h| h.sequence = u32::MAX),
     // Of another generation that is sealed, the opening checkpoint says where all of it ends (F-38).
     ("generation 1", [SOUND, LIE, LIE, SOUND], |h| h.generation = 1),
     ("generation 2^32-1", [SOUND, LIE, LIE, SOUND], |h| h.generation = u32::MAX),
