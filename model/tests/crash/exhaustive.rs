@@ -1,8 +1,8 @@
 //! Short histories, cut everywhere: every byte of every write, every subset of up to three
 //! unsynced chunks, then a recovery, a crash inside it, an append and a read.
 //!
-//! `PURO_CRASH_IMAGES` sets how many distinct crash images to look at (100,000 if not set,
-//! 1,000,000 in CI; a history for every 5,000 in any case). `PURO_HISTORY=n` replays one history.
+//! `PURO_CRASH_IMAGES` sets how many distinct crash images to look at (100,000 if not set;
+//! a history for every 5,000 in any case). `PURO_HISTORY=n` replays one history.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
