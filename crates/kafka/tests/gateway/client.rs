@@ -22,6 +22,15 @@ pub struct Gateway {
     _stderr: ChildStderr,
 }
 
+/// No test leaves one behind, however it ends.
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended, and then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Gateway {
     pub fn start(dir: &Path, more: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_puro-serve"));
