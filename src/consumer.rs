@@ -112,8 +112,8 @@ impl<V: Vfs> Consumer<V> {
     /// The records that are left of a block, waiting for one up to `timeout`; `None` when the time was
     /// over first.
     ///
-    /// This is the fastest way to read, and the records may be kept side by side while the block
-    /// lasts. Only wanted ones are among them. Who stops on the way goes on behind what was taken.
+    /// The records may be kept side by side while the block lasts, and what was appended together comes
+    /// together. Only wanted ones are among them. Who stops on the way goes on behind what was taken.
     ///
     /// ```
     /// use std::time::Duration;
