@@ -212,7 +212,7 @@ func Create(path string, settings map[string]string, o Options) (made bool, err 
 		}
 		now := p.clock()
 		first := newEpoch(1, 0, p.boot, now)
-		if err := state.fold(controlRecord{[]byte(first.Kind), []byte(first.Key), first.Value}); err != nil {
+		if err := state.fold(controlRecord{[]byte(first.Kind), []byte(first.Key), first.Value}, 0); err != nil {
 			return err
 		}
 		p.segment, err = p.makeSegment(Header{StreamID: p.id, Created: now, Epoch: 1}, state, 0, nil)

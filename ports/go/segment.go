@@ -106,7 +106,7 @@ func (s *segment) apply(b *Block) error {
 		}
 		for _, c := range controls {
 			before := s.state.NewestEpoch()
-			if err := s.state.fold(c); err != nil {
+			if err := s.state.fold(c, b.FirstOffset); err != nil {
 				return err
 			}
 			if b.Kind == KindRecords && s.state.NewestEpoch() != before {

@@ -37,9 +37,9 @@ type epochEntry struct {
 
 func newState() *State { return &State{entries: map[[2]string][]byte{}} }
 
-// fold sets or removes one entry. Every writer needs the entries epoch: one that
-// does not fit is damage (F-32).
-func (s *State) fold(c controlRecord) error {
+// fold sets or removes one entry of a block that begins at this offset. Every writer
+// needs the entries epoch: one that does not fit is damage (F-32, F-35).
+func (s *State) fold(c controlRecord, firstOffset uint64) error {
 	if c.key == nil {
 		return nil
 	}
@@ -54,10 +54,16 @@ func (s *State) fold(c controlRecord) error {
 	}
 	if key[0] == kindEpoch {
 		s.newest = epochEntry{}
-		for _, e := range s.epochs() {
-			if e.number >= s.newest.number {
-				s.newest = e
+		all := s.epochs()
+		slices.SortFunc(all, func(a, b epochEntry) int { return cmp.Compare(a.number, b.number) })
+		for _, e := range all {
+			if e.first < s.newest.first {
+				return failf(Damaged, "an epoch begins below the one before it")
 			}
+			s.newest = e
+		}
+		if c.value != nil && binary.LittleEndian.Uint64(c.value) > firstOffset {
+			return failf(Damaged, "an epoch begins behind the block that tells of it")
 		}
 	}
 	return nil

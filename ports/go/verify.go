@@ -2,6 +2,7 @@ package puro
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"time"
 )
@@ -295,6 +296,7 @@ func newSegmentCheck(v *verifier, p *pinned, before *segmentCheck) *segmentCheck
 	s := &segment{file: p.file, sequence: p.sequence, header: p.header}
 	s.begin()
 	c := &segmentCheck{v: v, s: s, sound: true, chain: true, topics: map[string][]uint64{}, from: headerBytes}
+	c.times = s.sequence == 0 // nothing stood before it
 	if before != nil && before.s.last == KindEnd {
 		if s.header.BaseOffset != before.s.next || s.header.Epoch != before.s.state.NewestEpoch() {
 			c.bad(0, "the header does not continue the segment before") // K-7, F-49
@@ -391,9 +393,6 @@ func (c *segmentCheck) block(b *Block) {
 	case c.chain && b.Epoch != s.state.NewestEpoch():
 		c.bad(b.Position, "the epoch is not the newest") // E-5
 	}
-	if len(controls) > 0 && c.chain {
-		c.epochs(b.Position)
-	}
 	if b.Kind == KindRecords {
 		c.remember(b, users)
 	}
@@ -403,18 +402,6 @@ func (c *segmentCheck) block(b *Block) {
 	}
 	if c.v.how.Deep {
 		c.deep(b, opening, controls)
-	}
-}
-
-// epochs wants that they do not go back (K-10).
-func (c *segmentCheck) epochs(position uint64) {
-	all := c.s.state.epochs()
-	slices.SortFunc(all, func(a, b epochEntry) int { return int(int64(a.number) - int64(b.number)) })
-	for i := 1; i < len(all); i++ {
-		if all[i].first < all[i-1].first {
-			c.bad(position, "an epoch begins below the one before it")
-			return
-		}
 	}
 }
 
@@ -467,7 +454,7 @@ func (c *segmentCheck) endCheckpoint() {
 			c.bad(c.s.end, "a checkpoint removes an entry")
 		}
 		last = &r
-		_ = said.fold(r)
+		_ = said.fold(r, math.MaxUint64)
 	}
 	if c.carried != nil && !sameState(c.carried, said) {
 		c.bad(c.s.end, "a checkpoint is not the whole state") // F-37

@@ -145,8 +145,9 @@ impl Course {
         if !self.durable_to_can_be(block) {
             causes.push(Cause::Field("durable_to"));
         }
-        let first = self.blocks == 0 && self.before.is_none();
-        let carries_time = start.kind != BlockKind::Records && !self.broken && !first;
+        // What stood before the lowest segment that is left, nobody has seen.
+        let unseen = self.blocks == 0 && self.before.is_none() && self.header.sequence > 0;
+        let carries_time = start.kind != BlockKind::Records && !self.broken && !unseen;
         if carries_time && start.timestamp_ms != self.max_timestamp_ms {
             causes.push(Cause::Field("timestamp"));
         }

@@ -38,15 +38,16 @@ impl State {
     /// Folds the control records of a block into the state.
     ///
     /// # Errors
-    /// A control record that is malformed, or an entry `epoch` that is (F-32).
+    /// A control record that is malformed, or an entry `epoch` that is (F-32, F-35).
     pub fn apply(&mut self, block: &Block<'_>) -> Result<(), Cause> {
         for fields in block.control_records() {
-            self.apply_record(&fields?)?;
+            self.apply_record(&fields?, block.start.first_offset)?;
         }
         Ok(())
     }
 
-    fn apply_record(&mut self, fields: &Fields<'_>) -> Result<(), Cause> {
+    /// Folds a control record of a block that begins at `first_offset`.
+    fn apply_record(&mut self, fields: &Fields<'_>, first_offset: u64) -> Result<(), Cause> {
         let Some(key) = fields.key else { return Ok(()) };
         let name = (fields.topic.to_vec(), key.to_vec());
         match fields.value {
@@ -54,15 +55,21 @@ impl State {
             None => self.entries.remove(&name),
         };
         match fields.topic {
-            EPOCH => self.fold_epoch(key, fields.value)?,
+            EPOCH => self.fold_epoch(key, fields.value, first_offset)?,
             SETTING => self.settings.set(key, fields.value),
             _ => {}
         }
         Ok(())
     }
 
-    /// Looks at the neighbours only: a stream may hold any number of epochs.
-    fn fold_epoch(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Cause> {
+    /// No epoch begins behind the block that tells of it, before an older one, or behind a newer
+    /// (F-35). Looks at the neighbours only: a stream may hold any number of epochs.
+    fn fold_epoch(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        first_offset: u64,
+    ) -> Result<(), Cause> {
         let malformed = Cause::Control("epoch");
         let Some(value) = value else {
             self.epochs.remove(&get_u32(key, 0).filter(|_| key.len() == 4).ok_or(malformed)?);
@@ -73,14 +80,14 @@ impl State {
         let above = self.epochs.range(epoch.number..).find(|(number, _)| **number > epoch.number);
         let behind_below = below.is_none_or(|(_, below)| below.first_offset <= epoch.first_offset);
         let before_above = above.is_none_or(|(_, above)| epoch.first_offset <= above.first_offset);
-        if !(behind_below && before_above) {
+        if !(behind_below && before_above && epoch.first_offset <= first_offset) {
             return Err(malformed);
         }
         self.epochs.insert(epoch.number, epoch);
         Ok(())
     }
 
-    /// Sets an entry.
+    /// Sets an entry, of a stream that may begin anywhere.
     ///
     /// # Errors
     /// An entry `epoch` that is malformed.
@@ -92,7 +99,7 @@ impl State {
             value: Some(value),
             headers: crate::format::record::Headers::default(),
         };
-        self.apply_record(&fields)
+        self.apply_record(&fields, u64::MAX)
     }
 
     /// An entry's value.

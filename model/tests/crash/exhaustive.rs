@@ -1,7 +1,7 @@
 //! Short histories, cut everywhere: every byte of every write, every subset of up to three
 //! unsynced chunks, then a recovery, a crash inside it, an append and a read.
 //!
-//! `PURO_CRASH_IMAGES` sets how many distinct crash images to look at (100,000 if not set;
+//! `PURO_CRASH_IMAGES` sets how many distinct crash images to look at (50,000 if not set;
 //! a history for every 5,000 in any case). `PURO_HISTORY=n` replays one history.
 
 use std::sync::Mutex;
@@ -27,7 +27,7 @@ fn every_cut_of_short_histories() {
             .unwrap_or_else(|f| panic!("{f:#?}"));
         return;
     }
-    let images = number("PURO_CRASH_IMAGES").unwrap_or(100_000);
+    let images = number("PURO_CRASH_IMAGES").unwrap_or(50_000);
     let (next, found) = (AtomicU64::new(0), Mutex::new(None::<Box<Finding>>));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {

@@ -89,7 +89,7 @@ class CommittedEnd:
         except Damaged as error:
             raise Damaged(f"{self.segment.name}, block at {block.position}: {error}") from error
         for _, record in decoded:
-            self.state.fold(record)
+            self.state.fold(record, block.start.first_offset)
         if block.start.kind == RECORDS and block.start.epoch > before:
             self.raise_end = block.behind
 

@@ -62,16 +62,21 @@ def setting_entry(name, text):
 class State:
     def __init__(self):
         self.entries = {}  # (kind, key): value
+        self.unfit = False  # an entry `epoch` was folded that did not fit its block (F-35)
 
     def copy(self):
         other = State()
-        other.entries = dict(self.entries)
+        other.entries, other.unfit = dict(self.entries), self.unfit
         return other
 
-    def fold(self, record: Record):
-        """Sets or removes an entry; control records without a key are none (F-31, F-37)."""
+    def fold(self, record: Record, first_offset=2**64 - 1):
+        """Sets or removes an entry, of a block that begins at this offset; control records
+        without a key are none (F-31, F-37)."""
         if not record.control or record.key is None:
             return
+        if record.topic == b"epoch":
+            ahead = int.from_bytes((record.value or b"")[:8], "little") > first_offset
+            self.unfit |= len(record.key) != 4 or ahead
         if record.value is None:
             self.entries.pop((record.topic, record.key), None)
         else:
@@ -80,6 +85,8 @@ class State:
     def epochs(self):
         """All epochs, ascending by number (their keys do not sort so). Damage where one does
         not fit F-35 (F-32)."""
+        if self.unfit:
+            raise Damaged("an entry epoch that did not fit")
         found = []
         for (kind, key), value in self.entries.items():
             if kind != b"epoch":
@@ -87,7 +94,10 @@ class State:
             if len(key) != 4 or len(value) != EPOCH_VALUE.size:
                 raise Damaged("an entry epoch that does not fit")
             found.append(Epoch(int.from_bytes(key, "little"), *EPOCH_VALUE.unpack(value)))
-        return sorted(found, key=lambda epoch: epoch.number)
+        found.sort(key=lambda epoch: epoch.number)
+        if any(one.first_offset > next.first_offset for one, next in zip(found, found[1:])):
+            raise Damaged("an epoch that begins before an older one")
+        return found
 
     def newest_epoch(self):
         """The newest epoch (E-1), or None where the state has none."""

@@ -17,17 +17,18 @@ module Puro
     def fold(start, body)
       return unless start.control?
 
-      Body.each(body) { |record| set(record) if record.entry? }
+      Body.each(body) { |record| set(record, start.first_offset) if record.entry? }
     end
 
-    def set(entry)
+    # An entry of a block that begins at this offset.
+    def set(entry, first_offset = 0)
       place = [entry.topic, entry.key]
       if entry.value
         @entries[place] = entry.value
       else
         @entries.delete(place)
       end
-      note_epoch(entry) if entry.topic == "epoch"
+      note_epoch(entry, first_offset) if entry.topic == "epoch"
     end
 
     def value(kind, key) = @entries[[kind.b, key.b]]
@@ -54,9 +55,14 @@ module Puro
 
     private
 
-    def note_epoch(entry)
+    # No epoch begins behind the block that tells of it, or before an older one (F-35).
+    def note_epoch(entry, first_offset)
       @unfit ||= entry.key.bytesize != 4 || (entry.value && entry.value.bytesize != 32)
       @epochs = nil
+      return if @unfit || entry.value.nil?
+
+      begins = epochs.map(&:first_offset)
+      @unfit = begins != begins.sort || entry.value.unpack1("Q<") > first_offset
     end
   end
 end

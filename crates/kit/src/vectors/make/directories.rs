@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Edit, Maker, Scene, trees};
-use crate::vectors::forge::{Block, Header, Segment, entry, epoch, plain, position};
+use crate::vectors::forge::{BOOT, Block, Header, Segment, entry, epoch, plain, position, record};
 
 const NAMES: [&str; 4] =
     ["0000000000.puro", "0000000001.puro", "0000000002.puro", "0000000003.puro"];
@@ -325,6 +325,13 @@ fn bodies(maker: &mut Maker<'_>) {
             })
             .ask(json!({"do": "verify", "deep": true}));
         scene.breaks(clause);
+        // A writer that would have to raise the epoch refuses before it writes.
+        if id.starts_with("epoch") {
+            let scene =
+                maker.scene(&format!("body/{id}/append"), &[clause, "A-12"], Some("created"));
+            let scene = scene.edit(Edit::put(NAMES[0], 0, &segment.bytes)).boot([0xb2; 16]);
+            scene.change(append("b")).breaks(clause);
+        }
     };
     let one = || Block { timestamp: 1, ..Block::records(&[plain("t", "v")]) };
     judge("count", "F-18", &|segment| _ = segment.add(Block { record_count: 2, ..one() }));
@@ -344,6 +351,21 @@ fn bodies(maker: &mut Maker<'_>) {
     });
     judge("epoch-value", "F-32", &|segment| {
         segment.add(Block::control(1, &[entry("epoch", &2u32.to_le_bytes(), &[0; 31])]));
+    });
+    judge("epoch-marker", "F-32", &|segment| {
+        let marker = record(true, b"epoch", Some(&[1, 2, 3]), &[], None);
+        segment.add(Block::control(1, &[marker]));
+    });
+    judge("epoch-ahead", "F-35", &|segment| {
+        let first_offset = segment.next_offset + 1;
+        segment.epoch = 2;
+        segment.add(Block::control(1, &[epoch(2, first_offset, BOOT, 1)]));
+    });
+    judge("epoch-back", "F-35", &|segment| {
+        for first_offset in [segment.next_offset, 0] {
+            segment.epoch += 1;
+            segment.add(Block::control(1, &[epoch(segment.epoch, first_offset, BOOT, 1)]));
+        }
     });
 }
 
@@ -395,6 +417,7 @@ fn states(maker: &mut Maker<'_>) {
         segment
     };
     judge("epoch-of-a-block", &["E-5", "K-9"], &wrong_epoch);
+    judge("opening/time", &["F-22", "K-9"], &Segment::opened(Header::new(), &[first_epoch()], 1));
     let unsorted = {
         let entries = [position("b", 1, 0, 0), position("a", 1, 0, 0), first_epoch()];
         let mut segment = Segment::opened(Header::new(), &entries, 0);

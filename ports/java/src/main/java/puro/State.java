@@ -18,6 +18,18 @@ final class State {
 
   final TreeMap<Key, byte[]> entries = new TreeMap<>(ORDER);
 
+  /** An entry `epoch` was folded that did not fit its block (F-35). */
+  private boolean unfit;
+
+  /** An entry of a block that begins at this offset. No epoch begins behind the block that tells of it (F-35). */
+  void fold(Rec r, long firstOffset) {
+    if (r.control() && Arrays.equals(r.topic(), Bytes.ascii("epoch")) && r.key() != null) {
+      byte[] v = r.value();
+      unfit |= r.key().length != 4 || v != null && v.length == 32 && Long.compareUnsigned(Bytes.u64(v, 0), firstOffset) > 0;
+    }
+    fold(r);
+  }
+
   /** F-31: an entry is set, or removed by a delete marker. Kinds that nobody knows are carried along (F-32). */
   void fold(Rec r) {
     if (!r.control() || r.key() == null) return; // says something of its place, or nothing that we know
@@ -32,6 +44,7 @@ final class State {
 
   /** Entries `epoch`, by their numbers (F-35). One that does not fit is damage for who needs it (F-32). */
   List<Epoch> epochs() {
+    if (unfit) throw PuroException.damage("an entry `epoch` that did not fit");
     List<Epoch> out = new ArrayList<>();
     byte[] kind = Bytes.ascii("epoch");
     for (var e : entries.tailMap(new Key(kind, new byte[0])).entrySet()) {
@@ -41,6 +54,9 @@ final class State {
       out.add(new Epoch(Bytes.u32(key, 0), Bytes.u64(v, 0), Arrays.copyOfRange(v, 8, 24)));
     }
     out.sort(Comparator.comparingLong(Epoch::number));
+    for (int i = 1; i < out.size(); i++) {
+      if (Long.compareUnsigned(out.get(i).firstOffset(), out.get(i - 1).firstOffset()) < 0) throw PuroException.damage("epochs go back");
+    }
     return out;
   }
 

@@ -180,11 +180,6 @@ public final class Verify {
         if (!m.state.epochs().isEmpty() && b.epoch() != m.state.newestEpoch()) { // E-5
           tell(Weight.DAMAGE, s.name(), b.position, b.firstOffset(), "a wrong epoch");
         }
-        long at = 0;
-        for (State.Epoch e : m.state.epochs()) { // K-10
-          if (Long.compareUnsigned(e.firstOffset(), at) < 0) tell(Weight.DAMAGE, s.name(), b.position, -1, "epochs go back");
-          at = e.firstOffset();
-        }
       } catch (PuroException e) {
         tell(Weight.DAMAGE, s.name(), b.position, b.firstOffset(), e.getMessage());
         return;
