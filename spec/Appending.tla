@@ -240,12 +240,24 @@ PutZeros(w) ==    \* from where the file ends now, while it holds the lock
   /\ \E n \in (len + 1)..Min({Units, EndOf(mem[w]) - 1 + MaxZeros}) : PutZerosTo(n)
   /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
 
+Forget(W) ==     \* all that the processes W had in memory: they have ended
+  /\ pc' = [w \in Writers |-> IF w \in W THEN "idle" ELSE pc[w]]
+  /\ mem' = [w \in Writers |-> IF w \in W THEN <<>> ELSE mem[w]]
+  /\ known' = [w \in Writers |-> IF w \in W THEN 1 ELSE known[w]]
+  /\ expects' = [w \in Writers |-> IF w \in W THEN 1 ELSE expects[w]]
+  /\ job' = [w \in Writers |-> IF w \in W THEN 0 ELSE job[w]]
+  /\ left' = [w \in Writers |-> IF w \in W THEN {} ELSE left[w]]
+  /\ must' = must \ W /\ suspect' = suspect \ W /\ untold' = untold \ W
+  /\ lock' = IF lock \in W THEN 0 ELSE lock
+  /\ UNCHANGED req
+
 \* Z-8
-CutZeros(w) ==    \* when it is closed: under the lock, after a look
-  /\ MaxZeros > 0 /\ pc[w] = "ready" /\ UNCHANGED pc
+CutZeros(w) ==    \* when it is closed: under the lock, after a look; who appends again opens anew
+  /\ MaxZeros > 0 /\ pc[w] = "ready"
   /\ len >= EndOf(mem[w]) /\ OnlyZeros(EndOf(mem[w]))
   /\ SetLength(EndOf(mem[w]) - 1)
-  /\ UNCHANGED <<made, lock, mem, known, job, left, must, suspect, untold, req, ghostVars>> /\ Quiet
+  /\ Forget({w})
+  /\ UNCHANGED <<made, rd, countVars, ghostVars>>
 
 TailBlocks(w) == {unit[u].b : u \in EndOf(mem[w])..len} \ {0}
 

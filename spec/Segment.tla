@@ -88,17 +88,6 @@ LookBehind(r) == \* now and then while it waits; then it seeks its place anew, u
 (* Death, loss of power, and damage.                                       *)
 (***************************************************************************)
 
-Forget(W) ==     \* all that the processes W had in memory
-  /\ pc' = [w \in Writers |-> IF w \in W THEN "idle" ELSE pc[w]]
-  /\ mem' = [w \in Writers |-> IF w \in W THEN <<>> ELSE mem[w]]
-  /\ known' = [w \in Writers |-> IF w \in W THEN 1 ELSE known[w]]
-  /\ expects' = [w \in Writers |-> IF w \in W THEN 1 ELSE expects[w]]
-  /\ job' = [w \in Writers |-> IF w \in W THEN 0 ELSE job[w]]
-  /\ left' = [w \in Writers |-> IF w \in W THEN {} ELSE left[w]]
-  /\ must' = must \ W /\ suspect' = suspect \ W /\ untold' = untold \ W
-  /\ lock' = IF lock \in W THEN 0 ELSE lock
-  /\ UNCHANGED req
-
 \* M-3
 Die(w) ==
   /\ deaths < MaxDeaths /\ deaths' = deaths + 1

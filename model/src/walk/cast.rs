@@ -1,7 +1,9 @@
 //! The actors: threads that run shipped code, and stop at its steps.
 
 use puro::internals::vfs::Vfs;
-use puro::{AppendError, Batch, Consumer, Failure, NewRecord, OpenError, Producer, Token};
+use puro::{
+    AppendError, Batch, Consumer, Failure, NewRecord, OpenError, Producer, ProducerOptions, Token,
+};
 
 use super::gate::{Gate, Leaving, Order, Permit, Phase, Place};
 use crate::history::{STREAM, options};
@@ -20,6 +22,8 @@ pub enum Answer {
     },
     /// Nothing was to be appended: the producer is open.
     Opened,
+    /// Nothing was to be appended: the producer is closed.
+    Closed,
     /// Not appended: somebody else has the lock.
     LockTimeout,
     /// Not appended: bytes that were synced are not there.
@@ -41,6 +45,11 @@ impl From<Failure> for Answer {
 /// Bytes of records in a segment: more than a walk's blocks have.
 pub const SEGMENT_BYTES: u64 = 4096;
 
+/// How a producer of the walk is opened.
+pub fn writer_options(zeros_ahead_bytes: u64) -> ProducerOptions {
+    options(SEGMENT_BYTES).create(false).zeros_ahead_bytes(zeros_ahead_bytes)
+}
+
 /// The value of an append's record: it says which request it is of, and makes the block as
 /// long as asked for.
 pub fn value(order: &Order) -> Vec<u8> {
@@ -57,6 +66,8 @@ pub struct WriterThread<V: Vfs, M> {
     pub identity: String,
     /// Makes the seam that a process sees.
     pub seam: M,
+    /// How many zeros it puts behind the end of a durable append (Z-1).
+    pub zeros_ahead_bytes: u64,
     /// The producer of the process that lives.
     pub producer: Option<Producer<V>>,
 }
@@ -69,6 +80,10 @@ impl<V: Vfs, M: Fn(u32) -> V> WriterThread<V, M> {
         loop {
             gate.inside().phase = Phase::Work;
             match gate.stop(Place::Idle(answer.take())) {
+                Permit::Go if gate.inside().order.leaves == Some(Leaving::Closes) => {
+                    self.producer = None;
+                    answer = Some(Answer::Closed);
+                }
                 Permit::Go => answer = Some(self.append(gate, process, true)),
                 Permit::Probe => {
                     gate.inside().phase = Phase::Setup;
@@ -94,8 +109,7 @@ impl<V: Vfs, M: Fn(u32) -> V> WriterThread<V, M> {
             (inside.phase, inside.may_lock, inside.looks_again) = (Phase::Opening, may_lock, false);
             inside.looked = true;
             drop(inside);
-            let options = options(SEGMENT_BYTES).create(false);
-            match options.open_in((self.seam)(process), STREAM) {
+            match writer_options(self.zeros_ahead_bytes).open_in((self.seam)(process), STREAM) {
                 Ok(producer) => self.producer = Some(producer),
                 Err(OpenError::Failure(failure)) => return failure.into(),
                 Err(other) => return Answer::Refused(other.to_string()),

@@ -30,6 +30,13 @@ pub enum Place {
     },
     /// About to write the signal.
     Signal,
+    /// About to put zeros behind the end (Z-1).
+    Zeros {
+        /// Where.
+        position: u64,
+        /// How many.
+        bytes: usize,
+    },
     /// About to save a tail.
     Save,
     /// About to cut the segment.
@@ -56,7 +63,7 @@ pub enum Place {
 pub enum Permit {
     /// With what it is about to do.
     Go,
-    /// With one part of a write or read.
+    /// With one part of a write or read; of zeros, with so many units.
     Part(u8),
     /// With an error; the block begun may be cut off again, or not even that.
     Fail {
@@ -97,13 +104,15 @@ pub enum Phase {
     Closed,
 }
 
-/// Why a writer that has looked is to leave without appending.
+/// Why a writer that locks is to leave without appending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaving {
     /// It only opens the stream, or if it did, its append expects another end (O-4, A-16).
     Looked,
     /// All is ready for its block, which is too large for the segment, and for the disk (V-2).
     NoRoom,
+    /// Its producer is closed, and cuts off the zeros that it put (Z-8).
+    Closes,
 }
 
 /// What an append is to be like.

@@ -1,7 +1,7 @@
 //! The graph of a configuration of `spec/Segment.tla`, as TLC dumps it with
 //! `-dump dot,actionlabels`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::BufRead;
 
 use super::picture::Picture;
@@ -39,6 +39,7 @@ pub struct Graph {
     pub edges: Vec<Edge>,
     /// For each state the steps from it: the first, and the one behind the last.
     from: Vec<(usize, usize)>,
+    who_put_zeros: BTreeSet<Actor>,
 }
 
 impl Graph {
@@ -95,7 +96,14 @@ impl Graph {
             }
             range.1 = i + 1;
         }
-        Ok(Self { states, edges, from })
+        let zeros = edges.iter().filter(|edge| edge.label == "PutZeros");
+        let who_put_zeros = zeros.map(|edge| edge.actor).collect();
+        Ok(Self { states, edges, from, who_put_zeros })
+    }
+
+    /// Whether a writer ever puts zeros behind the end.
+    pub fn puts_zeros(&self, writer: usize) -> bool {
+        self.who_put_zeros.contains(&Actor::Writer(writer))
     }
 
     /// The numbers of the steps from a state.
@@ -135,7 +143,7 @@ fn picture(text: &str) -> Result<Picture, String> {
 }
 
 /// Whose step leads from one state to another: each step changes something of one actor
-/// alone, but for a loss of power.
+/// alone, but for a loss of power, and for zeros, which whoever holds the lock puts.
 fn actor(before: &Picture, after: &Picture) -> Option<Actor> {
     if before.boot != after.boot {
         return Some(Actor::Machine);
@@ -143,6 +151,7 @@ fn actor(before: &Picture, after: &Picture) -> Option<Actor> {
     let writers = (0..before.pc.len()).filter(|writer| before.writer_moves(after, *writer));
     let readers = (0..before.rd.len()).filter(|reader| before.rd[*reader] != after.rd[*reader]);
     let mut movers = writers.map(Actor::Writer).chain(readers.map(Actor::Reader));
-    let mover = movers.next()?;
+    let holder = || before.lock.checked_sub(1).map(|writer| Actor::Writer(writer.into()));
+    let mover = movers.next().or_else(holder)?;
     movers.next().is_none().then_some(mover)
 }

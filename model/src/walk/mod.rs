@@ -24,6 +24,10 @@
 //! Who leaves without appending has only opened the stream, or its append expects another end; or,
 //! where it saw to the epoch first, there is no room for what it was to append.
 //!
+//! Who puts zeros (Z-1) may find room for any part of them, or for none. Who closes its producer (Z-8)
+//! opens a new one for its next append. Whether a writer puts any, the graph tells: one that has no such
+//! step there is one that leaves them to others.
+//!
 //! Three things are not as in the model. Where a process opens its producer in order to append, it
 //! looks, repairs and gives the lock back, and its first append takes it again; nobody else has a
 //! turn in between, and the model has one look. A reader is shown one block at a time, so that what it
@@ -53,7 +57,7 @@ use puro::internals::segment::SegmentHeader;
 use puro::internals::vfs::Vfs;
 use puro::{ConsumerOptions, LockWait};
 
-use self::cast::WriterThread;
+use self::cast::{UNIT, WriterThread, writer_options};
 use self::gate::{Gate, Permit};
 use self::graph::Graph;
 use self::seam::GateVfs;
@@ -76,6 +80,8 @@ pub struct Bounds {
     pub sizes: Vec<u8>,
     /// How many blocks are begun in all.
     pub max_made: usize,
+    /// How many units of zeros are put behind the end.
+    pub max_zeros: u8,
 }
 
 impl Bounds {
@@ -101,6 +107,7 @@ impl Bounds {
             requests: get(&values, "Requests")?,
             sizes: sizes.into_iter().collect(),
             max_made: usize::from(get::<u8>(&values, "MaxMade")?),
+            max_zeros: get(&values, "MaxZeros")?,
         })
     }
 
@@ -281,10 +288,15 @@ fn walk_path<V: Vfs>(
             };
             gate.inside().process = number;
             if number as usize <= writers {
-                let opened =
-                    options(cast::SEGMENT_BYTES).create(false).open_in(vfs(number), STREAM);
+                let zeros_ahead_bytes = if graph.puts_zeros(number as usize - 1) {
+                    u64::from(bounds.max_zeros) * UNIT as u64
+                } else {
+                    0
+                };
+                let opened = writer_options(zeros_ahead_bytes).open_in(vfs(number), STREAM);
                 let producer = Some(opened.map_err(|error| error.to_string())?);
-                let writer = WriterThread { identity: number.to_string(), seam: vfs, producer };
+                let identity = number.to_string();
+                let writer = WriterThread { identity, seam: vfs, zeros_ahead_bytes, producer };
                 scope.spawn(move || {
                     let _alive = Alive(gate);
                     writer.run(gate);

@@ -93,6 +93,17 @@ impl<F: VfsFile> GateFile<F> {
         Ok(block.len())
     }
 
+    /// Z-1: zeros are put one unit after another, and only so many of them as there is room for.
+    fn write_zeros(&self, zeros: &[u8], position: u64) -> io::Result<usize> {
+        let place = Place::Zeros { position, bytes: zeros.len() };
+        let Permit::Part(count) = self.gate.stop(place) else { return stopped() };
+        let bytes = zeros.len().min(usize::from(count) * UNIT);
+        for (unit, at) in zeros[..bytes].chunks(UNIT).zip((position..).step_by(UNIT)) {
+            self.inner.write_at(unit, at)?;
+        }
+        if bytes < zeros.len() { stopped() } else { Ok(bytes) }
+    }
+
     fn read_parts(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
         let unit = UNIT;
         let mut got = [Vec::new(), Vec::new()];
@@ -160,6 +171,9 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
         if buf.len() == 1 {
             return self.call(Place::Signal, || self.inner.write_at(buf, position));
         }
+        if buf.iter().all(|byte| *byte == 0) {
+            return self.write_zeros(buf, position);
+        }
         self.write_parts(buf, position)
     }
 
@@ -216,7 +230,9 @@ impl<F: VfsFile> VfsFile for GateFile<F> {
             if opens && !only_opens {
                 (inside.phase, inside.looks_again) = (Phase::Again, true);
             }
-            let stops = inside.phase == Phase::Work || opens && only_opens;
+            // Z-8: who cuts off zeros does so, gives the lock back, and is gone.
+            let closes = inside.order.leaves == Some(Leaving::Closes);
+            let stops = inside.phase == Phase::Work && !closes || opens && only_opens;
             drop(inside);
             if stops && self.gate.stop(Place::Unlock) != Permit::Go {
                 return stopped();
@@ -362,6 +378,7 @@ impl<V: Vfs> Vfs for GateVfs<V> {
         let hidden = match (inside.phase, action.name) {
             (Phase::Opening, "Unlock") => !only_opens,
             (Phase::GivesUp { .. }, "Unlock") => true,
+            (_, "Unlock") if inside.order.leaves == Some(Leaving::Closes) => true,
             (Phase::Setup | Phase::Closed, _) => true,
             _ => inside.looks_again,
         };

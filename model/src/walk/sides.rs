@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::cast::Answer;
-use super::gate::{Gate, Order, Permit, Place};
+use super::gate::{Gate, Leaving, Order, Permit, Place};
 use super::picture::{Pc, Reading, Unit};
 
 /// A writer.
@@ -39,7 +39,7 @@ pub struct WriterSide {
 }
 
 /// The actions of a writer's code that are steps of the model.
-const TOLD: [&str; 19] = [
+const TOLD: [&str; 21] = [
     "Lock",
     "StepOver",
     "Classify",
@@ -54,6 +54,8 @@ const TOLD: [&str; 19] = [
     "Reserve",
     "WritePart",
     "Commit",
+    "PutZeros",
+    "CutZeros",
     "GiveUp",
     "SyncRaise",
     "Unlock",
@@ -114,6 +116,7 @@ impl WriterSide {
         match &self.place {
             Place::Look => vec!["StepOver"],
             Place::Save => vec!["SaveTail"],
+            Place::Cut if self.closes() => vec!["CutZeros"],
             Place::Cut => vec!["Truncate"],
             Place::Sync => vec![match done {
                 "Truncate" => "SyncCut",
@@ -126,7 +129,8 @@ impl WriterSide {
             Place::Write { .. } => vec!["Reserve", "WritePart"],
             Place::Signal => vec!["Commit"],
             Place::Unlock if self.order.leaves.is_some() => vec!["Leave"],
-            Place::Unlock if done == "Commit" => vec!["Unlock"],
+            Place::Zeros { .. } => vec!["PutZeros"],
+            Place::Unlock if matches!(done, "Commit" | "PutZeros") => vec!["Unlock"],
             Place::Unlock => vec!["Duplicate", "Unlock"],
             Place::Idle(Some(Answer::Damaged)) => vec!["StopDamaged"],
             // What is known to be on disk is synced by doing nothing.
@@ -154,10 +158,15 @@ impl WriterSide {
             Some("StopDamaged") => "stop",
             Some("WritePart" | "Commit") => "write",
             Some("SyncRaise") => "raised",
-            Some("Unlock") => "done",
+            Some("PutZeros" | "Unlock") => "done",
             Some("Sync" | "Return") => "sync",
             Some(_) => "ready",
         })
+    }
+
+    /// Whether its producer is being closed.
+    fn closes(&self) -> bool {
+        self.order.leaves == Some(Leaving::Closes)
     }
 
     /// `left`: the parts of its block that are to be written.
@@ -180,7 +189,9 @@ impl WriterSide {
     /// Whether the code says that it took this step, and where.
     pub fn check_told(&mut self, step: &str, end: u64) -> Result<(), String> {
         let whole = !matches!(self.place, Place::Write { .. });
-        if !TOLD.contains(&step) || (step == "WritePart" && !whole) {
+        // Of the look before zeros are cut off (Z-8) nothing is told.
+        let unsaid = self.closes() && matches!(step, "StepOver" | "Classify");
+        if !TOLD.contains(&step) || (step == "WritePart" && !whole) || unsaid {
             return Ok(());
         }
         let told = self.told.pop_front();
@@ -203,6 +214,14 @@ impl WriterSide {
         match self.answer.take() {
             Some(Answer::Opened | Answer::Refused(_)) => Ok(()),
             other => Err(format!("a writer that left is answered {other:?}")),
+        }
+    }
+
+    /// Whether who was to close did so.
+    pub fn check_closed(&mut self) -> Result<(), String> {
+        match self.answer.take() {
+            Some(Answer::Closed) => Ok(()),
+            other => Err(format!("a writer that closes is answered {other:?}")),
         }
     }
 

@@ -91,8 +91,17 @@ impl<'g> Stage<'g> {
         match edge.actor {
             Actor::Writer(w) => {
                 self.writer_step(w, edge, rest)?;
-                let end = self.view.position(self.view.end_of(&self.writers[w].mem));
-                self.writers[w].check_told(&edge.label, end)
+                let behind = self.view.end_of(&self.writers[w].mem);
+                let all = behind - 1 + self.bounds.max_zeros;
+                if edge.label == "PutZeros" && self.graph.states[edge.to].len < all {
+                    return Ok(()); // not even the code knows that a part of them is there
+                }
+                let (end, writer) = (self.view.position(behind), &mut self.writers[w]);
+                writer.check_told(&edge.label, end)?;
+                if edge.label == "CutZeros" {
+                    writer.forget(writer.process);
+                }
+                Ok(())
             }
             Actor::Reader(reader) => self.reader_step(reader, &edge.label),
             Actor::Machine => self.lose_power(&self.graph.states[edge.to]),
@@ -110,6 +119,8 @@ impl<'g> Stage<'g> {
             "Die" => return self.die(w, edge),
             "GiveUp" => return self.give_up(w, edge),
             "Lock" if self.writers[w].next().is_none() => return self.lock(w, rest),
+            // There was no room for zeros.
+            "Unlock" if self.writers[w].next() == Some("PutZeros") => self.put_zeros(w, 0)?,
             _ => {}
         }
         let next = self.writers[w].next();
@@ -141,6 +152,10 @@ impl<'g> Stage<'g> {
             "StopDamaged" => {
                 self.writers[w].due.pop_front();
                 self.ghosts.alarm = true;
+            }
+            "PutZeros" => {
+                let (from, to) = (&self.graph.states[edge.from], &self.graph.states[edge.to]);
+                self.put_zeros(w, to.len - from.len)?;
             }
             "WritePart" => {
                 let (from, to) = (&self.graph.states[edge.from], &self.graph.states[edge.to]);
@@ -185,6 +200,7 @@ impl<'g> Stage<'g> {
             }
             "SyncRaise" | "SyncEpoch" => writer.known = end,
             "Leave" => writer.check_left()?,
+            "CutZeros" => writer.check_closed()?,
             "Sync" => {
                 writer.check_answer()?;
                 self.ghosts.acked.insert((w as u8 + 1, writer.req));
@@ -242,6 +258,7 @@ impl<'g> Stage<'g> {
             let mine = edge.actor == Actor::Writer(w);
             match edge.label.as_str() {
                 "Leave" if mine => return Some(leaves),
+                "CutZeros" if mine => return Some(Leaving::Closes),
                 "SaveTail" if mine => repairs = true,
                 // A repair raises the epoch of itself; others do it for what they append.
                 "RaiseEpoch" if mine && !repairs => leaves = Leaving::NoRoom,
@@ -269,6 +286,23 @@ impl<'g> Stage<'g> {
         }
         writer.due.pop_front();
         Ok(())
+    }
+
+    /// Z-1: zeros begin at the committed end, if the file ends there, and end so far behind it. There is
+    /// room for so many units of them.
+    fn put_zeros(&mut self, w: usize, room: u8) -> Result<(), String> {
+        let writer = &self.writers[w];
+        let Place::Zeros { position, bytes } = writer.place else {
+            return Err("no zeros are about to be put".to_owned());
+        };
+        let end = self.view.end_of(&writer.mem);
+        let (begin, to) =
+            (self.view.position(end), self.view.position(end + self.bounds.max_zeros));
+        let as_due = position == begin && position + bytes as u64 == to;
+        if !as_due || self.file().len() as u64 != begin {
+            return Err(format!("{bytes} zeros are put at {position}"));
+        }
+        self.writers[w].go(Permit::Part(room), "PutZeros")
     }
 
     /// What the ghosts make of cutting off everything behind what a writer remembers.
@@ -310,7 +344,7 @@ impl<'g> Stage<'g> {
             };
             let vfs = SimVfs::new(&self.world, process);
             let segment = open_path(&vfs, FilePath::new(SEGMENT), OpenMode::Write)
-                .and_then(|file| file.write_at(&[0; UNIT], position));
+                .and_then(|file| file.set_len(position + UNIT as u64));
             segment.map_err(|error| error.to_string())?;
         }
         self.world.kill(process);

@@ -17,7 +17,7 @@ use puro::internals::segment::SegmentHeader;
 
 use super::cast::UNIT;
 use super::picture::{Made, Unit};
-use crate::sim::disk::FileState;
+use crate::sim::disk::{Change, FileState};
 
 /// A block that somebody began to write.
 pub struct Block {
@@ -116,7 +116,8 @@ impl View {
         (1..=self.units).map(|number| self.unit(number, file)).collect()
     }
 
-    /// What a loss of power may leave of each unit, and of the length.
+    /// What a loss of power may leave of each unit, and of the length. Where zeros were put, it may
+    /// be garbage too, though there and nothing are the same to whoever reads.
     pub fn may(&self, file: &FileState) -> Result<(Vec<BTreeSet<Unit>>, BTreeSet<u8>), String> {
         let mut now = file.disk.clone();
         let mut may: Vec<BTreeSet<Unit>> =
@@ -126,6 +127,11 @@ impl View {
             change.apply(&mut now);
             for (may, unit) in may.iter_mut().zip(self.all_units(&now)) {
                 may.insert(unit);
+            }
+            if let Change::Write { at, bytes, .. } = change
+                && bytes.iter().all(|byte| *byte == 0)
+            {
+                may[usize::from(self.number(*at as u64)?) - 1].insert(Unit::JUNK);
             }
             may_len.insert(self.len(now.len())?);
         }

@@ -34,7 +34,8 @@ impl<V: Vfs> Writer<V> {
         // From where the file ends now, whatever is remembered of that: what others put there is
         // never written over.
         let Ok(status) = tail.segment.file.status() else { return };
-        let mut position = status.len.max(tail.end);
+        let begin = status.len.max(tail.end);
+        let mut position = begin;
         while position < to {
             let next = (position / WRITE_BYTES + 1) * WRITE_BYTES;
             let zeros = part(&ZEROS, ..(next.min(to) - position) as usize);
@@ -44,8 +45,10 @@ impl<V: Vfs> Writer<V> {
             position = next.min(to);
         }
         tail.length = position;
-        self.put_zeros_here = true;
-        self.dir.vfs.trace(&tail.action(Operator::PutZeros).value(position));
+        if position > begin {
+            self.put_zeros_here = true;
+            self.dir.vfs.trace(&tail.action(Operator::PutZeros).value(position));
+        }
     }
 
     /// Whether it put zeros behind the end as it remembers it, in a segment that is still there.

@@ -121,12 +121,20 @@ impl Stage<'_> {
             None if wanted && picture.lock == 0 => BTreeSet::from(["Lock"]),
             None => BTreeSet::new(),
         };
-        // Whoever has looked may leave: that, too, was said before.
+        // Whoever has looked may leave, or close: that, too, was said before.
         let mut without_leaving = model.clone();
         without_leaving.remove("Leave");
+        without_leaving.remove("CutZeros");
         let fits = match self.writers[w].next() {
             // Whether an append is durable was said before.
-            Some(step @ ("Sync" | "Return" | "Leave")) => model.contains(step),
+            Some(step @ ("Sync" | "Return" | "Leave" | "CutZeros")) => model.contains(step),
+            // Zeros are a favour: who has no room for them goes on.
+            Some("PutZeros") if model == BTreeSet::from(["Unlock"]) => {
+                seen.beyond_bounds();
+                let end = self.view.end_of(&self.writers[w].mem);
+                picture.len == self.bounds.units && picture.len < end
+            }
+            Some("PutZeros") => model == BTreeSet::from(["PutZeros", "Unlock"]),
             Some("Reserve" | "RaiseEpoch") if without_leaving.is_empty() => {
                 seen.beyond_bounds();
                 self.is_beyond_bounds(w, picture)

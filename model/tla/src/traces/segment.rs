@@ -238,6 +238,7 @@ impl Converter {
             "CutZeros" => {
                 (0..2).for_each(|_| self.push(Step::new("Maybe", writer)));
                 self.push(step);
+                self.sessions.insert(process, Session::Over);
                 return Ok(());
             }
             "Sync" | "Return" => {
