@@ -50,6 +50,7 @@ pub const EXAMPLES: &[Example] = &[
     example("verify", "puro verify events --deep", "exit code 0: sound"),
     example("repair", "puro repair events", "what the next writer would do, too"),
     example("inspect", "puro inspect events --records", "every block as it stands"),
+    example("map", "puro map events -o events.html", "a page to look at: segments, topics, consumers, damage"),
     example("backup", "puro backup events copy", "verified, while others write"),
     example("backup", "puro backup events copy --update", "copies what is new since then"),
     example("backup", "puro backup events copy-2 --base copy", "another one, which shares with copy what is the same"),
