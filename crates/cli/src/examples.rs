@@ -47,6 +47,7 @@ pub const EXAMPLES: &[Example] = &[
     example("steward", "puro steward events --once", "delete, compact and seal as the settings say"),
     example("trim", "puro trim events --before 7d --dry-run", "what would go"),
     example("trim", "puro trim events --consumed", "what all named consumers have read"),
+    example("trim", "puro trim events --min-free-bytes 1M", "the oldest segments, until so much of the disk is free"),
     example("verify", "puro verify events --deep", "exit code 0: sound"),
     example("repair", "puro repair events", "what the next writer would do, too"),
     example("inspect", "puro inspect events --records", "every block as it stands"),
