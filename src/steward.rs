@@ -74,6 +74,7 @@ pub struct StewardOptions {
     clock_is_right: bool,
     retention: Option<Duration>,
     retention_bytes: Option<u64>,
+    min_free_bytes: Option<u64>,
     map_bytes: usize,
     pub(crate) common: Common,
 }
@@ -89,6 +90,7 @@ impl Default for StewardOptions {
             clock_is_right: false,
             retention: None,
             retention_bytes: None,
+            min_free_bytes: None,
             map_bytes: DEFAULT_MAP_BYTES,
             common: Common::default(),
         }
@@ -140,6 +142,14 @@ impl StewardOptions {
     #[must_use]
     pub fn retention_bytes(mut self, bytes: u64) -> Self {
         self.retention_bytes = Some(bytes);
+        self
+    }
+
+    /// Deletes sealed segments, the lowest first, until so many bytes of the file system are free, as
+    /// [`Trim::until_free`] does: what somebody holds, or a setting protects, stays (S-15).
+    #[must_use]
+    pub fn min_free_bytes(mut self, bytes: u64) -> Self {
+        self.min_free_bytes = Some(bytes);
         self
     }
 
@@ -313,9 +323,14 @@ impl<V: Vfs> Steward<V> {
     }
 
     fn pass(&mut self) -> Result<Report, StewardError> {
-        let _lock = self.lock()?;
         let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
+        let (spared, lock) = match self.options.min_free_bytes {
+            Some(bytes) => self.free_up(bytes, &mut report)?,
+            None => (None, None),
+        };
+        let _lock = if lock.is_some() { lock } else { self.lock()? };
         let mut survey = self.survey()?;
+        survey.forget(&report.deleted); // as if a dry run had deleted it
         if survey.must_seal(self.options.roll) {
             report.sealed = Some(survey.active.sequence);
             if !self.options.dry_run {
@@ -328,6 +343,8 @@ impl<V: Vfs> Steward<V> {
             remove_leftovers(&self.dir)?;
         }
         self.delete(&mut survey, &mut report)?;
+        let told = |spared: &Kept| report.kept.iter().any(|kept| kept.sequence == spared.sequence);
+        report.kept.extend(spared.filter(|spared| !told(spared)));
         self.looked_at = self.dir.vfs.monotonic();
         self.compact(&mut survey, &mut report)?;
         report.bytes = survey.total_bytes();

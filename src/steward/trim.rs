@@ -45,6 +45,7 @@ enum Until {
     Place(Start),
     Consumed(Vec<String>),
     Bytes(u64),
+    Free(u64),
 }
 
 impl Trim {
@@ -72,6 +73,26 @@ impl Trim {
         Self { until: Until::Bytes(bytes), unconsumed: false }
     }
 
+    /// The lowest segments until so many bytes of the file system are free.
+    ///
+    /// No more goes than was lacking when it began, counted by the lengths of the files and rounded up
+    /// to a whole segment: a file system may give room back late, and that must not cost another record.
+    ///
+    /// ```
+    /// use puro::{Stream, Trim};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let dir = scratch.path().join("events");
+    /// let stream = Stream::open_or_create(&dir)?;
+    /// assert!(stream.trim(&Trim::until_free(1))?.deleted.is_empty()); // There is a byte.
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn until_free(bytes: u64) -> Self {
+        Self { until: Until::Free(bytes), unconsumed: false }
+    }
+
     /// Whether what the setting `keep_unconsumed` keeps for named consumers (S-10) may go, too.
     #[must_use]
     pub fn unconsumed(mut self, unconsumed: bool) -> Self {
@@ -81,12 +102,16 @@ impl Trim {
 }
 
 /// How far a trim goes: a segment that ends at or below this offset may go, while the stream is
-/// larger than this.
+/// larger than this, and fewer bytes than these are free.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     offset: u64,
     bytes: u64,
+    free: Option<u64>,
 }
+
+/// What a lock file takes of a disk.
+const LOCK_FILE_BYTES: u64 = 4096;
 
 /// What came of the attempt to delete a segment.
 enum Attempt {
@@ -108,20 +133,48 @@ impl<V: Vfs> Steward<V> {
     /// `Busy` while another steward works; `NoPosition` where a named consumer was asked for that
     /// has none; or where a step failed. What was done before it stays done.
     pub fn trim(&mut self, trim: &Trim) -> Result<Report, StewardError> {
-        let dry_run = self.options.dry_run;
-        let mut report = Report { dry_run, ..Report::default() };
+        let mut report = Report { dry_run: self.options.dry_run, ..Report::default() };
         let mut lock = self.lock_if_there_is_room()?;
+        let kept = self.trim_into(trim, &mut lock, &mut report)?;
+        report.kept.extend(kept);
+        Ok(report)
+    }
+
+    /// What a pass does first that was told how much is to be free (S-15), so that there is room for
+    /// what else it does; tells what it had to stop at, and gives the lock back if it has it.
+    pub(super) fn free_up(
+        &self,
+        bytes: u64,
+        report: &mut Report,
+    ) -> Result<(Option<Kept>, Option<StewardGuard<V>>), StewardError> {
+        let mut lock = self.lock_if_there_is_room()?;
+        let kept = self.trim_into(&Trim::until_free(bytes), &mut lock, report)?;
+        Ok((kept, lock))
+    }
+
+    fn trim_into(
+        &self,
+        trim: &Trim,
+        lock: &mut Option<StewardGuard<V>>,
+        report: &mut Report,
+    ) -> Result<Option<Kept>, StewardError> {
         let mut survey = Survey::of(&self.dir)?;
-        let limit = self.limit(trim, &survey)?;
-        if !dry_run {
+        let mut limit = self.limit(trim, &survey)?;
+        if lock.is_none() && limit.free.is_some() && !self.options.dry_run {
+            // Once there is room, the lock file takes some of it.
+            limit.bytes = limit.bytes.saturating_sub(LOCK_FILE_BYTES);
+        }
+        if !self.options.dry_run {
             self.begin_pass(&survey)?;
         }
+        let mut kept = None;
         while let Some(segment) = survey.sealed.first().cloned() {
-            if survey.total_bytes() <= limit.bytes || survey.end_offset(0) > limit.offset {
+            let low_enough = survey.end_offset(0) <= limit.offset;
+            if survey.total_bytes() <= limit.bytes || !low_enough || self.is_free(limit.free)? {
                 break;
             }
             if lock.is_none() {
-                lock = self.lock_if_there_is_room()?;
+                *lock = self.lock_if_there_is_room()?;
             }
             let sequence = segment.header.sequence;
             match self.try_to_trim(trim, &survey, &segment)? {
@@ -131,13 +184,21 @@ impl<V: Vfs> Steward<V> {
                     survey.sealed.remove(0);
                 }
                 Attempt::Stays(why) => {
-                    report.kept.push(Kept { sequence, task: Task::Delete, why });
+                    kept = Some(Kept { sequence, task: Task::Delete, why });
                     break;
                 }
             }
         }
         report.bytes = survey.total_bytes();
-        Ok(report)
+        Ok(kept)
+    }
+
+    /// Whether so many bytes are free by now. Where nothing is asked for, nothing is enough.
+    fn is_free(&self, wanted: Option<u64>) -> Result<bool, Failure> {
+        match wanted {
+            Some(wanted) => Ok(self.dir.free_bytes()? >= wanted),
+            None => Ok(false),
+        }
     }
 
     /// Takes `steward.lock`; `None` where it is missing and there is no room to make it, so that
@@ -155,8 +216,13 @@ impl<V: Vfs> Steward<V> {
     }
 
     fn limit(&self, trim: &Trim, survey: &Survey) -> Result<Limit, StewardError> {
-        let any = Limit { offset: u64::MAX, bytes: 0 };
+        let any = Limit { offset: u64::MAX, bytes: 0, free: None };
         Ok(match &trim.until {
+            Until::Free(free) => {
+                let lacking = free.saturating_sub(self.dir.free_bytes().map_err(Failure::from)?);
+                let bytes = survey.total_bytes().saturating_sub(lacking);
+                Limit { bytes, free: Some(*free), ..any }
+            }
             Until::Bytes(bytes) => Limit { bytes: *bytes, ..any },
             Until::Place(place) => Limit { offset: self.offset_of(*place)?, ..any },
             Until::Consumed(names) => Limit { offset: self.consumed(names, survey)?, ..any },

@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 /// Names and values, as they stand there.
-type Settings = Vec<(Vec<u8>, Vec<u8>)>;
+pub type Settings = Vec<(Vec<u8>, Vec<u8>)>;
 
 struct Info {
     stream: StreamInfo,

@@ -20,6 +20,7 @@ mod inspect;
 mod latest;
 mod limits;
 mod lines;
+mod map;
 mod pages;
 mod parse;
 mod positions;
@@ -65,6 +66,7 @@ enum Command {
     Info(info::Args),
     Stat(stat::Args),
     Inspect(inspect::Args),
+    Map(map::Args),
     Verify(verify::Args),
     Repair(repair::Args),
     Salvage(salvage::Args),
@@ -125,6 +127,7 @@ fn run(command: &Command) -> Result<ExitCode, CliError> {
         Command::Info(args) => info::run(args),
         Command::Stat(args) => stat::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Map(args) => map::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Salvage(args) => salvage::run(args),

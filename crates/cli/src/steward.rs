@@ -15,6 +15,7 @@ use crate::parse::parse_size;
 use crate::printable::one_line;
 use crate::streams;
 use crate::time::{format_duration, format_time, parse_interval};
+use crate::trim::Free;
 use crate::who::describe_process;
 
 /// Delete, seal and compact as the stream's settings say
@@ -43,6 +44,10 @@ pub struct Args {
     /// whatever retention_bytes says
     #[arg(long, value_name = "N", conflicts_with = "interval", value_parser = parse_limit)]
     retention_bytes: Option<u64>,
+    /// In each pass first delete sealed segments, the oldest first, until N bytes of the disk are free, such
+    /// as 5G; not what somebody holds, nor what keep_unconsumed keeps
+    #[arg(long, value_name = "N", value_parser = parse_limit)]
+    min_free_bytes: Option<u64>,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -74,6 +79,9 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     }
     if let Some(bytes) = args.retention_bytes {
         options = options.retention_bytes(bytes);
+    }
+    if let Some(bytes) = args.min_free_bytes {
+        options = options.min_free_bytes(bytes);
     }
     options = options.clock_is_right(args.clock_is_right);
     let mut steward = options.allow_network(args.allow_network).open(&args.dir)?;
@@ -120,12 +128,16 @@ fn tell(args: &Args, report: &Report) -> Result<(), CliError> {
     if nothing && report.compacted.is_empty() && args.interval.is_none() {
         told.push(format!("nothing {}to do", if report.kept.is_empty() { "" } else { "else " }));
     }
-    Ok(streams::report(|out| {
+    streams::report(|out| {
         if args.json {
             return writeln!(out, "{}", to_json(report, &holders));
         }
         told.iter().try_for_each(|line| writeln!(out, "{}", one_line(line)))
-    })?)
+    })?;
+    if let Some(wanted) = args.min_free_bytes {
+        Free::after(&args.dir, wanted, report)?.tell_what_lacks();
+    }
+    Ok(())
 }
 
 /// What a pass did, in words.

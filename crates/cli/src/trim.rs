@@ -1,9 +1,11 @@
 //! `puro trim`: deletes old segments by hand, on a full disk, too.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use puro::internals::dir::Directory;
+use puro::internals::os::OsVfs;
 use puro::steward::{Report, Why};
 use puro::who::{WhoReport, who};
 use puro::{Start, StewardOptions, Trim};
@@ -36,6 +38,10 @@ pub struct Args {
     /// The lowest segments, while the stream takes more than N bytes, such as 1048576, 512K, 10G
     #[arg(long, value_name = "N", value_parser = parse_size, group = "what")]
     keep_bytes: Option<u64>,
+    /// The lowest segments, until N bytes of the disk are free, such as 5G; no more than was lacking
+    /// when it began
+    #[arg(long, value_name = "N", value_parser = parse_size, group = "what")]
+    min_free_bytes: Option<u64>,
     /// Also what keep_unconsumed keeps for named consumers that have not read it
     #[arg(long)]
     unconsumed: bool,
@@ -52,12 +58,13 @@ pub struct Args {
 
 /// Trims, and says what was freed.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let trim = match (args.before, &args.consumed, args.keep_bytes) {
-        (Some(place), _, _) => Trim::before(place),
-        (_, Some(names), _) => Trim::consumed_by(names),
-        (_, _, Some(bytes)) => Trim::keep_bytes(bytes),
+    let trim = match args {
+        Args { before: Some(place), .. } => Trim::before(*place),
+        Args { consumed: Some(names), .. } => Trim::consumed_by(names),
+        Args { keep_bytes: Some(bytes), .. } => Trim::keep_bytes(*bytes),
+        Args { min_free_bytes: Some(bytes), .. } => Trim::until_free(*bytes),
         // The group asks for one of them.
-        (None, None, None) => return Err(CliError::usage("say what is to be trimmed")),
+        _ => return Err(CliError::usage("say what is to be trimmed")),
     };
     let options = StewardOptions::new().dry_run(args.dry_run).allow_network(args.allow_network);
     let working = at_work();
@@ -72,6 +79,8 @@ fn tell(args: &Args, report: &Report) -> Result<(), CliError> {
     // What was deleted is told even where it cannot be told who holds the next one.
     let holders = if held { who(&args.dir).unwrap_or_default() } else { WhoReport::default() };
     let freed: u64 = report.deleted.iter().map(|deleted| deleted.bytes).sum();
+    let free =
+        args.min_free_bytes.map(|wanted| Free::after(&args.dir, wanted, report)).transpose()?;
     let mut told = lines(report, &holders);
     told.push(format!(
         "{}freed {freed} bytes in {} segments; {} bytes are left",
@@ -84,16 +93,47 @@ fn tell(args: &Args, report: &Report) -> Result<(), CliError> {
             let mut object = to_json(report, &holders);
             if let Some(members) = object.as_object_mut() {
                 members.insert("freed_bytes".to_owned(), freed.into());
+                members
+                    .extend(free.as_ref().map(|free| ("free_bytes".to_owned(), free.bytes.into())));
             }
             return writeln!(out, "{object}");
         }
         told.iter().try_for_each(|line| writeln!(out, "{}", one_line(line)))
     })?;
-    if report.deleted.is_empty() && report.kept.is_empty() && !args.json {
+    if let Some(free) = free {
+        free.tell_what_lacks();
+    } else if report.deleted.is_empty() && report.kept.is_empty() && !args.json {
         message(
             "no sealed segment is low enough; the active one is never trimmed (`puro steward --roll` \
              begins a new one)",
         );
     }
     Ok(())
+}
+
+/// How much of a disk is free, or would be after a dry run, and how much is to be.
+pub struct Free {
+    bytes: u64,
+    wanted: u64,
+}
+
+impl Free {
+    /// As it is once this was deleted.
+    pub fn after(dir: &Path, wanted: u64, report: &Report) -> Result<Self, CliError> {
+        let deleted = report.deleted.iter().map(|deleted| deleted.bytes);
+        let freed = if report.dry_run { deleted.sum() } else { 0 };
+        let bytes = Directory::new(OsVfs::new(), dir).free_bytes()?.saturating_add(freed);
+        Ok(Self { bytes, wanted })
+    }
+
+    /// Says so where not enough is free.
+    pub fn tell_what_lacks(&self) {
+        let Self { bytes, wanted } = self;
+        if bytes < wanted {
+            message(format_args!(
+                "{bytes} bytes of the disk are free, {} fewer than asked for, and nothing more may be deleted now",
+                wanted - bytes
+            ));
+        }
+    }
 }

@@ -73,6 +73,46 @@ fn old_segments_go_from_a_full_disk() {
     }
 }
 
+/// Others on the disk need some of it, and it is full.
+#[test]
+fn segments_go_until_enough_is_free() {
+    for by_hand in [true, false] {
+        let Some(disk) = Disk::new() else {
+            skipped("cannot mount a file system");
+            return;
+        };
+        let place = &disk.place;
+        place.puro(&["create", "d/s", "--segment-bytes", "4096"]);
+        let lines: String = (0..3000).map(|number| format!("line {number}\n")).collect();
+        place.puro_with(&["produce", "d/s", "-t", "t", "--batch", "20"], &lines).text();
+        disk.fill_with_records();
+        let free = || {
+            let told = nix::sys::statvfs::statvfs(disk.mounted.path()).unwrap();
+            told.blocks_available() * told.fragment_size()
+        };
+        let before = free();
+        let freeing = |wanted| {
+            let command = if by_hand { "trim" } else { "steward" };
+            place.puro(&[command, "d/s", "--min-free-bytes", wanted, "--json"])
+        };
+        let dry = place.puro(&["trim", "d/s", "--min-free-bytes", "160K", "--dry-run"]).text();
+        assert!(before < 32 * 1024 && free() == before, "{before}");
+        assert!(dry.contains("would have deleted segment 0 ("), "{dry}");
+        freeing("160K").text();
+        // No more than it takes, by whole segments.
+        assert!((160 * 1024..160 * 1024 + 8192).contains(&free()), "{}", free());
+        place.puro_with(&["produce", "d/s", "-t", "t"], "room again\n").text();
+        place.puro(&["verify", "d/s", "--deep"]).text();
+
+        // More than there is.
+        let ran = freeing("1G").fails(0, "fewer than asked for, and nothing more may be deleted");
+        assert!(ran.stdout.starts_with(b"{"));
+        let info = place.puro(&["info", "d/s"]).text();
+        assert_eq!(info.lines().filter(|line| line.starts_with("segment")).count(), 1, "{info}");
+        assert!(info.contains(" active from offset "), "{info}");
+    }
+}
+
 fn stream_bytes(dir: &Path) -> u64 {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     let segments =

@@ -22,6 +22,7 @@ mod helps;
 mod hostile;
 mod live;
 mod looking;
+mod map;
 mod named;
 mod one_bit;
 mod produce_consume;

@@ -1,5 +1,9 @@
 //! `puro trim` as somebody types it: by place, by what was read, by size; and that it appends nothing.
 
+use puro::internals::interpose::{Answer, Call, Hook, Interpose};
+use puro::internals::os::OsVfs;
+use puro::{StewardOptions, Trim};
+
 use crate::cli::Place;
 
 /// Thirty records in segments of a few each; named consumers `fast` and `slow`.
@@ -55,4 +59,70 @@ fn segments_go_by_place_by_what_was_read_and_by_size() {
     place.puro(&["trim", "s", "--consumed", "nobody"]).fails(64, "nobody");
     place.puro(&["trim", "s"]).fails(64, "--before");
     place.puro(&["trim", "s", "--before", "1", "--keep-bytes", "1"]).fails(64, "cannot be used");
+}
+
+/// More than the disk has: all goes but what is protected or held.
+#[test]
+fn free_space_does_not_take_what_is_kept() {
+    let all = "9000000000000000000";
+    let place = stream();
+    assert!(
+        place
+            .puro(&["trim", "s", "--min-free-bytes", "1"])
+            .text()
+            .starts_with("freed 0 bytes in 0")
+    );
+    place.puro(&["steward", "s", "--min-free-bytes", "1"]).text();
+    assert_eq!(lowest(&place), 0);
+    place.puro(&["config", "s", "set", "keep_unconsumed", "true"]).fails(0, "true");
+    let ran = place.puro(&["trim", "s", "--min-free-bytes", all]).fails(0, "fewer than asked for");
+    let told = String::from_utf8(ran.stdout).unwrap();
+    assert!(told.contains("consumer `slow` has not read it"), "{told}");
+    assert!((5..=10).contains(&lowest(&place)));
+    place.puro(&["config", "s", "set", "keep_unconsumed", "false"]).fails(0, "false");
+    let mut consumer = puro::Consumer::open(place.path("s")).unwrap();
+    let first = consumer.try_next().unwrap().unwrap().offset;
+    for command in ["trim", "steward"] {
+        let ran = place.puro(&[command, "s", "--min-free-bytes", all]).fails(0, "fewer than");
+        let told = String::from_utf8(ran.stdout).unwrap();
+        assert!(
+            told.contains("did not delete segment") && told.contains("it is held by"),
+            "{told}"
+        );
+        assert_eq!(lowest(&place), first);
+    }
+}
+
+/// A file system that gives no room back for a while.
+struct Late;
+
+impl Hook for Late {
+    fn before(&self, _call: &Call<'_>) -> Answer {
+        Answer::Proceed
+    }
+
+    fn free_bytes(&self, _real: u64) -> u64 {
+        1000
+    }
+}
+
+/// What is deleted may be in no figure yet: no more goes for that.
+#[test]
+fn no_more_goes_than_was_lacking() {
+    for in_a_pass in [false, true] {
+        let place = stream();
+        let options = StewardOptions::new().dry_run(false);
+        let options = if in_a_pass { options.min_free_bytes(7000) } else { options };
+        let system = Interpose::new(OsVfs::new(), Late);
+        let mut steward = options.open_in(system, place.path("s")).unwrap();
+        let report = if in_a_pass {
+            steward.run_once().unwrap()
+        } else {
+            steward.trim(&Trim::until_free(7000)).unwrap()
+        };
+        let bytes: Vec<_> = report.deleted.iter().map(|deleted| deleted.bytes).collect();
+        let (freed, last) = (bytes.iter().sum::<u64>(), bytes.last().copied().unwrap());
+        assert!(freed >= 6000 && freed - last < 6000, "{bytes:?}");
+        assert!(lowest(&place) > 0 && report.kept.is_empty());
+    }
 }

@@ -68,7 +68,7 @@ const RECORD_BLOCKS: &[(&str, [&str; 3], Change)] = &[
     ("kind 4", [SEALED_DAMAGED, END_DAMAGED, TO_REPAIR], |b| b.kind = 4),
     ("kind 255", [SEALED_DAMAGED, END_DAMAGED, TO_REPAIR], |b| b.kind = 255),
     ("kind checkpoint", [LIE, LIE, LIE], |b| b.kind = CHECKPOINT),
-    ("kind segment end", [SEALED_DAMAGED, "..22... 22222 222222 ...", "..22... ..... ...... ..."], |b| b.kind = END),
+    ("kind segment end", [SEALED_DAMAGED, "..22.... 22222 222222 ...", "..22.... ..... ...... ..."], |b| b.kind = END),
     ("flag of control without one", [SEALED_DAMAGED, RECORD_ACTIVE, RECORD_ACTIVE], |b| b.flags = Some(1)),
     ("flag bit 1", [SEALED_DAMAGED, END_DAMAGED, TO_REPAIR], |b| b.flags = Some(2)),
     ("flag bit 15", [SEALED_DAMAGED, END_DAMAGED, TO_REPAIR], |b| b.flags = Some(1 << 15)),
@@ -127,9 +127,9 @@ fn a_checkpoint_with_a_wrong_field() {
 
 #[rustfmt::skip]
 const ENDS: &[(&str, [&str; 3], Change)] = &[
-    ("with blocks behind it", [SEALED_DAMAGED, "..22... 22222 222222 ...", ROLLOVER], |_| {}),
+    ("with blocks behind it", [SEALED_DAMAGED, "..22.... 22222 222222 ...", ROLLOVER], |_| {}),
     ("record_count 1", [SEALED_DAMAGED, END_DAMAGED, TO_REPAIR], |b| b.record_count = Some(1)),
-    ("with a record of a user", [SEALED_DAMAGED, "..22... 22222 222222 ...", "..22... ..... ...... ..."], |b| b.body = Body::of("hidden")),
+    ("with a record of a user", [SEALED_DAMAGED, "..22.... 22222 222222 ...", "..22.... ..... ...... ..."], |b| b.body = Body::of("hidden")),
     ("low", [SEALED_DAMAGED, END_DAMAGED, TO_REPAIR], |b| b.signal = 0),
     ("first_offset 2^64-1", [SEALED_DAMAGED, END_DAMAGED, TO_REPAIR], |b| b.first_offset = Some(u64::MAX)),
 ];
@@ -156,7 +156,7 @@ fn an_opening_that_is_none() {
         Case::new("opening: low", BEGIN_DAMAGED, first(|| Some(opening().with(|b| b.signal = 0)))),
         Case::new(
             "opening: empty",
-            "..22... ..... 2....2 22.",
+            "..22.... ..... 2....2 22.",
             first(|| Some(Block::new(CHECKPOINT, Body::new()))),
         ),
         Case::new(
@@ -196,10 +196,10 @@ fn offsets_at_their_end() {
         }
     };
     try_cases(&[
-        Case::new("next offset 2^64-1", "....... ..... .uu... ...", base(u64::MAX, 0)),
+        Case::new("next offset 2^64-1", "........ ..... .uu... ...", base(u64::MAX, 0)),
         Case::new(
             "next offset 2^64-1 behind a record",
-            "....... ..... .uu... ...",
+            "........ ..... .uu... ...",
             base(u64::MAX - 1, 1),
         ),
         Case::new("next offset 2^64-2", SOUND, base(u64::MAX - 1, 0)),

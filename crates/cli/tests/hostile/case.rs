@@ -102,7 +102,7 @@ impl Case {
 
 /// The letters in the groups of the tables.
 fn spaced(codes: &str) -> String {
-    let groups = [0..7, 7..12, 12..18, 18..21];
+    let groups = [0..8, 8..13, 13..19, 19..22];
     groups.map(|group| &codes[group]).join(" ")
 }
 

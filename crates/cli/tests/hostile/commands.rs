@@ -22,7 +22,7 @@ const fn writes(name: &'static str, args: &'static [&'static str]) -> Command {
 }
 
 /// In the order of the rows. `out` is beside the stream.
-pub const COMMANDS: [Command; 21] = [
+pub const COMMANDS: [Command; 22] = [
     // what tells of a stream
     reads("info", &["info", "s"]),
     reads("inspect", &["inspect", "--records", "s"]),
@@ -31,6 +31,7 @@ pub const COMMANDS: [Command; 21] = [
     reads("who", &["who", "s"]),
     reads("config", &["config", "s", "list"]),
     reads("positions", &["positions", "s", "list"]),
+    reads("map", &["map", "s", "-o", "-"]),
     // what reads records
     reads("consume", &["consume", "s", "-e"]),
     reads("topic", &["consume", "s", "-e", "-t", "t"]),

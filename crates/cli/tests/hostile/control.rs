@@ -44,7 +44,7 @@ fn an_entry_that_is_malformed() {
         ("epoch 1 of another boot", [SOUND, LIE_DEEP], |b| b.epoch(1, 0, [7; 16])),
         ("epoch 1 of no boot", [SOUND, LIE_DEEP], |b| b.epoch(1, 0, [0; 16])),
         ("epoch 1 twice", [SOUND, LIE_DEEP], |b| b.epoch(1, 0, boot_id()).epoch(1, 0, boot_id())),
-        ("epoch 1 removed", ["..22... ..... 2....2 22.", "..22... ..... 2....2 22."], |b| b.control("epoch", Some(&1u32.to_le_bytes()), None)),
+        ("epoch 1 removed", ["..22.... ..... 2....2 22.", "..22.... ..... 2....2 22."], |b| b.control("epoch", Some(&1u32.to_le_bytes()), None)),
         ("position, value of 19 bytes", [SOUND, SOUND], |b| b.entry("position", "n", [1; 19])),
         ("position, value of 21 bytes", [SOUND, SOUND], |b| b.entry("position", "n", [1; 21])),
         ("position of no name", [SOUND, SOUND], |b| b.entry("position", "", position_value(1, 1, BEGINNING_MS))),

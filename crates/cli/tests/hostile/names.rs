@@ -68,7 +68,7 @@ const NAMES: &[Named] = &[
     Named { name: "0000000002.puro", rows: but_for_a_hard_link(NO_FILE, NO_HEADER) },
     Named { name: "0000000002.puro.new", rows: [SOUND, SOUND, NO_STEWARD, SOUND, SOUND, SOUND, SOUND, SOUND] },
     Named { name: "0000000000.puro.compact", rows: [SOUND; 8] },
-    Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, "....... ..... ssssss ...") },
+    Named { name: "writer.lock", rows: but_for_a_hard_link(NO_WRITING, "........ ..... ssssss ...") },
     Named { name: "steward.lock", rows: [NO_STEWARD; 8] },
     Named { name: "consumers", rows: [NO_OWNERS, NO_OWNERS, SOUND, NO_OWNERS, NO_LINK, NO_LINK, NO_OWNERS, NO_OWNERS] },
     Named { name: "consumers/n.lock", rows: [NO_NAMED; 8] },
@@ -155,9 +155,9 @@ fn a_stray() {
         Case::new("a stray under a lower number", SOUND, below).prints("a\nb\n"),
         Case::new("a stray of another number", NO_STEWARD, own(2, 7, 0)),
         Case::new("a copy of a segment under a later number", SOUND, own(9, 1, 1)).prints("a\nb\n"),
-        Case::new("a segment of the stream behind a gap", "2.22... 222.2 2..... 22.", gap),
-        Case::new("segment 4294967295, alone", "....... ..... ....u. ...", highest),
-        Case::new("segment 4294967295, sealed", "....... ..... uuuuuu ...", highest_sealed),
+        Case::new("a segment of the stream behind a gap", "2.22.... 222.2 2..... 22.", gap),
+        Case::new("segment 4294967295, alone", "........ ..... ....u. ...", highest),
+        Case::new("segment 4294967295, sealed", "........ ..... uuuuuu ...", highest_sealed),
         Case::new("a name of ESC", SOUND, name(b"\x1b[2J\x1b]0;x\x07")),
         Case::new("a name of newlines", SOUND, name(b"one\ntwo\rthree")),
         Case::new("a name of no UTF-8", SOUND, name(b"\xFF\xFE\x80")),
@@ -170,13 +170,17 @@ fn a_stray() {
             one(place);
             place.dir("lost+found");
         }),
-        Case::new("no segment", "uuuu.uu uuuuu u..uuu uuu", |_| {}),
-        Case::new("no segment, but a lock file", "uuuu.uu uuuuu u..uuu uuu", |place: &Place| {
+        Case::new("no segment", "uuuu.uuu uuuuu u..uuu uuu", |_| {}),
+        Case::new("no segment, but a lock file", "uuuu.uuu uuuuu u..uuu uuu", |place: &Place| {
             place.write("writer.lock", "");
         }),
-        Case::new("no segment, but a foreign file", "uuuu.uu uuuuu uuuuuu uuu", |place: &Place| {
-            place.write("notes.txt", "x");
-        }),
+        Case::new(
+            "no segment, but a foreign file",
+            "uuuu.uuu uuuuu uuuuuu uuu",
+            |place: &Place| {
+                place.write("notes.txt", "x");
+            },
+        ),
     ]);
 }
 
@@ -253,45 +257,45 @@ fn an_output_that_leads_elsewhere() {
     try_cases(&[
         Case::new(
             "out.partial is a link to a directory",
-            "....... ..... ...... ss.",
+            "........ ..... ...... ss.",
             output("out.partial", "outside/dir"),
         ),
         Case::new(
             "out.partial is a link to an empty directory",
-            "....... ..... ...... ss.",
+            "........ ..... ...... ss.",
             output("out.partial", "outside/empty"),
         ),
         Case::new(
             "out.partial is a link to nothing",
-            "....... ..... ...... ss.",
+            "........ ..... ...... ss.",
             output("out.partial", "outside/new"),
         ),
         Case::new(
             "out.partial is a link to a file",
-            "....... ..... ...... ss.",
+            "........ ..... ...... ss.",
             output("out.partial", "outside/file"),
         ),
         Case::new(
             "out is a link to a directory",
-            "....... ..... ...... uuu",
+            "........ ..... ...... uuu",
             output("out", "outside/dir"),
         ),
         Case::new(
             "out is a link to an empty directory",
-            "....... ..... ...... uuu",
+            "........ ..... ...... uuu",
             output("out", "outside/empty"),
         ),
         Case::new(
             "out is a link to nothing",
-            "....... ..... ...... uuu",
+            "........ ..... ...... uuu",
             output("out", "outside/new"),
         ),
         Case::new(
             "out is a link to a file",
-            "....... ..... ...... uuu",
+            "........ ..... ...... uuu",
             output("out", "outside/file"),
         ),
-        Case::new("out.partial holds a hard link", "....... ..... ...... uu.", hard),
-        Case::new("out is not empty", "....... ..... ...... uuu", occupied),
+        Case::new("out.partial holds a hard link", "........ ..... ...... uu.", hard),
+        Case::new("out is not empty", "........ ..... ...... uuu", occupied),
     ]);
 }
