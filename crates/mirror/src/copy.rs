@@ -19,7 +19,7 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a wait for more lasts before somebody may ask for the end.
 const WAIT: Duration = Duration::from_millis(200);
 /// How often it begins anew, one time after the other, without getting on; each time it waits longer.
-pub const TRIES: u32 = 10;
+const TRIES: u32 = 10;
 
 /// What is to be done.
 pub struct Order<'a> {
@@ -55,11 +55,22 @@ impl Copied {
 
 /// Copies until the end, an interruption, or a trouble. Tells what it did, and up to where.
 pub fn mirror(order: &Order<'_>, target: &mut dyn Target) -> Result<(Copied, String), Trouble> {
-    let (mut copied, mut first_note, mut in_vain) = (Copied::default(), None, 0);
+    let (mut copied, mut first_note) = (Copied::default(), None);
+    let end =
+        persist(&mut copied, |copied| begin_and_copy(order, target, &mut first_note, copied))?;
+    Ok((copied, end))
+}
+
+/// Begins anew for as long as that may help (T-6), and more slowly each time that it does not get on.
+pub fn persist<T>(
+    copied: &mut Copied,
+    mut begin: impl FnMut(&mut Copied) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let mut in_vain = 0;
     loop {
         let before = copied.blocks;
-        let trouble = match begin_and_copy(order, target, &mut first_note, &mut copied) {
-            Ok(end) => return Ok((copied, end)),
+        let trouble = match begin(copied) {
+            Ok(done) => return Ok(done),
             Err(trouble) => trouble,
         };
         in_vain = if copied.blocks > before { 0 } else { in_vain + 1 };
