@@ -89,8 +89,9 @@ fn begin_and_copy(
     copied: &mut Copied,
 ) -> Result<String, Trouble> {
     let (reader, noted) = take_place(order, target, first_note)?;
-    let (pending, synced) = (Copied::default(), Instant::now());
-    let mut work = Work { order, target, reader, noted, pending, copied, synced, is_synced: true };
+    let (at, pending, synced) = (reader.token(), Copied::default(), Instant::now());
+    let mut work =
+        Work { order, target, reader, noted, at, pending, copied, synced, is_synced: true };
     work.copy_all()?;
     work.follow()?;
     Ok(work.noted.map_or_else(|| "nothing".to_owned(), |token| token.to_string()))
@@ -145,6 +146,8 @@ struct Work<'a> {
     reader: NamedConsumer,
     /// What the note says.
     noted: Option<Token>,
+    /// Behind what was put.
+    at: Option<Token>,
     /// What the transaction under way has taken.
     pending: Copied,
     copied: &'a mut Copied,
@@ -161,12 +164,14 @@ impl Work<'_> {
             let wait = if is_under_way { Duration::ZERO } else { patience };
             match self.next(wait)? {
                 Some(block) => self.put(&block)?,
-                None if is_under_way => self.commit()?,
                 None => {
+                    self.at = self.reader.token();
                     self.settle()?;
-                    self.follow()?;
-                    if self.order.once {
-                        break;
+                    if !is_under_way {
+                        self.follow()?;
+                        if self.order.once {
+                            break;
+                        }
                     }
                 }
             }
@@ -197,15 +202,20 @@ impl Work<'_> {
 
     fn put(&mut self, block: &Block) -> Result<(), Trouble> {
         if block.records.is_empty() {
+            self.at = self.reader.token();
             return Ok(()); // The note moves with the next one, or alone.
         }
+        if self.pending.blocks > 0 && !self.target.has_room_for(block) {
+            self.commit()?;
+        }
         self.target.put(block)?;
+        self.at = self.reader.token();
         self.pending.add(Copied { blocks: 1, records: block.records.len() as u64 });
         if self.target.takes_more() { Ok(()) } else { self.commit() }
     }
 
     fn commit(&mut self) -> Result<(), Trouble> {
-        let Some(token) = self.reader.token() else { return Ok(()) };
+        let Some(token) = self.at else { return Ok(()) };
         self.target.commit(&token.to_string())?;
         self.noted = Some(token);
         self.is_synced = false;
@@ -219,7 +229,7 @@ impl Work<'_> {
         if self.pending.blocks > 0 {
             return self.commit();
         }
-        let at = self.reader.token();
+        let at = self.at;
         let moved = at.map(|token| token.offset) != self.noted.map(|token| token.offset);
         if at == self.noted || !(moved || self.order.reset) {
             return Ok(());

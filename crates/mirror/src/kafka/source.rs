@@ -16,7 +16,8 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{Cluster, Ears, NOTES, PATIENCE, WAIT, cluster, code_of, is_passing, patiently};
+use super::{Cluster, Ears, NOTES, PATIENCE, code_of, is_passing, patiently};
+use crate::cluster::{WAIT, cluster};
 use crate::copy::{Copied, persist};
 use crate::interrupt;
 use crate::trouble::Trouble;
