@@ -215,7 +215,7 @@ impl Target for NatsTarget {
 
     fn has_room_for(&self, block: &Block) -> bool {
         let sent = self.under_way.as_ref().map_or(0, |it| it.batch.len());
-        sent + block.records.len() as u64 + 1 <= MOST_MESSAGES
+        sent + (block.records.len() as u64) < MOST_MESSAGES // The note is one more.
     }
 
     fn commit(&mut self, note: &str) -> Result<(), Trouble> {

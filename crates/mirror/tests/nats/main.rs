@@ -150,6 +150,7 @@ fn a_block_is_whole_or_refused() {
     let (code, told) = said(&server.out(a, "whole", &["--once"]).output().unwrap());
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("has 1000 records") && told.contains("max_msgs"), "{told}");
+    assert!(!told.contains("anew"), "the block before it goes in a batch of its own: {told}");
     assert_eq!(server.read("whole").len(), 999);
     let limits = |limit: &str| format!("limits {{ batch {{ max_msgs: {limit} }} }}");
     server.kill();
