@@ -106,6 +106,7 @@ fn of_two_mirrors_one_is_told() {
     append_all_kinds(b, "two", 3);
     assert_fine(&mut server.out(b, "two", &["--once"]));
     append_all_kinds(a, "two", 3);
+    until("the first is told", || first.try_wait().unwrap().is_some());
     let (code, told) = said(&first.wait_with_output().unwrap());
     assert_eq!(code, Some(74), "{told}");
     assert!(told.contains("another mirror copies this stream"), "{told}");
@@ -145,18 +146,20 @@ fn what_was_lost_is_refused() {
 #[ignore = "needs a server: crates/mirror/nats/run"]
 fn a_block_is_whole_or_refused() {
     let (server, Place { a, .. }) = (Server::start_new(), &place());
-    append_block(a, "before", 999, 1);
+    for count in [999, 600, 600] {
+        append_block(a, "before", count, 1);
+    }
     append_block(a, "large", 1_000, 1);
     let (code, told) = said(&server.out(a, "whole", &["--once"]).output().unwrap());
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("has 1000 records") && told.contains("max_msgs"), "{told}");
-    assert!(!told.contains("anew"), "the block before it goes in a batch of its own: {told}");
-    assert_eq!(server.read("whole").len(), 999);
+    assert!(!told.contains("anew"), "two of 600 do not share a batch: {told}");
+    assert_eq!(server.read("whole").len(), 2_199);
     let limits = |limit: &str| format!("limits {{ batch {{ max_msgs: {limit} }} }}");
     server.kill();
-    server.configure(&limits("20001"), "");
+    server.configure(&limits("11001"), "");
     server.start();
-    append_block(a, "large", 20_000, 1);
+    append_block(a, "large", 11_000, 1);
     assert_fine(&mut server.out(a, "whole", &["--once"]));
     assert_same(&server.read("whole"), &by_topic(a), "with a larger limit");
     // Blocks that share a batch go alone where it takes fewer.
