@@ -19,7 +19,7 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a wait for more lasts before somebody may ask for the end.
 const WAIT: Duration = Duration::from_millis(200);
 /// How often it begins anew, one time after the other, without getting on; each time it waits longer.
-pub const TRIES: u32 = 10;
+const TRIES: u32 = 10;
 
 /// What is to be done.
 pub struct Order<'a> {
@@ -55,11 +55,22 @@ impl Copied {
 
 /// Copies until the end, an interruption, or a trouble. Tells what it did, and up to where.
 pub fn mirror(order: &Order<'_>, target: &mut dyn Target) -> Result<(Copied, String), Trouble> {
-    let (mut copied, mut first_note, mut in_vain) = (Copied::default(), None, 0);
+    let (mut copied, mut first_note) = (Copied::default(), None);
+    let end =
+        persist(&mut copied, |copied| begin_and_copy(order, target, &mut first_note, copied))?;
+    Ok((copied, end))
+}
+
+/// Begins anew for as long as that may help (T-6), and more slowly each time that it does not get on.
+pub fn persist<T>(
+    copied: &mut Copied,
+    mut begin: impl FnMut(&mut Copied) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let mut in_vain = 0;
     loop {
         let before = copied.blocks;
-        let trouble = match begin_and_copy(order, target, &mut first_note, &mut copied) {
-            Ok(end) => return Ok((copied, end)),
+        let trouble = match begin(copied) {
+            Ok(done) => return Ok(done),
             Err(trouble) => trouble,
         };
         in_vain = if copied.blocks > before { 0 } else { in_vain + 1 };
@@ -78,8 +89,9 @@ fn begin_and_copy(
     copied: &mut Copied,
 ) -> Result<String, Trouble> {
     let (reader, noted) = take_place(order, target, first_note)?;
-    let (pending, synced) = (Copied::default(), Instant::now());
-    let mut work = Work { order, target, reader, noted, pending, copied, synced, is_synced: true };
+    let (at, pending, synced) = (reader.token(), Copied::default(), Instant::now());
+    let mut work =
+        Work { order, target, reader, noted, at, pending, copied, synced, is_synced: true };
     work.copy_all()?;
     work.follow()?;
     Ok(work.noted.map_or_else(|| "nothing".to_owned(), |token| token.to_string()))
@@ -134,6 +146,8 @@ struct Work<'a> {
     reader: NamedConsumer,
     /// What the note says.
     noted: Option<Token>,
+    /// Behind what was put.
+    at: Option<Token>,
     /// What the transaction under way has taken.
     pending: Copied,
     copied: &'a mut Copied,
@@ -150,12 +164,14 @@ impl Work<'_> {
             let wait = if is_under_way { Duration::ZERO } else { patience };
             match self.next(wait)? {
                 Some(block) => self.put(&block)?,
-                None if is_under_way => self.commit()?,
                 None => {
+                    self.at = self.reader.token();
                     self.settle()?;
-                    self.follow()?;
-                    if self.order.once {
-                        break;
+                    if !is_under_way {
+                        self.follow()?;
+                        if self.order.once {
+                            break;
+                        }
                     }
                 }
             }
@@ -186,15 +202,20 @@ impl Work<'_> {
 
     fn put(&mut self, block: &Block) -> Result<(), Trouble> {
         if block.records.is_empty() {
+            self.at = self.reader.token();
             return Ok(()); // The note moves with the next one, or alone.
         }
+        if self.pending.blocks > 0 && !self.target.has_room_for(block) {
+            self.commit()?;
+        }
         self.target.put(block)?;
+        self.at = self.reader.token();
         self.pending.add(Copied { blocks: 1, records: block.records.len() as u64 });
         if self.target.takes_more() { Ok(()) } else { self.commit() }
     }
 
     fn commit(&mut self) -> Result<(), Trouble> {
-        let Some(token) = self.reader.token() else { return Ok(()) };
+        let Some(token) = self.at else { return Ok(()) };
         self.target.commit(&token.to_string())?;
         self.noted = Some(token);
         self.is_synced = false;
@@ -208,7 +229,7 @@ impl Work<'_> {
         if self.pending.blocks > 0 {
             return self.commit();
         }
-        let at = self.reader.token();
+        let at = self.at;
         let moved = at.map(|token| token.offset) != self.noted.map(|token| token.offset);
         if at == self.noted || !(moved || self.order.reset) {
             return Ok(());

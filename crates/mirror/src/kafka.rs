@@ -7,7 +7,6 @@ mod topics;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use puro::error::Blame;
 use puro::{Stream, StreamId};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
@@ -16,17 +15,12 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
+use crate::cluster::{FIRST_PATIENCE, WAIT, cluster, split_options};
 use crate::interrupt;
 use crate::trouble::Trouble;
 
 /// How long the cluster may take for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a step before the first transaction may take, until it begins anew.
-pub const BEGIN_PATIENCE: Duration = Duration::from_secs(15);
-/// How long it may take to say who it is.
-const FIRST_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a wait lasts before somebody may ask for the end.
-const WAIT: Duration = Duration::from_millis(200);
 /// A record of Puro, of 10 MiB and its headers, fits.
 pub const MOST_BYTES: &str = "16777216";
 
@@ -44,10 +38,7 @@ impl Cluster {
         config.set("bootstrap.servers", servers).set("client.id", "puro-mirror");
         // A broker that comes back is to be noticed.
         config.set("reconnect.backoff.max.ms", "1000");
-        for option in options {
-            let Some((name, value)) = option.split_once('=') else {
-                return Err(Trouble::usage(format_args!("--client is NAME=VALUE, not {option}")));
-            };
+        for (name, value) in split_options(options)? {
             config.set(name, value);
         }
         let mut this = Self { config, servers: servers.to_owned(), id: String::new() };
@@ -213,11 +204,6 @@ pub fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> Result<T, Troubl
             answer => return Ok(answer?),
         }
     }
-}
-
-/// Something of the cluster is in the way.
-pub fn cluster(how: impl std::fmt::Display) -> Trouble {
-    Trouble::new(Blame::Environment, format_args!("cluster: {how}"))
 }
 
 /// What is wrong, where the library has a number for it.

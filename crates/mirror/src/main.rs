@@ -1,10 +1,14 @@
 //! `puro mirror`: copies a stream into another, or into a cluster and out of it, and goes on copying, exactly
 //! once (protocol.md, chapter 13; `PROTOCOL.md` beside this tells it from the user's side).
 
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod cluster;
 mod copy;
 mod interrupt;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
 mod place;
 mod stream;
 mod target;
@@ -18,8 +22,8 @@ use clap::Parser;
 use crate::place::{Origin, Place};
 use crate::trouble::Trouble;
 
-/// Copies a stream into another one, or into a Kafka cluster, or a cluster's topics into a stream, and goes on
-/// copying: each block once, whole, in order.
+/// Copies a stream into another one, or into Kafka or NATS, or a Kafka cluster's topics into a stream, and goes
+/// on copying: each block once, whole, in order.
 ///
 /// May be killed and started again at any time: how far it came stands in the target, in the same
 /// block or transaction as the records.
@@ -32,11 +36,12 @@ struct Args {
     /// The stream to copy it into; made if it is missing, with the settings of the source.
     #[arg(value_name = "TARGET")]
     target: Option<PathBuf>,
-    /// The cluster to copy it into: `kafka://HOST:PORT`, or several, with commas between.
+    /// The cluster to copy it into: `kafka://HOST:PORT`, or several, with commas between. Or
+    /// `nats://HOST:PORT/PREFIX`: into the JetStream stream PREFIX, `puro` if not said.
     #[arg(long, value_name = "URL", conflicts_with = "target")]
     to: Option<String>,
-    /// An option for the cluster's client, as librdkafka names it: TLS, SASL and the like. May be
-    /// given several times.
+    /// An option for the cluster's client, as librdkafka names it: TLS, SASL and the like. For NATS
+    /// user, password, token, creds, tlsca, tlscert, tlskey, and replicas. May be given several times.
     #[arg(long, value_name = "NAME=VALUE")]
     client: Vec<String>,
     /// Only topics that fit a pattern, as for `puro consume -t`: `*` is any bytes, `?` is one. May be
@@ -106,7 +111,7 @@ fn open_target(args: &Args) -> Result<Box<dyn target::Target>, Trouble> {
     let Some(url) = &args.to else {
         let Some(dir) = &args.target else {
             return Err(Trouble::usage(
-                "into what? Name a second directory, or `--to kafka://HOST:PORT`",
+                "into what? Name a second directory, or `--to kafka://HOST:PORT`, or nats://",
             ));
         };
         if !args.client.is_empty() {
@@ -119,9 +124,12 @@ fn open_target(args: &Args) -> Result<Box<dyn target::Target>, Trouble> {
             "--settings is for streams: topics that are there stay as they are",
         ));
     }
-    match url.strip_prefix(place::KAFKA) {
-        Some(servers) => open_kafka(args, servers),
-        None => Err(Trouble::usage(format_args!("--to is kafka://HOST:PORT, not {url}"))),
+    match (url.strip_prefix(place::KAFKA), url.strip_prefix(place::NATS)) {
+        (Some(servers), _) => open_kafka(args, servers),
+        (_, Some(place)) => open_nats(args, place),
+        _ => Err(Trouble::usage(format_args!(
+            "--to is kafka://HOST:PORT or nats://HOST:PORT/PREFIX, not {url}"
+        ))),
     }
 }
 
@@ -159,4 +167,17 @@ fn open_kafka(_args: &Args, _servers: &str) -> Result<Box<dyn target::Target>, T
 #[cfg(not(feature = "kafka"))]
 fn open_cluster(_args: &Args, _servers: &str) -> Result<String, Trouble> {
     Err(Trouble::usage(WITHOUT_KAFKA))
+}
+
+#[cfg(feature = "nats")]
+fn open_nats(args: &Args, place: &str) -> Result<Box<dyn target::Target>, Trouble> {
+    Ok(Box::new(nats::target::NatsTarget::open(&args.source, place, &args.client)?))
+}
+
+#[cfg(not(feature = "nats"))]
+fn open_nats(_args: &Args, _place: &str) -> Result<Box<dyn target::Target>, Trouble> {
+    Err(Trouble::usage(
+        "this puro-mirror was built without NATS; from a clone, \
+         `cargo install --locked --path crates/mirror --features nats` builds it in",
+    ))
 }

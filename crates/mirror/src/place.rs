@@ -27,6 +27,8 @@ impl FromStr for Place {
 
 /// How the address of a Kafka cluster begins.
 pub const KAFKA: &str = "kafka://";
+/// How the address of a NATS server begins.
+pub const NATS: &str = "nats://";
 
 /// Where a mirror begins, or out of which cluster it copies.
 #[derive(Clone, Debug)]

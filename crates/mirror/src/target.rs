@@ -28,6 +28,11 @@ pub trait Target {
     /// Whether the next block may go into the same transaction.
     fn takes_more(&self) -> bool;
 
+    /// Whether this block still fits into the transaction under way.
+    fn has_room_for(&self, _block: &Block) -> bool {
+        true
+    }
+
     /// Commits what was put, and the note behind it: all or nothing.
     fn commit(&mut self, note: &str) -> Result<(), Trouble>;
 

@@ -41,7 +41,7 @@ impl Trouble {
 
     /// Nobody said what became of a transaction, or it was given up: the note tells, to whoever begins
     /// anew (T-6).
-    #[cfg(feature = "kafka")]
+    #[cfg(any(feature = "kafka", feature = "nats"))]
     pub fn unknown(how: impl Display) -> Self {
         Self { is_unknown: true, ..Self::new(Blame::Environment, how) }
     }

@@ -16,8 +16,9 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::{Cluster, Ears, NOTES, PATIENCE, WAIT, cluster, code_of, is_passing, patiently};
-use crate::copy::{Copied, TRIES};
+use super::{Cluster, Ears, NOTES, PATIENCE, code_of, is_passing, patiently};
+use crate::cluster::{WAIT, cluster};
+use crate::copy::{Copied, persist};
 use crate::interrupt;
 use crate::trouble::Trouble;
 
@@ -51,20 +52,12 @@ pub fn copy(order: &Order<'_>, servers: &str, options: &[String]) -> Result<Copi
     let _place = stream.own_position(&format!("mirror-from-{}", cluster.name()))?;
     let mut producer = stream.producer()?;
     note_that_it_is_a_copy(&mut producer, &cluster)?;
-    let (mut copied, mut in_vain) = (Copied::default(), 0);
-    loop {
-        let before = copied.blocks;
+    let mut copied = Copied::default();
+    persist(&mut copied, |copied| {
         let reader = cluster.reader(order.once)?;
-        let inbox = Inbox::new(&mut producer, &mut copied);
-        let work = Work { order, cluster: &cluster, reader, inbox };
-        let Err(trouble) = work.copy() else { break };
-        in_vain = if copied.blocks > before { 0 } else { in_vain + 1 };
-        if !trouble.is_unknown() || in_vain == TRIES || interrupt::asked() {
-            return Err(trouble);
-        }
-        eprintln!("puro mirror: {trouble}; begins anew");
-        interrupt::wait(Duration::from_secs(in_vain.into()));
-    }
+        let inbox = Inbox::new(&mut producer, copied);
+        Work { order, cluster: &cluster, reader, inbox }.copy()
+    })?;
     producer.sync()?;
     Ok(copied)
 }

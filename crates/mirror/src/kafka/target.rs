@@ -16,18 +16,14 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::topics::{Maker, topic_of};
-use super::{
-    BEGIN_PATIENCE, Cluster, Ears, MOST_BYTES, PATIENCE, cluster, code_of, is_fence, is_passing,
-    patiently,
-};
+use super::{Cluster, Ears, MOST_BYTES, PATIENCE, code_of, is_fence, is_passing, patiently};
+use crate::cluster::{BEGIN_PATIENCE, LONGEST, MOST_VALUE_BYTES, cluster};
 use crate::interrupt;
 use crate::target::{Block, Target};
 use crate::trouble::Trouble;
 
 /// What a transaction takes, unless one block is more.
 const MOST_RECORDS: usize = 20_000;
-const MOST_VALUE_BYTES: usize = 8 << 20;
-const LONGEST: Duration = Duration::from_millis(100);
 /// How long it looks away from a client that is busy.
 const MOMENT: Duration = Duration::from_micros(200);
 /// Where the newest note is looked for first: so many records before the end.

@@ -5,7 +5,8 @@ use puro::error::Blame;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::{BEGIN_PATIENCE, Cluster, Ears, MOST_BYTES, NOTES, cluster, is_passing};
+use super::{Cluster, Ears, MOST_BYTES, NOTES, is_passing};
+use crate::cluster::{BEGIN_PATIENCE, cluster};
 use crate::trouble::Trouble;
 
 /// Makes topics.

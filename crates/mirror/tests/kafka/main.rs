@@ -4,27 +4,16 @@
 #![cfg(feature = "kafka")]
 
 mod campaign;
+#[path = "../common/mod.rs"]
+mod common;
 mod world;
-
-use std::path::PathBuf;
 
 use puro::{Batch, Cleanup, NewRecord, Producer, Setting, Stream};
 
-use crate::world::{
-    append_all_kinds, assert_fine, assert_same, broker, by_topic, copy_dir, kill, said, until,
+use crate::common::{
+    Place, append_all_kinds, assert_fine, assert_same, by_topic, copy_dir, kill, place, said, until,
 };
-
-struct Place {
-    _scratch: tempfile::TempDir,
-    a: PathBuf,
-    b: PathBuf,
-}
-
-fn place() -> Place {
-    let scratch = tempfile::tempdir().unwrap();
-    let (a, b) = (scratch.path().join("a"), scratch.path().join("b"));
-    Place { _scratch: scratch, a, b }
-}
+use crate::world::broker;
 
 /// Somebody mirrors a stream into Kafka now and then. A client of another make reads the same records in
 /// each topic, with keys, repeated headers, times and delete markers. Topics are made as the stream's

@@ -1,0 +1,6 @@
+//! NATS JetStream: out of a stream ([`target`]).
+
+mod batch;
+mod message;
+mod server;
+pub mod target;
