@@ -13,7 +13,7 @@ use crate::common::{CliError, message};
 use crate::printable::one_line;
 use crate::streams;
 
-/// Show or change a stream's settings; all who use it obey from their next append on
+/// Show or change a stream's settings; writers obey from their next append on, stewards from their next pass on
 #[derive(clap::Args)]
 pub struct Args {
     /// The stream

@@ -41,8 +41,9 @@ pub struct Args {
     #[arg(long, value_name = "PLACE", value_parser = parse_start, allow_hyphen_values = true)]
     to: Option<Start>,
     /// Keep the position in the stream under this name, and go on from there the next time.
-    /// It is committed when records were printed, about every second, and at the end; every ten
-    /// seconds where there are only records of other topics
+    /// What was printed counts as read, whatever becomes of it. The position is committed when records
+    /// were printed, about every second, and at the end; every ten seconds where there are only
+    /// records of other topics
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// With --name: what to do where the records behind the position were deleted before they
@@ -265,7 +266,7 @@ fn tell_missed(args: &Args, source: &Source, told: &mut u64) {
 fn tell_start(name: &str, named: &NamedConsumer) {
     let Started::WithoutPosition { ran_before } = named.started() else { return };
     let why = if ran_before {
-        "has no position any more: it was deleted, or forgotten after expiry_ms, or never committed"
+        "ran before, but has no position: none was committed, or it was deleted, or forgotten after expiry_ms"
     } else {
         "has no position yet"
     };

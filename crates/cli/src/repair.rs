@@ -42,7 +42,11 @@ fn write_reports(out: &mut impl Write, args: &Args, reports: &[RepairReport]) ->
         return writeln!(out, "{}", json!({ "repairs": repairs }));
     }
     if reports.is_empty() {
-        return writeln!(out, "{}: nothing to repair", shown_path(&args.dir));
+        return writeln!(
+            out,
+            "{}: nothing to repair at its end; `puro verify` looks at all of it",
+            shown_path(&args.dir)
+        );
     }
     for report in reports {
         writeln!(out, "{}", describe(report))?;

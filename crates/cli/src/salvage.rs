@@ -15,8 +15,8 @@ use crate::streams;
 /// Copy every good record of a damaged stream into a new one
 ///
 /// The old stream is only read. Records keep their order, their blocks and their times; their
-/// offsets begin at 0. What is lost is listed as offsets of the old stream. Exit code 0 also
-/// where records are lost.
+/// offsets begin at 0, and named consumers have no position there. What is lost is listed as
+/// offsets of the old stream. Exit code 0 also where records are lost.
 #[derive(clap::Args)]
 pub struct Args {
     /// The damaged stream's directory

@@ -297,7 +297,10 @@ fn a_missing_stream_is_an_error_for_whoever_does_not_wait() {
 #[test]
 fn an_end_that_needs_repair_is_told_and_repaired() {
     let place = with_lines("one\ntwo\n");
-    assert_eq!(place.puro(&["repair", "s"]).text(), "s: nothing to repair\n");
+    assert_eq!(
+        place.puro(&["repair", "s"]).text(),
+        "s: nothing to repair at its end; `puro verify` looks at all of it\n"
+    );
     assert_eq!(place.puro(&["repair", "s", "--json"]).text(), "{\"repairs\":[]}\n");
 
     append_to(&place.segment(), &[0xFF; 100]);

@@ -115,6 +115,12 @@ impl Block {
         }
     }
 
+    /// An opening checkpoint: in segment 0 no records block was before it (F-22).
+    pub fn opening(header: &Header, state: Body) -> Self {
+        let timestamp = if header.sequence == 0 { 0 } else { BEGINNING_MS };
+        Self { timestamp, ..Self::new(CHECKPOINT, state) }
+    }
+
     pub fn records(body: Body) -> Self {
         Self::new(RECORDS, body)
     }
@@ -337,7 +343,7 @@ impl Segment {
     /// A header and an opening checkpoint with this state.
     pub fn with_state(header: &Header, state: Body) -> Self {
         let mut segment = Self::bare(header);
-        let mut checkpoint = Block::new(CHECKPOINT, state);
+        let mut checkpoint = Block::opening(header, state);
         checkpoint.durable_to = 64 + checkpoint.len() as u64;
         segment.push(&checkpoint);
         segment
@@ -360,7 +366,7 @@ impl Segment {
     pub fn compacted(header: &Header, fill: impl Fn(&mut Self)) -> Self {
         let made = |durable_to| {
             let mut segment = Self::bare(header);
-            let mut checkpoint = Block::new(CHECKPOINT, Body::new().epoch(1, 0, boot_id()));
+            let mut checkpoint = Block::opening(header, Body::new().epoch(1, 0, boot_id()));
             checkpoint.durable_to = durable_to;
             segment.push(&checkpoint);
             fill(&mut segment);
