@@ -44,7 +44,7 @@ fn positions_are_listed_set_reset_and_deleted() {
     assert!(list().is_empty());
     // A silent fall back to the beginning is taken for a bug.
     let again = place.puro(&["consume", "s", "--name", "w", "-c", "1"]);
-    assert_eq!(again.fails(0, "no position any more").stdout, b"1\n");
+    assert_eq!(again.fails(0, "ran before, but has no position").stdout, b"1\n");
 }
 
 /// A consumer that retention had overtaken ended with exit code 64, "wrong usage", at every start.
