@@ -153,7 +153,8 @@ BootOf(c)  == IF RaisesOf(c) = {} THEN 1 ELSE made[c[Max(RaisesOf(c))]].boot
 EpochEnd(c) == IF RaisesOf(c) = {} THEN 1
                ELSE made[c[Max(RaisesOf(c))]].at + made[c[Max(RaisesOf(c))]].size
 
-RaisedBelow(epoch, offset, c) ==     \* a later epoch begins below the offset
+\* A-20: a later epoch begins below the offset
+RaisedBelow(epoch, offset, c) ==
   \E i \in RaisesOf(c) : made[c[i]].epoch > epoch /\ made[c[i]].off < offset
 
 \* E-7: a token (epoch, offset) has diverged from the chain c

@@ -23,20 +23,20 @@ EndsAt(w) == len < EndOf(mem[w])        \* the file ends where the writer rememb
 OwnLast(w, r) ==
   mem[w] # <<>> /\ BootOf(mem[w]) = boot /\ made[LastOf(mem[w])].req = <<w, r>>
 
-\* Z-1
+\* What Z-1 leaves open
 PutsOnce ==
   (pc[1] = "done" /\ pc'[1] = "done" /\ len' > len) => EndsAt(1) /\ OwnLast(1, req[1])
 
 NeverOfTwo == pc[2] = "done" /\ pc'[2] = "done" => len' = len
 
-\* A-11: whoever puts zeros appends durably
+\* Whoever puts zeros appends durably (A-11)
 AnswersDurably == req'[1] # req[1] => <<1, req[1]>> \in acked'
 
 DiesWithZeros ==
   (deaths' > deaths /\ pc[1] \in {"done", "sync"} /\ pc'[1] = "idle" /\ OwnLast(1, req[1]))
     => ~EndsAt(1)
 
-\* Z-8
+\* What Z-8 leaves open
 Closes(w) == pc[w] = "ready" /\ pc'[w] = "idle" /\ len' < len /\ deaths' = deaths /\ boot' = boot
 ClosesItsOwn ==
   /\ ~Closes(2)
