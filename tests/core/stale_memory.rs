@@ -103,6 +103,28 @@ fn an_end_that_was_grown_over_to_the_same_length_is_noticed() {
     assert_eq!(values(dir.path()), ["a", "B", "c"]);
 }
 
+/// A byte went bad in the middle of a segment whose end a producer remembered, and somebody died in a
+/// write behind that end. By the bytes behind alone the producer would cut them off, raise the epoch, and go on behind the
+/// damage: it has to scan again before it repairs.
+#[test]
+fn a_repair_looks_at_all_of_the_segment_whatever_its_writer_remembers() {
+    let dir = scratch();
+    let mut sleeper = Producer::open(dir.path()).unwrap();
+    append(&mut sleeper, "a");
+    let end = len(&segment(dir.path(), 0));
+    append(&mut sleeper, "b");
+    append(&mut sleeper, "c");
+    flip(&segment(dir.path(), 0), end + 60);
+    let mut bytes = std::fs::read(segment(dir.path(), 0)).unwrap();
+    bytes.extend([0xFF; 100]);
+    std::fs::write(segment(dir.path(), 0), &bytes).unwrap();
+
+    let error = sleeper.append(&record("d")).unwrap_err();
+    assert!(error.to_string().contains(&format!("byte {end}")), "{error}");
+    assert_eq!(std::fs::read(segment(dir.path(), 0)).unwrap(), bytes);
+    assert!(sleeper.repairs().is_empty() && lost(dir.path()).is_empty());
+}
+
 /// Field report A8. Damage stood before a waiting consumer's position; a writer cut it off and went
 /// on. The consumer waited for ever, for nothing would ever begin at its position again.
 #[test]
