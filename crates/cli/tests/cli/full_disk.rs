@@ -36,6 +36,14 @@ impl Disk {
         }
     }
 
+    /// Makes a stream of many small segments, and fills the disk with it.
+    fn fill_with_small_segments(&self) {
+        self.place.puro(&["create", "d/s", "--segment-bytes", "4096"]);
+        let lines: String = (0..3000).map(|number| format!("line {number}\n")).collect();
+        self.place.puro_with(&["produce", "d/s", "-t", "t", "--batch", "20"], &lines).text();
+        self.fill_with_records();
+    }
+
     fn ballast(&self) -> std::path::PathBuf {
         self.mounted.path().join("ballast")
     }
@@ -51,10 +59,7 @@ fn old_segments_go_from_a_full_disk() {
             return;
         };
         let place = &disk.place;
-        place.puro(&["create", "d/s", "--segment-bytes", "4096"]);
-        let lines: String = (0..3000).map(|number| format!("line {number}\n")).collect();
-        place.puro_with(&["produce", "d/s", "-t", "t", "--batch", "20"], &lines).text();
-        disk.fill_with_records();
+        disk.fill_with_small_segments();
         place
             .puro(&["config", "d/s", "set", "retention_bytes", "20000"])
             .fails(74, "no space left");
@@ -82,10 +87,7 @@ fn segments_go_until_enough_is_free() {
             return;
         };
         let place = &disk.place;
-        place.puro(&["create", "d/s", "--segment-bytes", "4096"]);
-        let lines: String = (0..3000).map(|number| format!("line {number}\n")).collect();
-        place.puro_with(&["produce", "d/s", "-t", "t", "--batch", "20"], &lines).text();
-        disk.fill_with_records();
+        disk.fill_with_small_segments();
         let free = || {
             let told = nix::sys::statvfs::statvfs(disk.mounted.path()).unwrap();
             told.blocks_available() * told.fragment_size()
