@@ -56,9 +56,23 @@ impl Entry {
         };
         let mut whole = base.into_bytes();
         whole.push(b'/');
-        whole.extend(text);
+        whole.extend(of_the_program(text, pid));
         Some(PathBuf::from(std::ffi::OsStr::from_bytes(&whole)))
     }
+}
+
+/// Names by which a program speaks of itself, which would lead to the recorder.
+fn of_the_program(path: Vec<u8>, pid: i32) -> Vec<u8> {
+    let own = format!("/proc/{pid}");
+    for (name, below) in [("/proc/self", ""), ("/proc/thread-self", ""), ("/dev/fd", "/fd")] {
+        match path.strip_prefix(name.as_bytes()) {
+            Some(rest) if rest.is_empty() || rest[0] == b'/' => {
+                return [own.as_bytes(), below.as_bytes(), rest].concat();
+            }
+            _ => {}
+        }
+    }
+    path
 }
 
 impl Watch {
@@ -387,6 +401,13 @@ fn shown(path: &Path) -> String {
     let mut parts = text.splitn(5, '/').skip(2);
     let (pid, through, rest) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     if through == Some("root") {
+        // `/proc/PID/fd/N/name` is a file of anywhere.
+        if let (true, Some(dir), Some(name)) =
+            (rest.trim_start_matches('/').starts_with("proc/"), path.parent(), path.file_name())
+            && let Ok(dir) = fs::canonicalize(dir)
+        {
+            return dir.join(name).display().to_string();
+        }
         return format!("/{}", rest.trim_start_matches('/'));
     }
     let through = through.unwrap_or_default();

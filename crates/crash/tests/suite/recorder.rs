@@ -231,3 +231,20 @@ fn where_nobody_may_watch_it_is_not_measured() {
     assert!(said.stderr.contains("lets nobody watch programs"), "{}", said.stderr);
     assert!(said.stderr.contains("exit 77"), "{}", said.stderr);
 }
+
+/// `/proc/self` is the program, not the recorder: ports that cannot say `openat` name files so.
+#[test]
+fn names_below_ones_own_descriptors() {
+    let place = Place::new();
+    let program = place.python(
+        "program.py",
+        r#"
+import os
+for own in ("/proc/self/fd", "/proc/thread-self/fd", "/dev/fd"):
+    there = "%s/%d/" % (own, os.open(".", os.O_RDONLY))
+    open(there + "new", "w").write(own)
+    os.rename(there + "new", there + own.replace("/", "-"))
+"#,
+    );
+    assert_recorded(&place, &[&python(), "-B", &program]);
+}
