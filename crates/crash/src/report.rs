@@ -87,7 +87,8 @@ impl Report {
     pub fn exit_code(&self) -> u8 {
         let findings = || self.profiles.iter().flat_map(|profile| &profile.findings);
         let is_unmeasured = !self.unmeasured.is_empty()
-            || self.profiles.iter().any(|profile| profile.unmeasured > 0);
+            // Who has looked at nothing has found nothing out.
+            || self.profiles.iter().any(|profile| profile.unmeasured > 0 || profile.states == 0);
         match (findings().any(|finding| !finding.known), is_unmeasured) {
             (true, _) => 1,
             (false, true) => 77,

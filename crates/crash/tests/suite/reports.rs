@@ -135,3 +135,10 @@ fn every_help_has_an_example() {
     }
     assert!(place.crash(&["--help"]).expect(0).stdout.contains("Example:"));
 }
+
+/// No state was looked at, so nothing is known.
+#[test]
+fn nothing_checked_is_not_a_success() {
+    let place = Place::new();
+    place.run(&["--check", "true", "--states", "0"], &["sh", "-c", "echo x >f"]).expect(77);
+}
