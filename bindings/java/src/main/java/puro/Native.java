@@ -110,16 +110,49 @@ final class Native {
         return ADDRESS.withTargetLayout(MemoryLayout.sequenceLayout(Long.MAX_VALUE, JAVA_BYTE));
     }
 
+    /** A call by its exact types: one that finds them out as it runs costs the processor more. */
+    private interface Exactly {
+        int call() throws Throwable;
+    }
+
     /** Calls; answers {@link #OK} or {@link #NOTHING}, and throws what went wrong. */
-    static int call(MethodHandle function, Object... arguments) {
+    private static int checked(Exactly exactly) {
         int code;
         try {
-            code = (int) function.invokeWithArguments(arguments);
+            code = exactly.call();
         } catch (Throwable error) {
             throw new AssertionError(error);
         }
         if (code >= 100) throw lastError();
         return code;
+    }
+
+    static int call(MethodHandle function) {
+        return checked(() -> (int) function.invokeExact());
+    }
+
+    static int call(MethodHandle function, MemorySegment a) {
+        return checked(() -> (int) function.invokeExact(a));
+    }
+
+    static int call(MethodHandle function, MemorySegment a, MemorySegment b) {
+        return checked(() -> (int) function.invokeExact(a, b));
+    }
+
+    static int call(MethodHandle function, MemorySegment a, MemorySegment b, MemorySegment c) {
+        return checked(() -> (int) function.invokeExact(a, b, c));
+    }
+
+    static int call(MethodHandle function, MemorySegment a, MemorySegment b, MemorySegment c, MemorySegment d) {
+        return checked(() -> (int) function.invokeExact(a, b, c, d));
+    }
+
+    static int call(MethodHandle function, MemorySegment a, long timeoutMs, MemorySegment b) {
+        return checked(() -> (int) function.invokeExact(a, timeoutMs, b));
+    }
+
+    static int call(MethodHandle function, MemorySegment a, long timeoutMs, MemorySegment b, MemorySegment c) {
+        return checked(() -> (int) function.invokeExact(a, timeoutMs, b, c));
     }
 
     static void run(MethodHandle function, MemorySegment handle) {
