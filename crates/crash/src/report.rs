@@ -107,6 +107,7 @@ impl ProfileReport {
     /// What a tally and its findings say.
     #[must_use]
     pub fn new(profile: &str, tally: &Tally, findings: Vec<Finding>, jobs: usize) -> Self {
+        let nothing = (tally.checked == 0).then(|| "no state was checked".to_owned());
         let busy = tally.elapsed * jobs as u32;
         let own = busy.saturating_sub(tally.in_checker).as_secs_f64().max(0.001);
         let rounds =
@@ -117,7 +118,7 @@ impl ProfileReport {
             second: tally.second,
             failed: tally.failures.len(),
             unmeasured: tally.unmeasured.0,
-            why_unmeasured: tally.unmeasured.1.clone(),
+            why_unmeasured: tally.unmeasured.1.clone().or(nothing),
             rounds: rounds.collect(),
             elapsed_ms: tally.elapsed.as_millis() as u64,
             own_rate: (tally.checked as f64 / own) as u64,

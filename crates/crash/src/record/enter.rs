@@ -65,11 +65,10 @@ impl Entry {
 fn of_the_program(path: Vec<u8>, pid: i32) -> Vec<u8> {
     let own = format!("/proc/{pid}");
     for (name, below) in [("/proc/self", ""), ("/proc/thread-self", ""), ("/dev/fd", "/fd")] {
-        match path.strip_prefix(name.as_bytes()) {
-            Some(rest) if rest.is_empty() || rest[0] == b'/' => {
-                return [own.as_bytes(), below.as_bytes(), rest].concat();
-            }
-            _ => {}
+        if let Some(rest) = path.strip_prefix(name.as_bytes())
+            && matches!(rest.first(), None | Some(b'/'))
+        {
+            return [own.as_bytes(), below.as_bytes(), rest].concat();
         }
     }
     path

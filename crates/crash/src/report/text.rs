@@ -42,6 +42,8 @@ fn write_profile(
     if profile.unmeasured > 0 {
         let why = profile.why_unmeasured.as_deref().unwrap_or_default();
         writeln!(out, "not measured: {} states; the first: {why}", profile.unmeasured)?;
+    } else if let Some(why) = &profile.why_unmeasured {
+        writeln!(out, "not measured: {why}")?;
     }
     let rounds: Vec<String> = profile
         .rounds

@@ -232,6 +232,23 @@ fn where_nobody_may_watch_it_is_not_measured() {
     assert!(said.stderr.contains("exit 77"), "{}", said.stderr);
 }
 
+/// To strace a file that is named so is nowhere: it must not be passed over.
+#[test]
+fn strace_does_not_pass_over_names_below_descriptors() {
+    let place = Place::new();
+    let program = place.python(
+        "program.py",
+        r#"
+import os
+open("file", "w").write("x" * 100)
+os.truncate("/proc/self/fd/%d" % os.open("file", os.O_RDONLY), 10)
+"#,
+    );
+    let words = ["record", "--recorder", "strace", "--dir", "dir", "--trace", "trace", "--"];
+    let said = place.crash(&[&words[..], &[&python(), "-B", &program]].concat()).expect(77);
+    assert!(said.stdout.contains("truncate, as strace tells it"), "{}", said.stdout);
+}
+
 /// `/proc/self` is the program, not the recorder: ports that cannot say `openat` name files so.
 #[test]
 fn names_below_ones_own_descriptors() {

@@ -140,5 +140,7 @@ fn every_help_has_an_example() {
 #[test]
 fn nothing_checked_is_not_a_success() {
     let place = Place::new();
-    place.run(&["--check", "true", "--states", "0"], &["sh", "-c", "echo x >f"]).expect(77);
+    let said = place.run(&["--check", "true", "--states", "0"], &["sh", "-c", "echo x >f"]);
+    let said = said.expect(77);
+    assert!(said.stdout.contains("not measured: no state was checked"), "{}", said.stdout);
 }

@@ -324,7 +324,8 @@ impl<'a> Replay<'a> {
         Effect::Make { node, kind, mode, place: Some(place) }
     }
 
-    /// The whole path of an argument.
+    /// The whole path of an argument; none where only the program's own descriptors lead to it, for
+    /// strace does not tell where.
     fn path(&self, line: &Line, dir: Option<usize>, path: usize) -> Option<String> {
         let text = String::from_utf8(bytes(line.args.get(path)?)).ok()?;
         let base = match dir {
@@ -333,7 +334,11 @@ impl<'a> Replay<'a> {
                 self.cwd.get(&line.pid).map_or(self.dir, PathBuf::as_path).display().to_string()
             }
         };
-        Some(Path::new(&base).join(text).display().to_string())
+        let whole = Path::new(&base).join(text);
+        let by_descriptor = whole.starts_with("/dev/fd")
+            || whole.starts_with("/proc")
+                && whole.components().any(|part| part.as_os_str() == "fd");
+        (!by_descriptor).then(|| whole.display().to_string())
     }
 
     /// The name in the watched directory that a path means.
